@@ -1,0 +1,47 @@
+"""Errors of credit_gym: each message is one sentence that says what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class CreditGymError(Exception):
+    """Base of every error that credit_gym raises on bad input."""
+
+
+class BatchError(CreditGymError, ValueError):
+    """An episode or a batch is malformed (shapes, NaN rewards, ids out of range)."""
+
+
+class MissingColumnError(BatchError):
+    """A scorer needs a column that the batch does not carry."""
+
+
+class UnknownNameError(CreditGymError, LookupError):
+    """A scorer, agent, trainer or task of that name does not exist."""
+
+
+class MissingExtraError(CreditGymError, ImportError):
+    """An optional dependency is not installed."""
+
+
+class ManifestError(CreditGymError, ValueError):
+    """A task manifest or game file is malformed."""
+
+
+class StoreError(CreditGymError, OSError):
+    """The store cannot be opened, read or written."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
+    """Return the error for an unknown name, with the nearest known ones."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}."
+    return UnknownNameError(f"There is no {kind} called {name!r}; {hint}")
+
+
+def missing_extra(module: str, extra: str) -> MissingExtraError:
+    """Return the error for a missing optional dependency."""
+    return MissingExtraError(f'{module} is not installed: pip install "credit-gym[{extra}]".')

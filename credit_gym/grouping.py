@@ -1,0 +1,92 @@
+"""Grouped arithmetic on flat columns: the O(M) primitives that every scorer is built from."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+def compact(*columns: IntArray) -> tuple[IntArray, int]:
+    """Number the distinct rows of some non-negative integer columns.
+
+    Args:
+        columns: one or more (M,) int64 arrays of non-negative ids.
+
+    Returns:
+        ids: (M,) int64, equal where all columns are equal, dense in ``0..count-1``, in the rows' sorted order.
+        count: the number of distinct rows.
+    """
+    key, size = columns[0], _extent(columns[0])
+    for column in columns[1:]:
+        extent = _extent(column)
+        if size > 0 and extent > (2**62) // size:
+            key, size = _number(key, size)
+        key, size = key * extent + column, size * extent
+    return _number(key, size)
+
+
+def _extent(column: IntArray) -> int:
+    return int(column.max()) + 1 if column.size else 0
+
+
+def _number(key: IntArray, size: int) -> tuple[IntArray, int]:
+    """Dense ids of keys in ``0..size-1``: by a table when it is small, else by sorting."""
+    if size <= 8 * key.size + 1024:
+        present = np.zeros(size, dtype=np.bool_)
+        present[key] = True
+        rank = np.cumsum(present, dtype=np.int64) - 1
+        return rank[key], int(rank[-1]) + 1 if size else 0
+    values, ids = np.unique(key, return_inverse=True)
+    return ids.astype(np.int64, copy=False), int(values.size)
+
+
+def group_sum(values: npt.ArrayLike, ids: IntArray, count: int) -> FloatArray:
+    """Sum of ``values`` in each group; (M,), (M,) ids in ``0..count-1`` -> (count,)."""
+    return np.bincount(ids, weights=np.asarray(values, dtype=np.float64), minlength=count)
+
+
+def group_size(ids: IntArray, count: int) -> IntArray:
+    """Number of members of each group; (count,) int64."""
+    return np.bincount(ids, minlength=count).astype(np.int64, copy=False)
+
+
+def group_mean(values: npt.ArrayLike, ids: IntArray, count: int) -> FloatArray:
+    """Mean of each group, 0 where a group is empty; (count,)."""
+    return group_sum(values, ids, count) / np.maximum(group_size(ids, count), 1)
+
+
+def group_std(values: npt.ArrayLike, ids: IntArray, count: int) -> FloatArray:
+    """Population standard deviation of each group (two passes), 0 where a group is empty; (count,)."""
+    values = np.asarray(values, dtype=np.float64)
+    centred = values - group_mean(values, ids, count)[ids]
+    return np.sqrt(group_mean(centred * centred, ids, count))
+
+
+def discounted_sum(values: FloatArray, offsets: IntArray, discount: float) -> FloatArray:
+    """Discounted sum of the present and later values of the same episode.
+
+    ``out[t] = sum_{k>=0} discount**k * values[t+k]`` within ``offsets[e]:offsets[e+1]``, by pointer doubling:
+    ``ceil(log2(longest episode))`` passes, no Python loop over steps.
+
+    Args:
+        values: (M,) float64.
+        offsets: (E+1,) int64.
+        discount: in [0, 1].
+
+    Returns:
+        (M,) float64.
+    """
+    total = np.array(values, dtype=np.float64)
+    lengths = np.diff(offsets)
+    if discount == 0.0 or total.size == 0:
+        return total
+    later = np.repeat(offsets[1:], lengths) - np.arange(total.size) - 1  # steps left after this one
+    shift, weight, longest = 1, float(discount), int(lengths.max())
+    while shift < longest and weight > 0.0:
+        total[:-shift] += np.where(later[:-shift] >= shift, weight * total[shift:], 0.0)
+        shift, weight = 2 * shift, weight * weight
+    return total

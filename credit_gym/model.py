@@ -1,0 +1,178 @@
+"""The exact model of a small environment: what the oracle solves and the tabular environments play."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from credit_gym.errors import ManifestError
+from credit_gym.grouping import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TabularModel:
+    """N finite tasks with known transitions, their S states laid side by side; one task is the case N = 1.
+
+    State ids are global (0..S-1) and tasks do not share states. Action slots 0..A-1 are local to a state; slots that
+    a state does not use have ``admissible`` False. Each (state, slot) has at most K outcomes; unused outcomes have
+    probability 0. Entering a state with ``success`` pays reward 1 and ends the episode; entering one with ``terminal``
+    ends it; ``horizon`` steps truncate it.
+
+    Attributes:
+        successor: (S, A, K) int64 next state of each outcome.
+        probability: (S, A, K) float64; sums to 1 over K for admissible slots.
+        signal: (S, A, K) float64 verifier reading of each outcome before noise.
+        admissible: (S, A) bool; every non-terminal state has at least one.
+        terminal: (S,) bool, True also where ``success`` is.
+        success: (S,) bool.
+        start: (N,) int64 start state of each task.
+        start_alternative: (N,) int64 second start state, drawn with ``start_split``; equal to ``start`` if there is none.
+        start_split: (N,) float64 probability of the alternative start.
+        horizon: (N,) int64 step limit while data is collected.
+        evaluation_horizon: (N,) int64 step limit under which a trained policy is judged.
+        task: (S,) int64 task of each state.
+        behaviour: (P, S, A) float64 the prior policies; one is drawn per episode (P = 1: a single agent).
+        behaviour_weight: (P,) float64.
+        verifier_noise: probability that a reading is replaced by one of the other two values of {-1, 0, 1}.
+        key: (S,) int64 what the agent can tell apart: states with one key show the same text.
+        action_id: (S, A) int64 id of each slot's text in ``action_names``; -1 where not admissible.
+        observations: (S,) text that the agent sees.
+        state_names: (S,) unique stable names of the true states.
+        action_names: text of each action id.
+        task_names: (N,) unique task ids.
+        goals: (N,) goals in words.
+    """
+
+    successor: IntArray
+    probability: FloatArray
+    signal: FloatArray
+    admissible: BoolArray
+    terminal: BoolArray
+    success: BoolArray
+    start: IntArray
+    start_alternative: IntArray
+    start_split: FloatArray
+    horizon: IntArray
+    evaluation_horizon: IntArray
+    task: IntArray
+    behaviour: FloatArray
+    behaviour_weight: FloatArray
+    verifier_noise: float
+    key: IntArray
+    action_id: IntArray
+    observations: tuple[str, ...]
+    state_names: tuple[str, ...]
+    action_names: tuple[str, ...]
+    task_names: tuple[str, ...]
+    goals: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        _validate(self)
+
+    @property
+    def num_states(self) -> int:
+        """S."""
+        return int(self.successor.shape[0])
+
+    @property
+    def num_tasks(self) -> int:
+        """N."""
+        return int(self.start.size)
+
+    @cached_property
+    def mean_behaviour(self) -> FloatArray:
+        """(S, A) behaviour averaged over the mixture by weight."""
+        return np.tensordot(self.behaviour_weight, self.behaviour, axes=1)
+
+    @cached_property
+    def cumulative(self) -> FloatArray:
+        """(S, A, K) cumulative outcome probabilities, 1 at the end."""
+        cumulative = np.cumsum(self.probability, axis=2)
+        cumulative[..., -1] = 1.0
+        return cumulative
+
+
+def _validate(model: TabularModel) -> None:
+    states, _, _ = model.successor.shape
+    live = ~model.terminal
+    if bool((model.success & live).any()):
+        raise ManifestError("Every success state must be terminal.")
+    if not bool(model.admissible[live].any(axis=1).all()):
+        bad = model.state_names[int(np.flatnonzero(live & ~model.admissible.any(axis=1))[0])]
+        raise ManifestError(f"State {bad!r} has no action and is not terminal.")
+    totals = model.probability.sum(axis=2)
+    if not np.allclose(totals[model.admissible], 1.0, atol=1e-9) or bool((model.probability < 0).any()):
+        raise ManifestError("The outcome probabilities of every action must be non-negative and sum to 1.")
+    if model.successor.size and not 0 <= int(model.successor.min()) <= int(model.successor.max()) < states:
+        raise ManifestError("A transition leads to a state that does not exist.")
+    if not 0.0 <= model.verifier_noise <= 1.0:
+        raise ManifestError("verifier_noise must lie in [0, 1].")
+    if len(set(model.state_names)) != states:
+        raise ManifestError("State names must be unique.")
+
+
+def join(models: Sequence[TabularModel]) -> TabularModel:
+    """Lay the tasks of several models side by side, so that one array operation serves all of them.
+
+    Args:
+        models: models with the same number of prior policies and the same verifier noise.
+
+    Returns:
+        A model with the tasks in order; slots and outcomes are padded to the widest.
+    """
+    first = models[0]
+    if any(len(m.behaviour_weight) != len(first.behaviour_weight) for m in models):
+        raise ManifestError("Models with different numbers of prior policies cannot be joined.")
+    if any(m.verifier_noise != first.verifier_noise for m in models):
+        raise ManifestError("Models with different verifier noise cannot be joined.")
+    slots = max(m.successor.shape[1] for m in models)
+    outcomes = max(m.successor.shape[2] for m in models)
+    state_base = np.concatenate([[0], np.cumsum([m.num_states for m in models])])
+    task_base = np.concatenate([[0], np.cumsum([m.num_tasks for m in models])])
+    names: dict[str, int] = {}
+    for model in models:
+        for name in model.action_names:
+            names.setdefault(name, len(names))
+
+    def wide(array: np.ndarray, fill: float) -> np.ndarray:
+        """Pad axis 1 to ``slots`` and axis 2 to ``outcomes``."""
+        pad = [(0, 0), (0, slots - array.shape[1])] + [(0, outcomes - a) for a in array.shape[2:]]
+        return np.pad(array, pad, constant_values=fill)
+
+    def actions(model: TabularModel) -> IntArray:
+        table = np.asarray([names[name] for name in model.action_names] + [-1], dtype=np.int64)
+        return table[model.action_id]
+
+    def flat(parts: list[np.ndarray]) -> np.ndarray:
+        return np.concatenate(parts)
+
+    def stack(parts: list[np.ndarray]) -> np.ndarray:
+        return np.concatenate([np.pad(p, [(0, 0), (0, 0), (0, slots - p.shape[2])]) for p in parts], axis=1)
+
+    return TabularModel(
+        successor=flat([wide(m.successor + b, b) for m, b in zip(models, state_base, strict=False)]),
+        probability=flat([wide(m.probability, 0.0) for m in models]),
+        signal=flat([wide(m.signal, 0.0) for m in models]),
+        admissible=flat([wide(m.admissible, False) for m in models]),
+        terminal=flat([m.terminal for m in models]),
+        success=flat([m.success for m in models]),
+        start=flat([m.start + b for m, b in zip(models, state_base, strict=False)]),
+        start_alternative=flat([m.start_alternative + b for m, b in zip(models, state_base, strict=False)]),
+        start_split=flat([m.start_split for m in models]),
+        horizon=flat([m.horizon for m in models]),
+        evaluation_horizon=flat([m.evaluation_horizon for m in models]),
+        task=flat([m.task + b for m, b in zip(models, task_base, strict=False)]),
+        behaviour=stack([m.behaviour for m in models]),
+        behaviour_weight=first.behaviour_weight,
+        verifier_noise=first.verifier_noise,
+        key=flat([m.key + b for m, b in zip(models, state_base, strict=False)]),
+        action_id=flat([wide(actions(m), -1) for m in models]),
+        observations=tuple(o for m in models for o in m.observations),
+        state_names=tuple(n for m in models for n in m.state_names),
+        action_names=tuple(names),
+        task_names=tuple(n for m in models for n in m.task_names),
+        goals=tuple(g for m in models for g in m.goals),
+    )
