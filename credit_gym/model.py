@@ -29,8 +29,8 @@ class TabularModel:
         terminal: (S,) bool, True also where ``success`` is.
         success: (S,) bool.
         start: (N,) int64 start state of each task.
-        start_alternative: (N,) int64 second start state, drawn with ``start_split``; equal to ``start`` if there is none.
-        start_split: (N,) float64 probability of the alternative start.
+        start_alternative: (N,) int64 second start state, drawn with probability ``start_split``.
+        start_split: (N,) float64 probability of the alternative start, 0 where there is none.
         horizon: (N,) int64 step limit while data is collected.
         evaluation_horizon: (N,) int64 step limit under which a trained policy is judged.
         task: (S,) int64 task of each state.
@@ -88,6 +88,13 @@ class TabularModel:
         return np.tensordot(self.behaviour_weight, self.behaviour, axes=1)
 
     @cached_property
+    def key_owner(self) -> IntArray:
+        """(S,) the first state of each key, -1 for ids that are no key."""
+        owner = np.full(self.num_states, -1, dtype=np.int64)
+        owner[self.key[::-1]] = np.arange(self.num_states)[::-1]
+        return owner
+
+    @cached_property
     def cumulative(self) -> FloatArray:
         """(S, A, K) cumulative outcome probabilities, 1 at the end."""
         cumulative = np.cumsum(self.probability, axis=2)
@@ -110,6 +117,8 @@ def _validate(model: TabularModel) -> None:
         raise ManifestError("A transition leads to a state that does not exist.")
     if not 0.0 <= model.verifier_noise <= 1.0:
         raise ManifestError("verifier_noise must lie in [0, 1].")
+    if bool((model.action_id != model.action_id[model.key_owner[model.key]]).any()):
+        raise ManifestError("States that show the same text must offer the same actions in the same slots.")
     if len(set(model.state_names)) != states:
         raise ManifestError("State names must be unique.")
 

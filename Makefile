@@ -1,0 +1,50 @@
+# Two commands: `make run` shows credit assigned to the steps of real episodes, `make test` checks everything.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUN_ARGS ?=
+
+.PHONY: run test fast lint types docs clean toolchain
+
+run: $(VENV)/.extra-alfworld
+	$(BIN)/python -m credit_gym.baselines.alfworld $(RUN_ARGS)
+
+test: $(VENV)/.extra-alfworld $(VENV)/.extra-test lint types
+	$(BIN)/python -m pytest -n 2
+
+fast: $(VENV)/.extra-test
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+lint: $(VENV)/.extra-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# The rooms at the top are sub-packages of credit_gym; mypy needs to see them where they import from.
+types: $(VENV)/.extra-test
+	rm -rf build/types && mkdir -p build/types/credit_gym
+	cd build/types/credit_gym && ln -s ../../../credit_gym/* . && for room in envs wrappers agents baselines; do ln -s ../../../$$room $$room; done
+	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p credit_gym
+
+# What `docs/` shows is written by these commands.
+docs: $(VENV)/.extra-test
+	$(BIN)/python -m credit_gym.baselines.creditbench --markdown docs/creditbench.md
+
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 ..."; exit 2; }
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "The venv module is missing: apt-get install python3-venv"; exit 2; }
+	$(BIN)/pip install -q --upgrade pip
+
+$(VENV)/.extra-test: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	$(BIN)/pip install -q -c constraints.txt -e ".[test]"
+	@touch $@
+
+# The planner inside the alfworld extra is compiled from source.
+$(VENV)/.extra-alfworld: pyproject.toml constraints.txt | $(VENV)/bin/pip toolchain
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pip install -q -c constraints.txt -e ".[alfworld,report]"
+	@touch $@
+
+toolchain:
+	@command -v g++ >/dev/null && command -v make >/dev/null || { echo "A C++ compiler is needed for the real ALFWorld engine: apt-get install build-essential python3-dev"; exit 2; }
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
