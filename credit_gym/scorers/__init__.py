@@ -2,6 +2,27 @@
 
 from __future__ import annotations
 
+from credit_gym.scorers import (  # noqa: F401 (importing a module registers its scorers)
+    adaptive,
+    branch_aware,
+    coalition,
+    combined,
+    controls,
+    crbc,
+    emp_qstar,
+    gigpo,
+    graphgpo,
+    graphhca,
+    hca,
+    hindsight,
+    imitation,
+    mt_grpo,
+    outcome,
+    redistribution,
+    salt,
+    shaping,
+    temporal_difference,
+)
 from credit_gym.scorers.registry import ScorerSpec, get, names, register, score
 
 __all__ = ["ScorerSpec", "get", "names", "register", "score"]

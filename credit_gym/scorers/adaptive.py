@@ -1,0 +1,85 @@
+"""Adaptive credit: outcome evidence at the states where successes passed, the verifier everywhere else."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from credit_gym.episode import EpisodeBatch
+from credit_gym.graph import PooledGraph, action_value, pool, success_value
+from credit_gym.grouping import FloatArray, compact, group_size
+from credit_gym.scorers.branch_aware import branch_contrast
+from credit_gym.scorers.emp_qstar import optimal_action_value
+from credit_gym.scorers.normalise import standardise
+from credit_gym.scorers.registry import register
+
+_REFERENCE = "credit_gym: evidence-weighted mixture of closure and verifier"
+
+
+@register("adaptive_q", needs={"verifier"}, reference=_REFERENCE)
+def adaptive_q(
+    batch: EpisodeBatch,
+    *,
+    kappa: float = 2.0,
+    discount: float = 0.98,
+    pseudo_count: float = 1.0,
+) -> FloatArray:
+    """Credit an action by its pessimistic optimal value where successes passed, by the verifier's contrast elsewhere.
+
+    ``c = w(s) z_s(Q*) + (1 - w(s)) branch_aware`` with ``w(s) = m_s / (m_s + kappa)``, m_s the number of successful
+    episodes of the group that visited s, Q* the optimal value of :func:`~credit_gym.scorers.emp_qstar.emp_qstar` with
+    ``pseudo_count`` unseen failures per action, and z_s the standard score over the visits of s.
+
+    Args:
+        batch: a batch with the column ``verifier``; without readings at a state the second term is 0 there.
+        kappa: successes at which both kinds of evidence weigh the same.
+        discount: b of Q*.
+        pseudo_count: unseen failures per action.
+
+    Returns:
+        (S,) float64, dimensionless.
+
+    Raises:
+        MissingColumnError: the batch has no verifier readings.
+    """
+    graph = pool(batch)
+    quality = optimal_action_value(graph, discount, pseudo_count)
+    return _mix(batch, graph, quality, kappa)
+
+
+@register("adaptive", needs={"verifier"}, reference=_REFERENCE)
+def adaptive(batch: EpisodeBatch, *, kappa: float = 2.0, discount: float = 0.98) -> FloatArray:
+    """Credit as :func:`adaptive_q`, with the value Q of the recorded behaviour (that of crbc) in place of Q*.
+
+    Args:
+        batch: a batch with the column ``verifier``; without readings at a state the second term is 0 there.
+        kappa: successes at which both kinds of evidence weigh the same.
+        discount: b of the pooled chain.
+
+    Returns:
+        (S,) float64, dimensionless.
+
+    Raises:
+        MissingColumnError: the batch has no verifier readings.
+    """
+    graph = pool(batch)
+    quality = action_value(graph, success_value(graph, discount), discount)
+    return _mix(batch, graph, quality, kappa)
+
+
+def successes_through(batch: EpisodeBatch, graph: PooledGraph) -> FloatArray:
+    """Number m_s of successful episodes that visited each node, an episode counted once; (N,) float64."""
+    steps = np.flatnonzero(batch.success[batch.episode])
+    visited, count = compact(batch.episode[steps], graph.local_node[graph.node[steps]])
+    node = np.zeros(count, dtype=np.int64)
+    node[visited] = graph.node[steps]
+    return group_size(node, graph.num_nodes).astype(np.float64)
+
+
+def _mix(batch: EpisodeBatch, graph: PooledGraph, quality: FloatArray, kappa: float) -> FloatArray:
+    """``w z(quality) + (1 - w) contrast`` for a (K,) quality of the edges; (M,)."""
+    passed = successes_through(batch, graph)
+    weight = np.divide(passed, passed + kappa, out=np.zeros_like(passed), where=passed > 0)[graph.node]
+    outcome_term = standardise(quality[graph.edge], graph.node, graph.num_nodes)
+    contrast = branch_contrast(graph, batch.require("verifier"))
+    mixed: FloatArray = weight * outcome_term + (1.0 - weight) * contrast
+    return mixed

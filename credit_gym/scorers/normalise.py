@@ -1,0 +1,61 @@
+"""Centring and scaling within groups; a group without variance gives 0, never NaN."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from credit_gym.grouping import FloatArray, IntArray, group_mean, group_size, group_sum
+
+RELATIVE_FLOOR = 1e-9
+"""A standard deviation below this share of the group's root mean square is rounding, and counts as 0."""
+
+
+def centre(values: FloatArray, ids: IntArray, count: int) -> FloatArray:
+    """Value minus the mean of its group; (M,), (M,) ids in ``0..count-1`` -> (M,)."""
+    return values - group_mean(values, ids, count)[ids]
+
+
+def standardise(values: FloatArray, ids: IntArray, count: int) -> FloatArray:
+    """Value minus the mean of its group, over the group's population standard deviation.
+
+    Args:
+        values: (M,) float64.
+        ids: (M,) int64 in ``0..count-1``.
+        count: number of groups.
+
+    Returns:
+        (M,) float64; 0 throughout a group whose deviation is below :data:`RELATIVE_FLOOR` of its root mean square.
+    """
+    centred = centre(values, ids, count)
+    deviation = np.sqrt(group_mean(centred * centred, ids, count))
+    floor = RELATIVE_FLOOR * np.sqrt(group_mean(values * values, ids, count))
+    scale = np.divide(1.0, deviation, out=np.zeros(count), where=deviation > floor)
+    return centred * scale[ids]
+
+
+def standardise_upstream(values: FloatArray, ids: IntArray, count: int, *, epsilon: float = 1e-6) -> FloatArray:
+    """The common published form: the sample standard deviation (n - 1), plus an epsilon; a lone value gives 0.
+
+    Args:
+        values: (M,) float64.
+        ids: (M,) int64 in ``0..count-1``.
+        count: number of groups.
+        epsilon: added to the deviation, in the unit of ``values``.
+
+    Returns:
+        (M,) float64.
+    """
+    centred = centre(values, ids, count)
+    freedom = np.maximum(group_size(ids, count) - 1, 1)
+    deviation = np.sqrt(group_sum(centred * centred, ids, count) / freedom)
+    return centred / (deviation + epsilon)[ids]
+
+
+def leave_one_out(values: FloatArray, ids: IntArray, count: int) -> FloatArray:
+    """Value minus the mean of the others of its group, 0 where there are no others; (M,) -> (M,).
+
+    ``x_i - mean_{j != i} x_j = n / (n - 1) (x_i - mean_j x_j)``.
+    """
+    size = group_size(ids, count)
+    factor = np.where(size > 1, size / np.maximum(size - 1, 1), 0.0)
+    return centre(values, ids, count) * factor[ids]

@@ -1,0 +1,172 @@
+"""What holds for every registered scorer, whatever its method."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from batches import NAN, OPTIONAL, Run, batch_of, batches
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from credit_gym import scorers
+from credit_gym.episode import EpisodeBatch
+from credit_gym.errors import MissingColumnError
+
+NAMES = scorers.names()
+ORDER_DEPENDENT = {"random"}
+ID_COLUMNS = ("state", "next_state", "action", "group", "task", "role")
+
+every_scorer = pytest.mark.parametrize("name", NAMES)
+every_equivariant_scorer = pytest.mark.parametrize("name", [n for n in NAMES if n not in ORDER_DEPENDENT])
+quick = settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+
+
+def legal_batch(data: st.DataObject, name: str) -> EpisodeBatch:
+    return data.draw(batches(require=scorers.get(name).needs))
+
+
+def assert_same_credit(batch: EpisodeBatch, actual: np.ndarray, expected: np.ndarray) -> None:
+    """Equal up to rounding, which is relative to the largest reward in the batch."""
+    scale = max(1.0, float(np.abs(batch.reward).max(initial=0.0)))
+    np.testing.assert_allclose(actual, expected, rtol=1e-6, atol=1e-7 * scale)
+
+
+def steps_of(batch: EpisodeBatch, episodes: list[int]) -> np.ndarray:
+    parts = [np.arange(batch.offsets[e], batch.offsets[e + 1]) for e in episodes]
+    return np.concatenate([np.zeros(0, dtype=np.int64), *parts])
+
+
+@every_scorer
+@quick
+@given(data=st.data())
+def test_credit_is_one_finite_number_per_step(name: str, data: st.DataObject) -> None:
+    batch = legal_batch(data, name)
+    credit = scorers.get(name).function(batch)
+    assert credit.shape == (batch.num_steps,)
+    assert credit.dtype == np.float64
+    assert np.isfinite(credit).all()
+
+
+@every_scorer
+@quick
+@given(data=st.data())
+def test_scoring_is_pure(name: str, data: st.DataObject) -> None:
+    batch = legal_batch(data, name)
+    before = {f.name: np.array(getattr(batch, f.name)) for f in fields(batch)}
+    first = scorers.score(batch, name)
+    kept = first.copy()
+    second = scorers.score(batch, name)
+    np.testing.assert_array_equal(kept, second)
+    for column, value in before.items():
+        np.testing.assert_array_equal(np.array(getattr(batch, column)), value)
+    assert not any(np.shares_memory(first, c) for c in vars(batch).values() if isinstance(c, np.ndarray))
+
+
+@every_equivariant_scorer
+@quick
+@given(data=st.data())
+def test_reordering_the_episodes_reorders_the_credit(name: str, data: st.DataObject) -> None:
+    batch = legal_batch(data, name)
+    order = data.draw(st.permutations(range(batch.num_episodes)))
+    reordered = scorers.score(batch.select(order), name)
+    assert_same_credit(batch, reordered, scorers.score(batch, name)[steps_of(batch, order)])
+
+
+@every_scorer
+@quick
+@given(data=st.data())
+def test_renaming_states_actions_and_groups_changes_nothing(name: str, data: st.DataObject) -> None:
+    batch = legal_batch(data, name)
+    names = np.array(data.draw(st.permutations(range(0, 24, 3))))
+    renamed = {c: names[getattr(batch, c)] for c in ID_COLUMNS if getattr(batch, c) is not None}
+    assert_same_credit(batch, scorers.score(replace(batch, **renamed), name), scorers.score(batch, name))
+
+
+@every_equivariant_scorer
+@quick
+@given(data=st.data())
+def test_groups_are_scored_on_their_own(name: str, data: st.DataObject) -> None:
+    batch = legal_batch(data, name)
+    credit = scorers.score(batch, name)
+    alone = scorers.get(name).scope == "episode"
+    owner = np.arange(batch.num_episodes) if alone else batch.group
+    for one in np.unique(owner):
+        episodes = np.flatnonzero(owner == one)
+        try:
+            separate = scorers.score(batch.select(episodes), name)
+        except MissingColumnError:  # these episodes hold none of the batch's readings
+            continue
+        assert_same_credit(batch, separate, credit[steps_of(batch, list(episodes))])
+
+
+@every_scorer
+@pytest.mark.parametrize("success", [True, False])
+@pytest.mark.parametrize("truncated", [True, False])
+@pytest.mark.parametrize("length", [0, 1, 4])
+def test_one_episode_is_enough(name: str, success: bool, truncated: bool, length: int) -> None:
+    run = Run(path=[0] * (length + 1), actions=[0] * length, success=success, truncated=truncated, group=3)
+    offsets = np.arange(length + 1)
+    sizes = {c: length + (c in ("value", "log_belief")) for c in OPTIONAL}
+    columns = {c: np.zeros(size, dtype=np.int64 if c in ("role", "parent") else float) for c, size in sizes.items()}
+    credit = scorers.score(batch_of([run], logprob_offsets=offsets, **columns), name)
+    assert credit.shape == (length,)
+
+
+@every_scorer
+def test_a_missing_column_is_named(name: str) -> None:
+    batch = batch_of([Run(path=[0, 1], actions=[0])])
+    for column in scorers.get(name).needs:
+        with pytest.raises(MissingColumnError, match=column):
+            scorers.score(batch, name)
+
+
+@every_scorer
+def test_the_registry_documents_the_scorer(name: str) -> None:
+    spec = scorers.get(name)
+    assert spec.summary.endswith((".", ":"))
+    assert spec.reference
+    assert "Returns:" in (spec.function.__doc__ or "")
+
+
+@pytest.mark.parametrize("path", sorted(Path(scorers.__file__).parent.glob("*.py")), ids=lambda p: p.stem)
+def test_scorers_see_nothing_but_the_batch(path: Path) -> None:
+    allowed = {"credit_gym.episode", "credit_gym.errors", "credit_gym.graph", "credit_gym.grouping", "credit_gym.rng"}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        modules = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+        modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        for module in modules:
+            inside = module.startswith("credit_gym.scorers") or module in allowed
+            assert inside or not module.startswith("credit_gym"), f"{path.name} imports {module}"
+
+
+def mean_table(batch: EpisodeBatch, credit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean credit of each (state, action), and which were seen."""
+    shape = (8, 4)
+    cell = batch.state * shape[1] + batch.action
+    count = np.bincount(cell, minlength=shape[0] * shape[1]).reshape(shape)
+    total = np.bincount(cell, weights=credit, minlength=shape[0] * shape[1]).reshape(shape)
+    return np.where(count > 0, total / np.maximum(count, 1), -np.inf), count > 0
+
+
+@pytest.mark.parametrize("name", ["grpo", "rloo", "salt"])
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(batch=batches(require={"verifier"}))
+def test_outcome_methods_share_their_greedy_table(name: str, batch: EpisodeBatch) -> None:
+    """With one group per task, standardising the return is a positive affine map of every table row."""
+    one_group = replace(batch, group=np.zeros_like(batch.group), task=np.zeros_like(batch.task))
+    outcome, seen = mean_table(one_group, scorers.score(one_group, "outcome_only"))
+    table, _ = mean_table(one_group, scorers.score(one_group, name))
+    scale = max(1.0, float(np.abs(outcome[seen]).max(initial=0.0)))
+    best = seen & (outcome >= outcome.max(axis=1, keepdims=True) - 1e-9 * scale)
+    top = np.broadcast_to(table.max(axis=1, keepdims=True), table.shape)
+    np.testing.assert_allclose(table[best], top[best], atol=1e-6 * scale)
+
+
+def test_an_all_nan_column_counts_as_missing() -> None:
+    batch = batch_of([Run(path=[0, 1], actions=[0])], verifier=[NAN])
+    with pytest.raises(MissingColumnError, match="RecordVerifier"):
+        scorers.score(batch, "mt_grpo")
