@@ -46,7 +46,8 @@ def _number(key: IntArray, size: int) -> tuple[IntArray, int]:
 
 def group_sum(values: npt.ArrayLike, ids: IntArray, count: int) -> FloatArray:
     """Sum of ``values`` in each group; (M,), (M,) ids in ``0..count-1`` -> (count,)."""
-    return np.bincount(ids, weights=np.asarray(values, dtype=np.float64), minlength=count)
+    total = np.bincount(ids, weights=np.asarray(values, dtype=np.float64), minlength=count)
+    return total.astype(np.float64, copy=False)  # numpy counts in integers when there is nothing to weigh
 
 
 def group_size(ids: IntArray, count: int) -> IntArray:

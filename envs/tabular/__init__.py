@@ -1,0 +1,1 @@
+"""Tabular environments: small tasks whose exact model is known."""

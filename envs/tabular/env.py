@@ -1,0 +1,188 @@
+"""The text environment over a tabular model, and the registered environments made from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import gymnasium as gym
+
+from credit_gym.envs.core import TextEnv
+from credit_gym.envs.tabular.board import REFUSAL, SPLIT, Place, board, check_task
+from credit_gym.envs.tabular.diagnostic import diagnostic_model
+from credit_gym.envs.tabular.dynamics import dynamics
+from credit_gym.envs.tabular.manifest import embedded_manifest, load_manifest
+from credit_gym.envs.tabular.stochastic import NOISY, stochastic_model
+from credit_gym.model import TabularModel
+
+Snapshot: TypeAlias = tuple[int, int, int, float, bool]
+
+_MASK, _LOW = 0xFFFFFFFFFFFFFFFF, 0xFFFFFFFF
+_GAMMA, _MIX_1, _MIX_2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+
+
+class TabularEnv(TextEnv):
+    """A Gymnasium text environment that plays the tasks of a :class:`~credit_gym.model.TabularModel`.
+
+    The observation is the text of the state, an action the text of one of its admissible actions. Each step takes one
+    draw of the environment's stream: the high half decides the outcome, the low half the verifier's error. An action
+    that is not admissible is refused: the state stays, the step counts.
+
+    Args:
+        model: the tasks.
+        render_mode: None or "ansi".
+
+    Attributes:
+        model: the exact transition model.
+    """
+
+    def __init__(self, model: TabularModel, *, render_mode: str | None = None) -> None:
+        super().__init__(render_mode=render_mode)
+        self.model = model
+        self._places, self._starts = board(model)
+        self._noise = dynamics(model).noise
+        self._state = -1
+        self._steps = 0
+        self._reading = 0.0
+        self._refused = False
+
+    @property
+    def num_tasks(self) -> int:
+        """Number of tasks that ``reset`` chooses from."""
+        return self.model.num_tasks
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        """Start an episode; one draw decides the task (its high half) and the start state (its low half).
+
+        Args:
+            seed: fixes the task and every later draw.
+            options: ``{"task": i}`` plays task i; every other draw stays that of the seed.
+        """
+        bits = self.seed_episode(seed)
+        task = (bits >> 32) * len(self._starts) >> 32
+        if options is not None and "task" in options:
+            task = check_task(self.model, options["task"])
+        start, alternative, bound = self._starts[task]
+        self._state = alternative if (bits & _LOW) < bound else start
+        self._steps, self._reading, self._refused = 0, 0.0, False
+        place = self._places[self._state]
+        return place.observation, self._info(place, False)
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """Take an action, given as its text.
+
+        Raises:
+            ResetNeeded: the episode is over, or has not begun.
+        """
+        place = self._places[self._state]
+        if self.stream is None or place.terminal or self._steps >= place.horizon:
+            raise gym.error.ResetNeeded("There is no episode to step: call reset() first.")
+        # SplitMix64 (credit_gym.rng), inlined: this is the hot path of every rollout.
+        self.stream = bits = (self.stream + _GAMMA) & _MASK
+        bits = ((bits ^ (bits >> 30)) * _MIX_1) & _MASK
+        bits = ((bits ^ (bits >> 27)) * _MIX_2) & _MASK
+        bits ^= bits >> 31
+
+        self._steps += 1
+        outcomes = place.moves.get(action)
+        if outcomes is None:
+            self._reading, self._refused = 0.0, True
+            truncated = self._steps >= place.horizon
+            return f"{REFUSAL} {place.observation}", 0.0, False, truncated, self._info(place, truncated)
+
+        draw, error = bits >> 32, bits & _LOW
+        for bound, state, signal in outcomes:  # noqa: B007 - the values of the deciding outcome are used below
+            if draw < bound:
+                break
+        if error < self._noise:
+            signal = (signal + 2.0 + (error & 1)) % 3.0 - 1.0
+        self._state, self._reading, self._refused = state, signal, False
+        place = self._places[state]
+        terminated = place.terminal
+        truncated = not terminated and self._steps >= place.horizon
+        info = self._info(place, terminated or truncated)
+        return place.observation, 1.0 if place.success else 0.0, terminated, truncated, info
+
+    def clone_state(self) -> Snapshot:
+        """Return the state: stream, place, steps taken, last verifier reading, whether the last action was refused.
+
+        Raises:
+            ResetNeeded: no episode has begun.
+        """
+        if self.stream is None:
+            raise gym.error.ResetNeeded("There is no episode to clone: call reset() first.")
+        return self.stream, self._state, self._steps, self._reading, self._refused
+
+    def restore_state(self, state: Snapshot) -> tuple[str, dict[str, Any]]:
+        """Continue from a cloned state; return the observation and info of that moment."""
+        self.stream, self._state, self._steps, self._reading, self._refused = state
+        place = self._places[self._state]
+        observation = f"{REFUSAL} {place.observation}" if self._refused else place.observation
+        return observation, self._info(place, place.terminal or self._steps >= place.horizon)
+
+    def render(self) -> str | None:
+        """Return the text of the current state in mode "ansi"."""
+        return self._places[self._state].observation if self.render_mode == "ansi" else None
+
+    def _info(self, place: Place, over: bool) -> dict[str, Any]:
+        info = {
+            "task": {"id": place.task_id, "split": SPLIT, "goal": place.goal},
+            "state_key": place.state_key,
+            "admissible_actions": place.admissible[:],
+            "verifier": self._reading,
+            "expert_actions": place.expert[:],
+            "invalid": self._refused,
+        }
+        if over:
+            info["success"] = place.success
+        return info
+
+
+def stochastic(
+    *,
+    num_tasks: int = 20,
+    suite_seed: int = 0,
+    exploration: float = 0.5,
+    verifier_noise: float = 0.02,
+    render_mode: str | None = None,
+) -> TabularEnv:
+    """Return ``credit/Stochastic-v0``; see :func:`~credit_gym.envs.tabular.stochastic.stochastic_model`."""
+    return TabularEnv(stochastic_model(num_tasks, suite_seed, exploration, verifier_noise), render_mode=render_mode)
+
+
+def stochastic_noisy(
+    *,
+    num_tasks: int = 20,
+    suite_seed: int = 0,
+    exploration: float = 0.5,
+    verifier_noise: float = NOISY,
+    render_mode: str | None = None,
+) -> TabularEnv:
+    """Return ``credit/StochasticNoisy-v0``: the same climbs, one verifier reading in ten wrong."""
+    return TabularEnv(stochastic_model(num_tasks, suite_seed, exploration, verifier_noise), render_mode=render_mode)
+
+
+def diagnostic(
+    *,
+    task: str = "selfloop",
+    num_tasks: int = 6,
+    suite_seed: int = 0,
+    exploration: float = 0.5,
+    verifier_noise: float = 0.02,
+    render_mode: str | None = None,
+) -> TabularEnv:
+    """Return ``credit/Diagnostic-v0``; see :func:`~credit_gym.envs.tabular.diagnostic.diagnostic_model`."""
+    model = diagnostic_model(task, num_tasks, suite_seed, exploration, verifier_noise)
+    return TabularEnv(model, render_mode=render_mode)
+
+
+def webshop_manifest(*, path: str | Path | None = None, render_mode: str | None = None) -> TabularEnv:
+    """Return ``credit/WebShopManifest-v0``: shopping state machines from a manifest, a user's own by ``path``."""
+    model = embedded_manifest("webshop") if path is None else load_manifest(path)
+    return TabularEnv(model, render_mode=render_mode)
+
+
+def alfworld_manifest(*, path: str | Path | None = None, render_mode: str | None = None) -> TabularEnv:
+    """Return ``credit/ALFWorldManifest-v0``: household state machines from a manifest, a user's own by ``path``."""
+    model = embedded_manifest("alfworld") if path is None else load_manifest(path)
+    return TabularEnv(model, render_mode=render_mode)

@@ -1,0 +1,273 @@
+"""The native vector environment: n copies of a tabular environment, moved by a handful of array operations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.spaces import Discrete, MultiDiscrete, Tuple
+from gymnasium.utils import seeding
+from gymnasium.vector import AutoresetMode
+
+from credit_gym.envs.tabular.board import REFUSAL, SPLIT, board, check_task
+from credit_gym.envs.tabular.diagnostic import diagnostic_model
+from credit_gym.envs.tabular.dynamics import dynamics, start_states
+from credit_gym.envs.tabular.manifest import embedded_manifest, load_manifest
+from credit_gym.envs.tabular.stochastic import NOISY, stochastic_model
+from credit_gym.grouping import BoolArray, FloatArray, IntArray
+from credit_gym.model import TabularModel
+from credit_gym.rng import UIntArray, advance_array, derive_array, mix_array
+from credit_gym.spaces import FreeText
+
+ObservationMode = Literal["text", "index"]
+Observations: TypeAlias = tuple[str, ...] | IntArray
+Actions: TypeAlias = Sequence[str] | Sequence[int] | IntArray
+
+_HALF = np.uint64(32)
+
+
+class TabularVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
+    """n copies of :class:`~credit_gym.envs.tabular.env.TabularEnv`, step for step the same as n single ones.
+
+    A copy that ended is reset by the next ``step``, whose action it ignores (Gymnasium's ``NEXT_STEP`` mode).
+
+    Actions are n texts, or (n,) integers: positions in the list of admissible actions. Observations are texts, or with
+    ``observation="index"`` the (n,) int64 keys of the model (``model.observations[key]`` is the text).
+
+    ``infos`` holds (n,) arrays and, as Gymnasium asks, a mask ``_name`` for each: ``state`` (id of the true state),
+    ``verifier``, ``invalid``, and ``success`` where an episode ended. With text observations also the columns of
+    text ``task``, ``state_key``, ``admissible_actions`` and ``expert_actions`` (the last two as tuples).
+
+    Args:
+        model: the tasks.
+        num_envs: n.
+        observation: "text" or "index".
+
+    Raises:
+        gymnasium.error.Error: ``observation`` is neither.
+    """
+
+    def __init__(self, model: TabularModel, num_envs: int = 1, *, observation: ObservationMode = "text") -> None:
+        if observation not in ("text", "index"):
+            raise gym.error.Error(f'observation must be "text" or "index", not {observation!r}.')
+        self.model = model
+        self.num_envs = num_envs
+        self.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP, "render_modes": []}
+        self._text = observation == "text"
+        if self._text:
+            self.single_observation_space = self.single_action_space = FreeText()
+            self.observation_space = self.action_space = Tuple((FreeText(),) * num_envs)
+        else:
+            self.single_observation_space = Discrete(model.num_states)
+            self.single_action_space = Discrete(model.admissible.shape[1])
+            self.observation_space = MultiDiscrete(np.full(num_envs, model.num_states))
+            self.action_space = MultiDiscrete(np.full(num_envs, model.admissible.shape[1]))
+
+        self._dynamics = dynamics(model)
+        self._slot = _slot_of_position(model).ravel()
+        self._horizon = model.horizon[model.task]
+        self._reward = model.success.astype(np.float64)
+        places = board(model).places
+        self._slot_of_text = [{text: slot for slot, text in enumerate(place.moves)} for place in places]
+        self._observations = _objects(place.observation for place in places)
+        self._columns = {
+            "state_key": _objects(place.state_key for place in places),
+            "admissible_actions": _objects(tuple(place.admissible) for place in places),
+            "expert_actions": _objects(tuple(place.expert) for place in places),
+        }
+        self._task_columns = {
+            "id": _objects(place.task_id for place in places),
+            "split": _objects(SPLIT for _ in places),
+            "goal": _objects(place.goal for place in places),
+        }
+        self._stream: UIntArray | None = None
+        self._state = np.zeros(num_envs, dtype=np.int64)
+        self._steps = np.zeros(num_envs, dtype=np.int64)
+        self._over = np.zeros(num_envs, dtype=np.bool_)
+
+    def reset(
+        self, *, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observations, dict[str, Any]]:
+        """Start n episodes.
+
+        Args:
+            seed: copy i is seeded with ``seed + i``, or with ``seed[i]``; None goes on with the streams of the copies.
+            options: ``{"task": i}`` with one task or n of them.
+        """
+        if seed is None and self._stream is None:
+            seed = seeding.np_random()[1]
+        if seed is not None:
+            self._stream = derive_array(_seeds(seed, self.num_envs))
+        assert self._stream is not None
+        self._stream = advance_array(self._stream)
+        bits = mix_array(self._stream)
+        task = self._draw_tasks(bits)
+        if options is not None and "task" in options:
+            chosen = [check_task(self.model, number) for number in np.atleast_1d(options["task"]).tolist()]
+            task = np.broadcast_to(np.array(chosen, dtype=np.int64), self.num_envs)
+        self._state = start_states(self.model, task, bits)
+        self._steps = np.zeros(self.num_envs, dtype=np.int64)
+        self._over = np.zeros(self.num_envs, dtype=np.bool_)
+        refused = np.zeros(self.num_envs, dtype=np.bool_)
+        return self._observe(refused), self._infos(np.zeros(self.num_envs), refused)
+
+    def step(self, actions: Actions) -> tuple[Observations, FloatArray, BoolArray, BoolArray, dict[str, Any]]:
+        """Move every copy, starting the next episode of those that ended at the step before.
+
+        Args:
+            actions: n texts, or (n,) integers.
+
+        Raises:
+            ResetNeeded: :meth:`reset` was never called.
+        """
+        if self._stream is None:
+            raise gym.error.ResetNeeded("There is no episode to step: call reset() first.")
+        self._stream = advance_array(self._stream)
+        bits = mix_array(self._stream)
+        slot = self._slots(actions)
+        refused = slot < 0
+        idle = np.flatnonzero(refused)
+        slot[idle] = 0
+        state, verifier = self._dynamics.step(self._state, slot, bits)
+        state[idle], verifier[idle] = self._state[idle], 0.0
+        self._steps = self._steps + 1
+        if self._over.any():
+            fresh = np.flatnonzero(self._over)
+            state[fresh] = start_states(self.model, self._draw_tasks(bits[fresh]), bits[fresh])
+            verifier[fresh], refused[fresh], self._steps[fresh] = 0.0, False, 0
+        self._state = state
+        terminated = self.model.terminal[state]
+        truncated = (self._steps >= self._horizon[state]) & ~terminated
+        self._over = terminated | truncated
+        reward = self._reward[state]
+        return self._observe(refused), reward, terminated, truncated, self._infos(verifier, refused)
+
+    def _draw_tasks(self, bits: UIntArray) -> IntArray:
+        task: IntArray = ((bits >> _HALF) * np.uint64(self.model.num_tasks) >> _HALF).astype(np.int64)
+        return task
+
+    def _slots(self, actions: Actions) -> IntArray:
+        """The (n,) slots of the actions, -1 where one is refused."""
+        if len(actions) != self.num_envs:
+            raise gym.error.InvalidAction(f"step() needs {self.num_envs} actions, not {len(actions)}.")
+        if isinstance(actions[0], str):
+            here = self._state.tolist()
+            moves = self._slot_of_text
+            return np.array([moves[s].get(a, -1) for s, a in zip(here, actions, strict=True)], dtype=np.int64)
+        position = np.asarray(actions, dtype=np.int64)
+        width = self._dynamics.slots
+        outside = (position < 0) | (position >= width)
+        slot: IntArray = self._slot[self._state * width + np.where(outside, 0, position)]
+        slot[outside] = -1
+        return slot
+
+    def _observe(self, refused: BoolArray) -> Observations:
+        if not self._text:
+            return self.model.key[self._state]
+        texts: list[str] = self._observations[self._state].tolist()
+        for i in np.flatnonzero(refused):
+            texts[i] = f"{REFUSAL} {texts[i]}"
+        return tuple(texts)
+
+    def _infos(self, verifier: FloatArray, refused: BoolArray) -> dict[str, Any]:
+        columns: dict[str, np.ndarray] = {"state": self._state.copy(), "verifier": verifier, "invalid": refused}
+        infos: dict[str, Any] = {}
+        if self._text:
+            columns |= {name: column[self._state] for name, column in self._columns.items()}
+            infos["task"] = _masked({name: column[self._state] for name, column in self._task_columns.items()})
+            infos["_task"] = np.ones(self.num_envs, dtype=np.bool_)
+        infos |= _masked(columns)
+        return infos | {"success": self.model.success[self._state], "_success": self._over.copy()}
+
+
+def _seeds(seed: int | Sequence[int], count: int) -> UIntArray:
+    """The (n,) seeds of the copies.
+
+    Raises:
+        gymnasium.error.Error: there are not n of them, or one is not a non-negative integer.
+    """
+    seeds = [seed + i for i in range(count)] if isinstance(seed, (int, np.integer)) else list(seed)
+    if len(seeds) != count or any(not isinstance(s, (int, np.integer)) or s < 0 for s in seeds):
+        raise gym.error.Error(f"The seed of reset() must be one non-negative integer or {count} of them.")
+    return np.array([int(s) & 0xFFFFFFFFFFFFFFFF for s in seeds], dtype=np.uint64)
+
+
+def _slot_of_position(model: TabularModel) -> IntArray:
+    """The (S, A) slots in the order of each state's list of admissible actions, -1 past its end."""
+    order = np.argsort(~model.admissible, axis=1, kind="stable")
+    return np.where(np.take_along_axis(model.admissible, order, axis=1), order, -1)
+
+
+def _objects(values: Iterable[Any]) -> np.ndarray:
+    """A one-dimensional object array, also of tuples."""
+    values = list(values)
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+def _masked(columns: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Gymnasium's form of vector infos: each column with a mask that says that all copies have it."""
+    return columns | {f"_{name}": np.ones(len(column), dtype=np.bool_) for name, column in columns.items()}
+
+
+def stochastic(
+    num_envs: int = 1,
+    *,
+    num_tasks: int = 20,
+    suite_seed: int = 0,
+    exploration: float = 0.5,
+    verifier_noise: float = 0.02,
+    observation: ObservationMode = "text",
+) -> TabularVectorEnv:
+    """Return n copies of ``credit/Stochastic-v0``."""
+    model = stochastic_model(num_tasks, suite_seed, exploration, verifier_noise)
+    return TabularVectorEnv(model, num_envs, observation=observation)
+
+
+def stochastic_noisy(
+    num_envs: int = 1,
+    *,
+    num_tasks: int = 20,
+    suite_seed: int = 0,
+    exploration: float = 0.5,
+    verifier_noise: float = NOISY,
+    observation: ObservationMode = "text",
+) -> TabularVectorEnv:
+    """Return n copies of ``credit/StochasticNoisy-v0``."""
+    model = stochastic_model(num_tasks, suite_seed, exploration, verifier_noise)
+    return TabularVectorEnv(model, num_envs, observation=observation)
+
+
+def diagnostic(
+    num_envs: int = 1,
+    *,
+    task: str = "selfloop",
+    num_tasks: int = 6,
+    suite_seed: int = 0,
+    exploration: float = 0.5,
+    verifier_noise: float = 0.02,
+    observation: ObservationMode = "text",
+) -> TabularVectorEnv:
+    """Return n copies of ``credit/Diagnostic-v0``."""
+    model = diagnostic_model(task, num_tasks, suite_seed, exploration, verifier_noise)
+    return TabularVectorEnv(model, num_envs, observation=observation)
+
+
+def webshop_manifest(
+    num_envs: int = 1, *, path: str | Path | None = None, observation: ObservationMode = "text"
+) -> TabularVectorEnv:
+    """Return n copies of ``credit/WebShopManifest-v0``."""
+    model = embedded_manifest("webshop") if path is None else load_manifest(path)
+    return TabularVectorEnv(model, num_envs, observation=observation)
+
+
+def alfworld_manifest(
+    num_envs: int = 1, *, path: str | Path | None = None, observation: ObservationMode = "text"
+) -> TabularVectorEnv:
+    """Return n copies of ``credit/ALFWorldManifest-v0``."""
+    model = embedded_manifest("alfworld") if path is None else load_manifest(path)
+    return TabularVectorEnv(model, num_envs, observation=observation)
