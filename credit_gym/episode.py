@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from itertools import chain
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -367,9 +368,10 @@ def _validate(batch: EpisodeBatch) -> None:
 
 
 def _intern(texts: Iterable[str]) -> tuple[IntArray, tuple[str, ...]]:
-    table: dict[str, int] = {}
-    ids = [table.setdefault(text, len(table)) for text in texts]
-    return np.asarray(ids, dtype=np.int64), tuple(table)
+    texts = list(texts)
+    vocabulary = tuple(dict.fromkeys(texts))
+    table = dict(zip(vocabulary, range(len(vocabulary)), strict=True))
+    return np.fromiter(map(table.__getitem__, texts), dtype=np.int64, count=len(texts)), vocabulary
 
 
 def _optional(
@@ -382,18 +384,18 @@ def _optional(
         column if column is not None else (float("nan"),) * (len(episode) + extra)
         for column, episode in zip(columns, episodes, strict=True)
     ]
-    return np.asarray([value for column in filled for value in column], dtype=np.float64)
+    return np.asarray(list(chain.from_iterable(filled)), dtype=np.float64)
 
 
 def _from_episodes(episodes: list[Episode], key: Key) -> EpisodeBatch:
     offsets = np.concatenate([[0], np.cumsum([len(e) for e in episodes])]).astype(np.int64)
     keys = [e.state_keys if key == "state" else e.observations for e in episodes]
-    interned, state_vocabulary = _intern(k for column in keys for k in column)
+    interned, state_vocabulary = _intern(chain.from_iterable(keys))
     after = np.ones(interned.size, dtype=np.bool_)  # points that follow a step
     before = np.ones(interned.size, dtype=np.bool_)  # points that precede a step
     after[offsets[:-1] + np.arange(len(episodes))] = False
     before[offsets[1:] + np.arange(len(episodes))] = False
-    action, action_vocabulary = _intern(a for e in episodes for a in e.actions)
+    action, action_vocabulary = _intern(chain.from_iterable(e.actions for e in episodes))
     task, task_vocabulary = _intern(e.task_id for e in episodes)
     group, group_vocabulary = _intern(e.group_id for e in episodes)
     has_roles = any(e.roles is not None for e in episodes)
@@ -405,7 +407,7 @@ def _from_episodes(episodes: list[Episode], key: Key) -> EpisodeBatch:
         state=interned[before],
         next_state=interned[after],
         action=action,
-        reward=np.asarray([r for e in episodes for r in e.rewards], dtype=np.float64),
+        reward=np.asarray(list(chain.from_iterable(e.rewards for e in episodes)), dtype=np.float64),
         group=group,
         task=task,
         success=np.asarray([e.success for e in episodes], dtype=np.bool_),

@@ -1,0 +1,106 @@
+"""What an agent sees, what it answers, and where its randomness comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+from credit_gym import rng
+from credit_gym.errors import CreditGymError
+
+
+class Context(NamedTuple):
+    """One episode as it stands when its agent must act.
+
+    Attributes:
+        goal: the task in words.
+        observation: what the environment last said.
+        history: the earlier turns, ``(observation, action)`` each, oldest first.
+        admissible_actions: the actions on offer, empty where the environment does not list them.
+        info: the environment's last info; not to be changed.
+        step: number of actions taken so far.
+        seed: the 64-bit seed of the episode.
+    """
+
+    goal: str
+    observation: str
+    history: tuple[tuple[str, str], ...]
+    admissible_actions: tuple[str, ...]
+    info: Mapping[str, Any]
+    step: int
+    seed: int
+
+
+class Action(str):
+    """The text of an action together with how a language model came by it.
+
+    It is a ``str``: environments and histories take it as it is, and an agent that knows nothing more may answer with
+    a plain string. The recorder keeps the extra parts as columns of the :class:`~credit_gym.episode.Episode`.
+
+    Attributes:
+        messages: the chat that was answered.
+        logprobs: log-probability of each action token under the policy, nats.
+        token_ids: the action tokens.
+        usage: what the answer cost, such as ``{"prompt_tokens": 210, "completion_tokens": 9}``.
+    """
+
+    messages: tuple[Mapping[str, Any], ...]
+    logprobs: tuple[float, ...]
+    token_ids: tuple[int, ...]
+    usage: Mapping[str, float]
+
+    def __new__(
+        cls,
+        text: str,
+        *,
+        messages: Sequence[Mapping[str, Any]] = (),
+        logprobs: Sequence[float] = (),
+        token_ids: Sequence[int] = (),
+        usage: Mapping[str, float] | None = None,
+    ) -> Action:
+        """Return the text with its parts; what is left out is empty."""
+        action = super().__new__(cls, text)
+        action.messages = tuple(messages)
+        action.logprobs = tuple(logprobs)
+        action.token_ids = tuple(token_ids)
+        action.usage = dict(usage or {})
+        return action
+
+
+@runtime_checkable
+class Agent(Protocol):
+    """Anything with a name that answers contexts with actions.
+
+    The contexts of one call belong to different episodes, so an answer may depend on nothing but its own context and
+    what the agent learned before the run: then an episode is the same whoever it is played beside. The runner calls
+    ``act`` from several threads at once; :class:`credit_gym.agents.batching.Batched` turns those calls into batches for
+    an agent that cannot take them.
+    """
+
+    @property
+    def name(self) -> str:
+        """Who played, in stores and reports."""
+        ...
+
+    def act(self, contexts: Sequence[Context], /) -> Sequence[str]:
+        """Return one action for each context, in order."""
+        ...
+
+
+def random_bits(context: Context, seed: int) -> int:
+    """Return 64 random bits that depend on the agent's seed, the episode's seed and the step, and on nothing else."""
+    return rng.derive(seed, context.seed, context.step)
+
+
+def uniform_action(context: Context, bits: int) -> str:
+    """Return the admissible action that 64 random bits choose.
+
+    Raises:
+        CreditGymError: the environment offers no actions to choose from.
+    """
+    actions = context.admissible_actions
+    if not actions:
+        raise CreditGymError(
+            "The environment lists no admissible actions; play it with an agent that writes its own, not a random one."
+        )
+    return actions[bits * len(actions) >> 64]

@@ -1,0 +1,75 @@
+"""Agents by name, as commands and configurations write them: ``random``, ``noisy:0.3``, ``table:scores.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from credit_gym.agents.core import Agent
+from credit_gym.agents.human import HumanAgent
+from credit_gym.agents.score_table import ScoreTable, ScoreTableAgent
+from credit_gym.agents.scripted import NoisyExpert, RandomAgent, ScriptedExpert
+from credit_gym.errors import CreditGymError, unknown
+
+AgentFactory = Callable[[str, int], Agent]
+"""Builds an agent from what follows the colon of its spec (empty if there is none) and a seed."""
+
+
+def parse_agent(spec: str, *, seed: int = 0) -> Agent:
+    """Build the agent that a spec names.
+
+    Args:
+        spec: ``kind`` or ``kind:argument``; the kinds are the keys of :data:`AGENTS`.
+        seed: seed of the agent's own draws.
+
+    Raises:
+        UnknownNameError: there is no agent of that kind.
+        CreditGymError: the argument does not fit the kind.
+    """
+    kind, _, argument = spec.partition(":")
+    if kind not in AGENTS:
+        raise unknown("agent", kind, AGENTS)
+    return AGENTS[kind](argument, seed)
+
+
+def _random(argument: str, seed: int) -> Agent:
+    _refuse("random", argument)
+    return RandomAgent(seed)
+
+
+def _expert(argument: str, seed: int) -> Agent:
+    _refuse("expert", argument)
+    return ScriptedExpert()
+
+
+def _noisy(argument: str, seed: int) -> Agent:
+    try:
+        epsilon = float(argument)
+    except ValueError:
+        raise CreditGymError(f"Write noisy:EPSILON with a number in [0, 1], not noisy:{argument}.") from None
+    return NoisyExpert(epsilon, seed)
+
+
+def _table(argument: str, seed: int) -> Agent:
+    if not argument:
+        raise CreditGymError("Write table:PATH with the file of a saved score table.")
+    return ScoreTableAgent(ScoreTable.load(Path(argument)), seed)
+
+
+def _human(argument: str, seed: int) -> Agent:
+    _refuse("human", argument)
+    return HumanAgent()
+
+
+def _refuse(kind: str, argument: str) -> None:
+    if argument:
+        raise CreditGymError(f"The agent {kind!r} takes no argument; write {kind!r} alone.")
+
+
+AGENTS: dict[str, AgentFactory] = {
+    "random": _random,
+    "expert": _expert,
+    "noisy": _noisy,
+    "table": _table,
+    "human": _human,
+}

@@ -1,0 +1,108 @@
+"""RecordEpisodes for vector environments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
+
+from credit_gym.episode import Episode
+from credit_gym.errors import CreditGymError
+from credit_gym.wrappers.episodes import Archive, Sink
+from credit_gym.wrappers.recorder import Recorder
+
+_StepResult = tuple[Any, Any, npt.NDArray[np.bool_], npt.NDArray[np.bool_], dict[str, Any]]
+
+
+class RecordEpisodes(VectorWrapper):
+    """Records every completed episode of n copies: in memory, to a sink, and in ``infos["episode"]``.
+
+    ``infos["episode"]`` is an (n,) object array with the mask ``infos["_episode"]``. Episodes are numbered as they end,
+    by copy where several end at once; those of one task among ``group_size`` consecutive ones form a group. The copies
+    must speak text and reset themselves by the next step.
+
+    Args:
+        env: the vector environment.
+        sink: called with each completed episode.
+        verifier: whether to record the verifier signal of the copies.
+        group_size: episodes per group.
+        keep: how many of the last episodes stay in memory, None for all.
+        agent_id: who plays.
+
+    Raises:
+        CreditGymError: the environment resets its copies in another way.
+    """
+
+    def __init__(
+        self,
+        env: VectorEnv[Any, Any, Any],
+        sink: Sink | None = None,
+        *,
+        verifier: bool = True,
+        group_size: int = 1,
+        keep: int | None = None,
+        agent_id: str = "",
+    ) -> None:
+        super().__init__(env)
+        if env.metadata.get("autoreset_mode") is not AutoresetMode.NEXT_STEP:
+            raise CreditGymError("RecordEpisodes records vector environments with AutoresetMode.NEXT_STEP only.")
+        env_id = type(env.unwrapped).__name__ if env.spec is None else env.spec.id
+        self._recorders = [Recorder(env_id, verifier=verifier) for _ in range(env.num_envs)]
+        self._archive = Archive(sink, group_size, keep, agent_id)
+
+    @property
+    def episodes(self) -> list[Episode]:
+        """The episodes in memory, in the order in which they ended."""
+        return list(self._archive.episodes)
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Reset all copies and begin their records."""
+        observations, infos = self.env.reset(seed=seed, options=options)  # type: ignore[arg-type]
+        seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int) else seed or [None] * self.num_envs
+        for recorder, observation, info, own in zip(
+            self._recorders, observations, split_infos(infos, self.num_envs), seeds, strict=True
+        ):
+            recorder.start(observation, info, seed=own)
+        return observations, infos
+
+    def step(self, actions: Sequence[str]) -> _StepResult:
+        """Step all copies; those that ended have their record in ``infos["episode"]``."""
+        observations, rewards, terminated, truncated, infos = self.env.step(actions)
+        episodes = np.full(self.num_envs, None, dtype=object)
+        for i, info in enumerate(split_infos(infos, self.num_envs)):
+            recorder = self._recorders[i]
+            if not recorder.recording:  # this step was the reset that follows an end
+                recorder.start(observations[i], info, seed=None)
+                continue
+            recorder.add(actions[i], observations[i], rewards[i], info)
+            if terminated[i] or truncated[i]:
+                episodes[i] = self._archive.add(
+                    recorder, terminated=bool(terminated[i]), truncated=bool(truncated[i]), info=info
+                )
+        ended = np.array([episode is not None for episode in episodes], dtype=np.bool_)
+        if ended.any():
+            infos |= {"episode": episodes, "_episode": ended}
+        return observations, rewards, terminated, truncated, infos
+
+
+def split_infos(infos: dict[str, Any], count: int) -> list[dict[str, Any]]:
+    """Return the info of each copy: the columns of ``infos`` whose mask says that the copy has them.
+
+    Args:
+        infos: a vector environment's infos; ``_name`` is the (n,) bool mask of the column ``name``.
+        count: n.
+    """
+    split: list[dict[str, Any]] = [{} for _ in range(count)]
+    for name, column in infos.items():
+        if name.startswith("_"):
+            continue
+        values = split_infos(column, count) if isinstance(column, dict) else np.asarray(column, dtype=object).tolist()
+        for info, value, present in zip(split, values, infos.get(f"_{name}", [True] * count), strict=True):
+            if present:
+                info[name] = value
+    return split
