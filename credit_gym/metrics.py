@@ -98,7 +98,9 @@ def nrmse(credit: FloatArray, exact: FloatArray, mask: BoolArray, owner: IntArra
         owners: number of tasks; a task without entries gives NaN.
     """
     x, a = np.where(mask, credit, 0.0), np.where(mask, exact, 0.0)
-    xx, xa, aa = (np.bincount(owner, weights=(u * w).sum(axis=1), minlength=owners) for u, w in ((x, x), (x, a), (a, a)))
+    xx, xa, aa = (
+        np.bincount(owner, weights=(u * w).sum(axis=1), minlength=owners) for u, w in ((x, x), (x, a), (a, a))
+    )
     explained = np.divide(xa * xa, xx, out=np.zeros(owners), where=xx > 0)
     return np.sqrt(np.maximum(np.divide(aa - explained, aa, out=np.full(owners, np.nan), where=aa > 0), 0.0))
 

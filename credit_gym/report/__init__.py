@@ -1,0 +1,9 @@
+"""Reports: tables (terminal, Markdown, LaTeX), plots, and one HTML file to read credited episodes in."""
+
+from __future__ import annotations
+
+from credit_gym.report.page import write_report
+from credit_gym.report.tables import Table, to_html, to_latex, to_markdown, to_rich
+from credit_gym.report.text import printable
+
+__all__ = ["Table", "printable", "to_html", "to_latex", "to_markdown", "to_rich", "write_report"]

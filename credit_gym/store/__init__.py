@@ -1,0 +1,7 @@
+"""The store: runs, episodes, training targets and sweep results in one SQLite file, long texts beside it."""
+
+from __future__ import annotations
+
+from credit_gym.store.store import GroupRecord, RunRecord, Store
+
+__all__ = ["GroupRecord", "RunRecord", "Store"]

@@ -1,0 +1,150 @@
+"""Opening the SQLite file: schema, version, write-ahead log, transactions."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from credit_gym.errors import StoreError
+from credit_gym.store.columns import EPISODE_COLUMNS, STEP_COLUMNS
+
+APPLICATION_ID = 0x43475354  # "CGST", so that another program's database is never written to
+SCHEMA_VERSION = 1
+_BUSY_SECONDS = 60.0
+
+# Step columns carry no type on purpose: SQLite then keeps every value as it was given (REAL would turn -0.0 into 0.0).
+_SCHEMA = f"""
+CREATE TABLE groups (
+    group_id TEXT PRIMARY KEY,
+    config   TEXT NOT NULL,
+    created  TEXT NOT NULL,
+    version  TEXT NOT NULL
+);
+CREATE TABLE runs (
+    run_id   TEXT PRIMARY KEY,
+    group_id TEXT REFERENCES groups,
+    env_id   TEXT NOT NULL,
+    agent_id TEXT NOT NULL,
+    config   TEXT NOT NULL,
+    seed     TEXT,
+    status   TEXT NOT NULL,
+    created  TEXT NOT NULL,
+    version  TEXT NOT NULL
+);
+CREATE TABLE episodes (
+    key      INTEGER PRIMARY KEY,
+    run_id   TEXT NOT NULL REFERENCES runs,
+    {", ".join(f'"{name}"' for name in EPISODE_COLUMNS)},
+    recorded TEXT NOT NULL,
+    UNIQUE (run_id, episode_id)
+);
+CREATE TABLE steps (
+    episode INTEGER NOT NULL REFERENCES episodes ON DELETE CASCADE,
+    step    INTEGER NOT NULL,
+    {", ".join(f'"{name}"' for name in STEP_COLUMNS)},
+    PRIMARY KEY (episode, step)
+) WITHOUT ROWID;
+CREATE TABLE targets (
+    key     INTEGER PRIMARY KEY,
+    run_id  TEXT NOT NULL REFERENCES runs,
+    scorer  TEXT NOT NULL,
+    options TEXT NOT NULL,
+    UNIQUE (run_id, scorer, options)
+);
+CREATE TABLE credits (
+    target  INTEGER NOT NULL REFERENCES targets ON DELETE CASCADE,
+    episode INTEGER NOT NULL REFERENCES episodes ON DELETE CASCADE,
+    step    INTEGER NOT NULL,
+    credit,
+    PRIMARY KEY (target, episode, step)
+) WITHOUT ROWID;
+CREATE TABLE results (
+    group_id TEXT NOT NULL REFERENCES groups,
+    name     TEXT NOT NULL,
+    value    TEXT NOT NULL,
+    PRIMARY KEY (group_id, name)
+) WITHOUT ROWID;
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {SCHEMA_VERSION};
+"""
+
+
+def connect(file: Path) -> sqlite3.Connection:
+    """Open a store's database, making it when there is none.
+
+    The write-ahead log lets readers and other processes go on while one writes. ``synchronous=FULL`` costs one fsync a
+    commit and is what makes "committed" mean "survives a power cut"; whoever has many short episodes commits them
+    together.
+
+    Args:
+        file: the database file; its folder exists.
+
+    Returns:
+        A connection in autocommit mode that any thread may use, one at a time.
+
+    Raises:
+        StoreError: the file cannot be opened, is not a store, or was written by a newer version.
+    """
+    try:
+        if not file.exists():
+            _create(file)
+        connection = _open(file)
+        try:
+            _check(connection, file)
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+        except BaseException:
+            connection.close()
+            raise
+    except StoreError:
+        raise
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(f"{file} cannot be opened as a credit_gym store ({error}): choose another folder.") from error
+    return connection
+
+
+def _open(file: Path) -> sqlite3.Connection:
+    return sqlite3.connect(file, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+
+
+def _create(file: Path) -> None:
+    """Make the database aside and link it into place: others see a whole store or none, and the first one wins."""
+    aside = file.with_suffix(f".{os.getpid()}-{threading.get_ident()}.tmp")
+    aside.unlink(missing_ok=True)
+    try:
+        with closing(_open(aside)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(_SCHEMA)
+        with suppress(FileExistsError):
+            os.link(aside, file)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _check(connection: sqlite3.Connection, file: Path) -> None:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application != APPLICATION_ID:
+        raise StoreError(f"{file} is the database of another program: choose another folder.")
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            f"{file} was written by a newer credit_gym (schema {version}, this one reads {SCHEMA_VERSION}): "
+            "upgrade credit-gym."
+        )
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Run a block as one write transaction: all of it is committed, or nothing is."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

@@ -1,0 +1,373 @@
+"""The store itself: what is written, when it counts as committed, and how it is read back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from credit_gym import __version__
+from credit_gym.episode import Episode
+from credit_gym.errors import StoreError, unknown
+from credit_gym.store.columns import EPISODE_COLUMNS, STEP_COLUMNS, decode_episode, dump, encode_episode
+from credit_gym.store.database import connect, transaction
+from credit_gym.targets import TrainingTarget, pair_with_credit
+
+_NO_OPTIONS: Mapping[str, Any] = {}
+_SUGGESTED = 10  # ids, the newest, that an error about an unknown one may list
+_ONCE = ", ".join(f'"{name}"' for name in (*EPISODE_COLUMNS, "recorded"))
+_STEP = ", ".join(f'"{name}"' for name in STEP_COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run of one agent in one environment.
+
+    Attributes:
+        run_id: "run_" and 12 hexadecimal digits.
+        group_id: the sweep that the run belongs to, None if it stands alone.
+        env_id: Gymnasium id.
+        agent_id: who played.
+        config: everything else that fixes the run.
+        seed: the run's seed.
+        status: "running", "finished", or what :meth:`Store.finish_run` was told.
+        created: ISO time in UTC; for people only, nothing is computed from it.
+        version: credit_gym's version.
+    """
+
+    run_id: str
+    group_id: str | None
+    env_id: str
+    agent_id: str
+    config: Mapping[str, Any]
+    seed: int | None
+    status: str
+    created: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRecord:
+    """One sweep: a configuration, and the results of its cells under :meth:`Store.results`."""
+
+    group_id: str
+    config: Mapping[str, Any]
+    created: str
+    version: str
+
+
+class Store:
+    """Runs, episodes, targets and results in ``<folder>/store.sqlite``; long values in ``<folder>/blobs/``.
+
+    Whatever a method has written when it returns survives ``kill -9``, and nothing of what it was writing when it was
+    killed is ever seen: files are on the disk before the row that names them is committed, and the rows of one call
+    are one transaction. Any number of threads may share a store, any number of processes may open it; the folder must
+    be on a local disk, because SQLite's write-ahead log needs shared memory.
+
+    Ids are digests of what they name (and of how many equal ones came before), so the same commands in an empty folder
+    give the same ids.
+    """
+
+    def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
+        self.folder = folder
+        self._blobs = folder / "blobs"
+        self._connection = connection
+        self._lock = threading.RLock()
+
+    @classmethod
+    def open(cls, folder: str | Path, *, create: bool = True) -> Self:
+        """Open the store in a folder.
+
+        Args:
+            folder: where it is, or shall be.
+            create: make it if there is none.
+
+        Raises:
+            StoreError: there is none, the folder cannot be written, the file is something else, or it is newer.
+        """
+        folder = Path(folder)
+        file = folder / "store.sqlite"
+        if not create and not file.exists():
+            raise StoreError(f"There is no store in {folder}: `credit-gym run --out {folder}` makes one.")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"The folder {folder} cannot be made ({error.strerror}): choose another one.") from error
+        return cls(folder, connect(file))
+
+    def close(self) -> None:
+        """Close the database; closing twice is harmless."""
+        with self._lock:
+            self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    # Groups and their results
+
+    def start_group(self, config: Mapping[str, Any]) -> str:
+        """Record a sweep and return its id, "group_" and 12 hexadecimal digits."""
+        with self._write() as database:
+            group_id = self._free_id("group", dump(config, canonical=True))
+            database.execute("INSERT INTO groups VALUES (?, ?, ?, ?)", (group_id, dump(config), _now(), __version__))
+        return group_id
+
+    def group(self, group_id: str) -> GroupRecord:
+        """Return one sweep.
+
+        Raises:
+            UnknownNameError: there is no sweep of that id.
+        """
+        for record in self.groups():
+            if record.group_id == group_id:
+                return record
+        raise unknown("group", group_id, (record.group_id for record in self.groups()[-_SUGGESTED:]))
+
+    def groups(self) -> list[GroupRecord]:
+        """Return all sweeps, oldest first."""
+        rows = self._read("SELECT group_id, config, created, version FROM groups ORDER BY rowid")
+        return [GroupRecord(group_id, json.loads(config), created, made) for group_id, config, created, made in rows]
+
+    def set_result(self, group_id: str, name: str, value: Any) -> None:
+        """Keep the result of one cell of a sweep, made of JSON's types; a second value replaces the first."""
+        self.group(group_id)
+        with self._write() as database:
+            database.execute("INSERT OR REPLACE INTO results VALUES (?, ?, ?)", (group_id, name, dump(value)))
+
+    def results(self, group_id: str) -> dict[str, Any]:
+        """Return the results of a sweep by name, in the order of the names."""
+        rows = self._read("SELECT name, value FROM results WHERE group_id = ? ORDER BY name", group_id)
+        return {name: json.loads(value) for name, value in rows}
+
+    # Runs
+
+    def start_run(
+        self,
+        *,
+        env_id: str,
+        agent_id: str,
+        config: Mapping[str, Any] = _NO_OPTIONS,
+        seed: int | None = None,
+        group_id: str | None = None,
+    ) -> str:
+        """Record a run and return its id.
+
+        Args:
+            env_id: Gymnasium id.
+            agent_id: who plays.
+            config: everything else that fixes the run, made of JSON's types.
+            seed: the run's seed.
+            group_id: the sweep that it belongs to.
+
+        Raises:
+            UnknownNameError: there is no such sweep.
+        """
+        if group_id is not None:
+            self.group(group_id)
+        content = dump([group_id, env_id, agent_id, config, seed], canonical=True)
+        with self._write() as database:
+            run_id = self._free_id("run", content)
+            row = (run_id, group_id, env_id, agent_id, dump(config), _text(seed), "running", _now())
+            database.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, __version__))
+        return run_id
+
+    def finish_run(self, run_id: str, status: str = "finished") -> None:
+        """Note how a run ended; it can be taken up again afterwards."""
+        self.run(run_id)
+        with self._write() as database:
+            database.execute("UPDATE runs SET status = ? WHERE run_id = ?", (status, run_id))
+
+    def run(self, run_id: str) -> RunRecord:
+        """Return one run.
+
+        Raises:
+            UnknownNameError: there is no run of that id.
+        """
+        for record in self._runs("WHERE run_id = ?", run_id):
+            return record
+        raise unknown("run", run_id, (record.run_id for record in self.runs()[-_SUGGESTED:]))
+
+    def runs(self, group_id: str | None = None) -> list[RunRecord]:
+        """Return the runs, oldest first: all of them, or those of one sweep."""
+        return self._runs() if group_id is None else self._runs("WHERE group_id = ?", group_id)
+
+    # Episodes
+
+    def add_episode(self, run_id: str, episode: Episode) -> None:
+        """Commit one episode; see :meth:`add_episodes`."""
+        self.add_episodes(run_id, [episode])
+
+    def add_episodes(self, run_id: str, episodes: Iterable[Episode]) -> None:
+        """Commit some episodes of a run, all or none.
+
+        Raises:
+            UnknownNameError: there is no such run.
+            StoreError: the run has an episode of that id already, or the disk refuses.
+        """
+        self.run(run_id)
+        try:
+            encoded = [(episode, *encode_episode(self._blobs, episode)) for episode in episodes]
+        except (OSError, ValueError) as error:
+            raise StoreError(f"An episode of {run_id} cannot be written: {error}.") from error
+        once = f"INSERT INTO episodes (run_id, {_ONCE}) VALUES (?{', ?' * (len(EPISODE_COLUMNS) + 1)})"
+        step = f"INSERT INTO steps (episode, step, {_STEP}) VALUES (?, ?{', ?' * len(STEP_COLUMNS)})"
+        with self._write() as database:
+            for episode, cells, rows in encoded:
+                try:
+                    key = database.execute(once, (run_id, *cells)).lastrowid
+                except sqlite3.IntegrityError as error:
+                    raise StoreError(f"The run {run_id} has an episode {episode.episode_id!r} already.") from error
+                database.executemany(step, ((key, t, *row) for t, row in enumerate(rows)))
+
+    def remove_failed(self, run_id: str) -> None:
+        """Drop the episodes of a run that did not complete, and their targets, so that they can be played again."""
+        self.run(run_id)
+        with self._write() as database:
+            database.execute("DELETE FROM episodes WHERE run_id = ? AND error IS NOT NULL", (run_id,))
+
+    def episode_ids(self, run_id: str) -> list[str]:
+        """Return the ids of a run's committed episodes, numbers inside them in numeric order."""
+        self.run(run_id)
+        return [episode_id for _, episode_id in self._episode_keys(run_id)]
+
+    def load_episodes(self, run_id: str) -> list[Episode]:
+        """Return a run's committed episodes, exactly as they were added, in the order of :meth:`episode_ids`.
+
+        The order does not depend on which worker finished first.
+        """
+        self.run(run_id)
+        episodes = []
+        for key, _ in self._episode_keys(run_id):
+            (once,) = self._read(f"SELECT {_ONCE} FROM episodes WHERE key = ?", key)
+            rows = self._read(f"SELECT {_STEP} FROM steps WHERE episode = ? ORDER BY step", key)
+            episodes.append(decode_episode(self._blobs, once, rows))
+        return episodes
+
+    # Targets
+
+    def add_targets(
+        self, run_id: str, scorer: str, options: Mapping[str, Any], targets: Iterable[TrainingTarget]
+    ) -> None:
+        """Commit what a scorer with some options said of a run's steps; a second time replaces the first.
+
+        Raises:
+            StoreError: a target is of an episode that the run does not have.
+        """
+        self.run(run_id)
+        named = (run_id, scorer, dump(options, canonical=True))
+        keys = {episode_id: key for key, episode_id in self._episode_keys(run_id)}
+        try:
+            rows = [(keys[t.episode_id], t.step, t.credit) for t in targets]
+        except KeyError as error:
+            raise StoreError(f"The run {run_id} has no episode {error.args[0]!r}: add it before its targets.") from None
+        with self._write() as database:
+            database.execute("DELETE FROM targets WHERE run_id = ? AND scorer = ? AND options = ?", named)
+            key = database.execute("INSERT INTO targets (run_id, scorer, options) VALUES (?, ?, ?)", named).lastrowid
+            database.executemany("INSERT INTO credits VALUES (?, ?, ?, ?)", ((key, *row) for row in rows))
+
+    def target_sets(self, run_id: str) -> list[tuple[str, dict[str, Any]]]:
+        """Return the scorers, each with its options, whose targets a run has."""
+        self.run(run_id)
+        rows = self._read("SELECT scorer, options FROM targets WHERE run_id = ? ORDER BY scorer, options", run_id)
+        return [(scorer, json.loads(options)) for scorer, options in rows]
+
+    def load_credits(
+        self, run_id: str, scorer: str, options: Mapping[str, Any] = _NO_OPTIONS
+    ) -> dict[str, tuple[float, ...]]:
+        """Return the credit of each step of each scored episode, by episode id; NaN where a step was not scored.
+
+        Raises:
+            StoreError: the run has no such targets.
+        """
+        self.run(run_id)
+        named = (run_id, scorer, dump(options, canonical=True))
+        found = self._read("SELECT key FROM targets WHERE run_id = ? AND scorer = ? AND options = ?", *named)
+        if not found:
+            raise StoreError(f"{run_id} has no targets of {scorer!r} with {named[2]}: `credit-gym score` makes them.")
+        rows = self._read(
+            "SELECT episode_id, credits.step, credit, (SELECT max(step) FROM steps WHERE episode = episodes.key)"
+            " FROM credits JOIN episodes ON episodes.key = credits.episode WHERE target = ?",
+            found[0][0],
+        )
+        credits: dict[str, list[float]] = {}
+        for episode_id, step, credit, steps in rows:
+            column = credits.setdefault(episode_id, [math.nan] * steps)
+            column[step] = math.nan if credit is None else credit
+        return {episode_id: tuple(credits[episode_id]) for episode_id in sorted(credits, key=_natural)}
+
+    def load_targets(self, run_id: str, scorer: str, options: Mapping[str, Any] = _NO_OPTIONS) -> list[TrainingTarget]:
+        """Return a run's training targets: the credits of :meth:`load_credits` beside their steps."""
+        credits = self.load_credits(run_id, scorer, options)
+        episodes = [episode for episode in self.load_episodes(run_id) if episode.episode_id in credits]
+        flat = np.asarray([c for episode in episodes for c in credits[episode.episode_id]], dtype=np.float64)
+        return pair_with_credit(episodes, flat, key=options.get("key", "state"))
+
+    # Reading and writing
+
+    @contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with self._lock, transaction(self._connection) as database:
+                yield database
+        except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
+            raise StoreError(f"The store in {self.folder} cannot be written: {error}.") from error
+
+    def _read(self, query: str, *values: Any) -> list[Sequence[Any]]:
+        try:
+            with self._lock:
+                return self._connection.execute(query, values).fetchall()
+        except (sqlite3.Error, UnicodeEncodeError) as error:
+            raise StoreError(f"The store in {self.folder} cannot be read: {error}.") from error
+
+    def _runs(self, where: str = "", *values: Any) -> list[RunRecord]:
+        columns = "run_id, group_id, env_id, agent_id, config, seed, status, created, version"
+        rows = self._read(f"SELECT {columns} FROM runs {where} ORDER BY rowid", *values)
+        return [
+            RunRecord(
+                run_id, group_id, env_id, agent_id, json.loads(config), None if seed is None else int(seed), *rest
+            )
+            for run_id, group_id, env_id, agent_id, config, seed, *rest in rows
+        ]
+
+    def _episode_keys(self, run_id: str) -> list[tuple[int, str]]:
+        rows = self._read("SELECT key, episode_id FROM episodes WHERE run_id = ?", run_id)
+        return sorted(((key, episode_id) for key, episode_id in rows), key=lambda row: _natural(row[1]))
+
+    def _free_id(self, kind: str, content: str) -> str:
+        """Return the first id of some content that is not taken; call it inside the transaction that takes it."""
+        copy = 0
+        while True:
+            name = f"{kind}_{hashlib.sha256(f'{copy} {content}'.encode()).hexdigest()[:12]}"
+            if not self._read(f"SELECT 1 FROM {kind}s WHERE {kind}_id = ?", name):
+                return name
+            copy += 1
+
+
+def _natural(text: str) -> tuple[list[tuple[int, str]], str]:
+    """Return a sorting key that puts "7-2" before "7-10": of two numbers the one with more digits is larger."""
+    parts = re.split(r"([0-9]+)", text)
+    digits = (part.lstrip("0") if i % 2 else part for i, part in enumerate(parts))
+    return [(len(part) if i % 2 else 0, part) for i, part in enumerate(digits)], text
+
+
+def _text(seed: int | None) -> str | None:
+    return None if seed is None else str(seed)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

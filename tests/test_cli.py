@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from credit_gym.agents.runner import run_episodes
+from credit_gym.cli import app
+from credit_gym.export import read_parquet
+from credit_gym.store import Store
+
+RUN = ("run", "--env", "credit/Stochastic-v0", "--episodes", "6", "--group-size", "3", "--agent", "noisy:0.5")
+COMMANDS = ("envs", "scorers", "run", "score", "targets", "report", "sweep", "runs", "play")
+SWEEP = """
+name: tiny
+environments: [{id: credit/Stochastic-v0, arguments: {num_tasks: 2}}]
+scorers: [outcome_only, crbc]
+seeds: 2
+episodes_per_task: 4
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def call(*arguments: str, **options: str) -> Result:
+    return CliRunner().invoke(app, arguments, catch_exceptions=False, **options)
+
+
+def good(*arguments: str, **options: str) -> str:
+    result = call(*arguments, **options)
+    assert result.exit_code == 0, result.output
+    assert result.stderr == ""
+    return result.stdout
+
+
+@pytest.fixture
+def run_id(folder: Path) -> str:
+    return good(*RUN, "--seed", "3").split()[0]
+
+
+def test_every_command_shows_an_example_in_its_help() -> None:
+    assert set(re.findall(r"^  (\w+)  ", good("--help").split("Commands:")[1], re.M)) == set(COMMANDS)
+    for command in COMMANDS:
+        assert f"Example: credit-gym {command}" in " ".join(good(command, "--help").split())
+
+
+def test_help_and_lists_load_nothing_heavy() -> None:
+    code = "import sys; from credit_gym.cli import app; app(['--help'])"
+    check = f"import atexit, sys\natexit.register(lambda: sys.stderr.write(' '.join(sys.modules)))\n{code}"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    loaded = set(done.stderr.split())
+    assert "typer" in loaded
+    assert not loaded & {"scipy", "pyarrow", "torch", "matplotlib", "yaml", "credit_gym.scorers", "credit_gym.agents"}
+
+
+def test_a_run_is_kept_whole_and_says_so(folder: Path) -> None:
+    out = good(*RUN, "--seed", "3", "--scorer", "outcome_only", "--scorer", "adaptive_q")
+    run_id = out.split()[0]
+    with Store.open("runs") as store:
+        assert [e.episode_id for e in store.load_episodes(run_id)] == [f"3-{i}" for i in range(6)]
+        assert {e.group_id for e in store.load_episodes(run_id)} == {"3-g0", "3-g1"}
+        assert store.target_sets(run_id) == [("adaptive_q", {}), ("outcome_only", {})]
+        assert store.run(run_id).status == "finished"
+        solved = sum(e.success for e in store.load_episodes(run_id))
+    assert f"6 episodes, {solved} solved" in out
+    assert good("runs").split().count(run_id) == 1
+
+
+def test_a_seed_fixes_the_run_whatever_the_number_of_workers(folder: Path) -> None:
+    ids = [good(*RUN, "--seed", "3", "--workers", n, "--out", n).split()[0] for n in ("1", "4")]
+    assert ids[0] == ids[1]
+    assert Store.open("1").load_episodes(ids[0]) == Store.open("4").load_episodes(ids[1])
+
+
+def test_a_resumed_run_plays_only_what_is_missing(run_id: str) -> None:
+    with Store.open("runs") as store:
+        whole = store.load_episodes(run_id)
+        stopped = store.start_run(
+            **{f: getattr(store.run(run_id), f) for f in ("env_id", "agent_id", "config", "seed")}
+        )
+        store.add_episodes(stopped, [whole[1], whole[4]])
+    assert good("run", "--resume", stopped).split()[0] == stopped
+    with Store.open("runs") as store:
+        assert store.load_episodes(stopped) == whole
+        assert store.run(stopped).status == "finished"
+
+
+def test_an_interrupted_run_says_how_to_go_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("credit_gym.agents.runner.run_episodes", interrupted)
+    result = call(*RUN)
+    run_id = result.stdout.strip()
+    assert result.exit_code == 130
+    assert result.stderr == f"Interrupted; go on with: credit-gym run --out runs --resume {run_id}\n"
+    assert Store.open("runs").run(run_id).status == "interrupted"
+    monkeypatch.setattr("credit_gym.agents.runner.run_episodes", run_episodes)
+    assert "6 episodes" in good("run", "--resume", run_id)
+
+
+@pytest.mark.slow
+def test_a_run_killed_by_signal_nine_goes_on_to_the_same_episodes(folder: Path) -> None:
+    arguments = ("run", "--env", "credit/Stochastic-v0", "--episodes", "3000", "--agent", "random")
+    command = [sys.executable, "-m", "credit_gym.cli", *arguments, "--out", "killed"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    run_id = process.stdout.readline().strip()
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.3)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert 0 < len(Store.open("killed").episode_ids(run_id)) < 3000
+    assert good("run", "--resume", run_id, "--out", "killed").split()[0] == run_id
+    assert good(*arguments, "--out", "whole").split()[0] == run_id
+    assert Store.open("killed").load_episodes(run_id) == Store.open("whole").load_episodes(run_id)
+
+
+def test_stored_runs_are_scored_again_with_options(run_id: str) -> None:
+    out = good("score", run_id, str(Path("runs") / run_id), "--scorer", "gae", "--option", "lam=0.5")
+    assert out.count("gae(lam=0.5)") == 2
+    assert Store.open("runs").target_sets(run_id) == [("gae", {"lam": 0.5})]
+
+
+def test_targets_are_written_in_both_formats(run_id: str) -> None:
+    path = good("targets", run_id, "--scorer", "crbc", "--scorer", "grpo").strip()
+    assert Path(path) == Path("runs") / run_id / "targets.parquet"
+    good("targets", run_id, "--scorer", "crbc", "--scorer", "grpo", "--to", "jsonl", "--out", "t.jsonl")
+    lines = [json.loads(line) for line in Path("t.jsonl").read_text().splitlines()]
+    assert lines == read_parquet(path).turns.to_pylist()
+    assert [line["credit_crbc"] for line in lines] == [
+        t.credit for t in Store.open("runs").load_targets(run_id, "crbc")
+    ]
+
+
+def test_a_report_shows_the_scorers_of_the_run(run_id: str) -> None:
+    good("score", run_id, "--scorer", "crbc")
+    page = Path(good("report", run_id).strip()).read_text("utf-8")
+    assert '"scorers":["crbc"]' in page
+    assert good("report", run_id, "--scorer", "grpo", "--episodes", "2", "--out", "r.html") == "r.html\n"
+    assert Path("r.html").read_text("utf-8").count('"id":"3-') == 2
+
+
+def test_a_sweep_runs_resumes_and_is_shown_in_every_format(folder: Path) -> None:
+    Path("tiny.yaml").write_text(SWEEP)
+    out = good("sweep", "--config", "tiny.yaml")
+    group_id = out.split()[0]
+    assert "outcome_only" in out
+    assert good("sweep", "--resume", group_id) == out
+    assert "| crbc |" in good("report", group_id, "--to", "markdown")
+    assert r"\toprule" in good("report", group_id, "--to", "latex")
+
+
+def test_a_person_plays_by_number_or_by_text(folder: Path) -> None:
+    out = good("play", "--env", "credit/Stochastic-v0", "--seed", "1", input="dance\n" + "1\n" * 200)
+    assert "What each step changed" in out
+    assert "dance" in out
+    left = call("play", "--env", "credit/Stochastic-v0", input="1\n")
+    assert left.exit_code == 130
+
+
+def test_descriptions_name_arguments_and_formulas() -> None:
+    assert re.search(r"task +'selfloop'", good("envs", "credit/Diagnostic-v0"))
+    assert "credit/ALFWorld-v0" in good("envs")
+    assert "kappa" in good("scorers", "adaptive_q")
+    assert "branch_aware" in good("scorers")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("run",), "give --env with the id of an environment"),
+        (("run", "--env", "credit/Stochastik-v0"), "Did you mean: `Stochastic`?"),
+        (("run", "--env", "CartPole-v1"), "is not a text environment"),
+        (("run", "--env", "credit/Stochastic-v0", "--env-arg", "colour=1"), "cannot be made with {'colour': 1}"),
+        (("run", "--env", "credit/Stochastic-v0", "--env-arg", "colour"), "write KEY=VALUE, not 'colour'"),
+        (("run", "--env", "credit/Stochastic-v0", "--agent", "nosy:0.3"), "did you mean noisy?"),
+        (("run", "--env", "credit/Stochastic-v0", "--episodes", "many"), "Invalid value for '--episodes'"),
+        (("run", "--env", "credit/Stochastic-v0", "--scorer", "grop"), "did you mean"),
+        (("run", "--env", "credit/Stochastic-v0", "--out", "file/runs"), "cannot be made"),
+        (("run", "--resume", "run_000000000000", "--out", "none"), "There is no store in none"),
+        (("run", "--resume", "run_0", "--seed", "1"), "a resumed run keeps its own settings"),
+        (("score", "run_0"), "give --scorer with a name"),
+        (("score", "run_0", "--scorer", "gae", "--runs-dir", "none"), "There is no store in none"),
+        (("targets", "nothing", "--scorer", "gae", "--to", "csv"), "no target format called 'csv'"),
+        (("sweep",), "give --config with a YAML file"),
+        (("sweep", "--config", "none.yaml"), "no sweep configuration called 'none.yaml'"),
+        (("scorers", "grop"), "no scorer called 'grop'"),
+        (("envs", "credit/None-v0"), "None"),
+        (("envs", "\x1b[31m\nred"), r"\x1b[31m"),
+        (("dance",), "No such command 'dance'"),
+        (("run", "--dance"), "No such option"),
+    ],
+)
+def test_an_error_is_one_sentence_and_exit_code_two(folder: Path, arguments: tuple[str, ...], sentence: str) -> None:
+    Path("file").touch()
+    result = call(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1
+    assert sentence in result.stderr
+    assert not Path("runs").exists()
+
+
+def test_errors_about_a_stored_run_name_what_is_known(run_id: str) -> None:
+    cases = {
+        ("score", "run_0", "--scorer", "gae"): f"no run called 'run_0'; known: {run_id}",
+        ("score", run_id, "--scorer", "gae", "--option", "lamb=1"): "no option of gae called 'lamb'; did you mean lam?",
+        ("score", run_id, "--scorer", "gae", "--option", "lam=x"): "does not take {'lam': 'x'}",
+        ("score", run_id, "--scorer", "oracle"): "credit_gym.oracle.annotate",
+        ("report", run_id, "--out", f"runs/store.sqlite/{run_id}.html"): "cannot be written",
+        ("report", "group_0"): "no group called 'group_0'",
+    }
+    for arguments, sentence in cases.items():
+        result = call(*arguments)
+        assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+        assert sentence in result.stderr

@@ -1,0 +1,288 @@
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+from episodes import episodes, walk
+from hypothesis import given, settings
+
+from credit_gym.episode import Episode
+from credit_gym.errors import StoreError, UnknownNameError
+from credit_gym.store import Store
+from credit_gym.targets import TrainingTarget
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store.open(tmp_path / "runs")
+
+
+def start(store: Store, **changes: Any) -> str:
+    return store.start_run(**{"env_id": "credit/Test-v0", "agent_id": "random", "seed": 7, **changes})
+
+
+def exact(episode: Episode) -> list[tuple[str, str]]:
+    """Every field as text: tells NaN from None, -0.0 from 0.0 and 1 from True."""
+    return [(f.name, ascii(getattr(episode, f.name))) for f in fields(episode)]
+
+
+@settings(deadline=None, max_examples=60)
+@given(episode=episodes())
+def test_an_episode_comes_back_exactly_as_it_was_added(episode: Episode) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        with Store.open(folder) as store:
+            run_id = start(store)
+            store.add_episode(run_id, episode)
+        with Store.open(folder, create=False) as store:
+            (loaded,) = store.load_episodes(run_id)
+    assert exact(loaded) == exact(episode)
+
+
+def test_only_long_texts_and_log_probabilities_become_files(store: Store) -> None:
+    run_id = start(store)
+    store.add_episode(run_id, walk("a"))
+    assert not (store.folder / "blobs").exists()
+    long = walk("b", observations=("x" * 5000, "x" * 5000, "short", "y" * 5000))
+    store.add_episode(run_id, long)
+    store.add_episode(run_id, walk("c", policy_logprobs=((-0.5,), (), (-1.0, -2.0))))
+    files = [path for path in (store.folder / "blobs").rglob("*") if path.is_file()]
+    assert sorted(path.stat().st_size for path in files) == [24, 5000, 5000]  # equal texts share a file
+    assert store.load_episodes(run_id)[1] == long
+
+
+def test_a_growing_chat_is_kept_once(store: Store) -> None:
+    chat = tuple({"role": "user", "content": f"{t} " * 100} for t in range(40))
+    episode = walk(steps=40, messages=tuple(chat[: t + 1] for t in range(40)))
+    run_id = start(store)
+    store.add_episode(run_id, episode)
+    assert store.load_episodes(run_id) == [episode]
+    (size,) = store._connection.execute("SELECT sum(length(messages)) FROM steps").fetchone()
+    assert size < 2 * sum(len(m["content"]) for m in chat)
+
+
+def test_a_lost_or_damaged_file_is_an_error_that_names_it(store: Store) -> None:
+    run_id = start(store)
+    store.add_episode(run_id, walk(goal="x" * 5000))
+    (file,) = (path for path in (store.folder / "blobs").rglob("*") if path.is_file())
+    file.write_text("y" * 5000)
+    with pytest.raises(StoreError, match=f"{file.name} is damaged"):
+        store.load_episodes(run_id)
+    file.unlink()
+    with pytest.raises(StoreError, match=f"lost .*{file.name}"):
+        store.load_episodes(run_id)
+
+
+def test_episodes_are_ordered_by_number_whatever_the_order_of_arrival(store: Store) -> None:
+    run_id = start(store)
+    for i in (10, 2, 0, 1):
+        store.add_episode(run_id, walk(f"7-{i}"))
+    assert store.episode_ids(run_id) == ["7-0", "7-1", "7-2", "7-10"]
+    assert [episode.episode_id for episode in store.load_episodes(run_id)] == store.episode_ids(run_id)
+
+
+def test_failed_episodes_can_be_removed_to_be_played_again(store: Store) -> None:
+    run_id, other = start(store), start(store)
+    store.add_episodes(run_id, [walk("7-0"), walk("7-1", error="timeout")])
+    store.add_episode(other, walk("7-1", error="timeout"))
+    store.add_targets(run_id, "mc", {}, [TrainingTarget("7-1", 0, "s0", "go 0", 1.0)])
+    store.remove_failed(run_id)
+    assert store.episode_ids(run_id) == ["7-0"]
+    assert store.load_credits(run_id, "mc") == {}
+    store.add_episode(run_id, walk("7-1"))
+    assert store.load_episodes(run_id) == [walk("7-0"), walk("7-1")]
+    assert store.episode_ids(other) == ["7-1"]
+
+
+def test_one_bad_episode_keeps_its_whole_call_out(store: Store) -> None:
+    run_id = start(store)
+    store.add_episode(run_id, walk("a"))
+    with pytest.raises(StoreError, match="an episode 'a' already"):
+        store.add_episodes(run_id, [walk("b"), walk("a")])
+    with pytest.raises(StoreError, match="JSON"):
+        store.add_episodes(run_id, [walk("c"), walk("d", messages=(({"content": object()},),) * 3)])
+    with pytest.raises(StoreError, match="cannot be written"):
+        store.add_episode(run_id, walk("\ud800"))
+    assert store.episode_ids(run_id) == ["a"]
+
+
+def test_equal_commands_in_empty_stores_give_equal_ids_and_in_one_store_different_ones(tmp_path: Path) -> None:
+    ids = []
+    for name in ("a", "b"):
+        store = Store.open(tmp_path / name)
+        group_id = store.start_group({"x": 1, "y": 2})
+        ids.append([group_id, store.start_group({"y": 2, "x": 1}), start(store), start(store, group_id=group_id)])
+        ids[-1].append(start(store))
+    assert ids[0] == ids[1]
+    assert len(set(ids[0])) == 5
+    assert all(len(name.split("_")[1]) == 12 for name in ids[0])
+
+
+def test_runs_and_groups_list_what_was_recorded(store: Store) -> None:
+    group_id = store.start_group({"tasks": 3})
+    alone, member = start(store, seed=2**64 - 1, config={"workers": 2}), start(store, group_id=group_id)
+    store.finish_run(alone)
+    assert [record.run_id for record in store.runs()] == [alone, member]
+    assert [record.run_id for record in store.runs(group_id)] == [member]
+    assert store.run(alone).seed == 2**64 - 1
+    assert store.run(alone).config == {"workers": 2}
+    assert (store.run(alone).status, store.run(member).status) == ("finished", "running")
+    assert store.group(group_id).config == {"tasks": 3}
+
+
+def test_results_are_replaced_by_name_and_listed_in_order(store: Store) -> None:
+    group_id = store.start_group({})
+    store.set_result(group_id, "b", {"mean": 0.1})
+    store.set_result(group_id, "a", [1, None])
+    store.set_result(group_id, "b", {"mean": 0.1 + 0.2})
+    assert list(store.results(group_id).items()) == [("a", [1, None]), ("b", {"mean": 0.30000000000000004})]
+
+
+def test_targets_come_back_beside_their_steps(store: Store) -> None:
+    run_id = start(store)
+    store.add_episodes(run_id, [walk("7-0", steps=2), walk("7-1", steps=0), walk("7-2", steps=1)])
+    targets = [
+        TrainingTarget("7-0", 0, "s0", "go 0", 0.25),
+        TrainingTarget("7-0", 1, "s1", "go 1", -1.0),
+        TrainingTarget("7-2", 0, "s0", "go 0", 1e-300),
+    ]
+    store.add_targets(run_id, "grpo", {}, [])
+    store.add_targets(run_id, "grpo", {}, reversed(targets))
+    store.add_targets(run_id, "grpo", {"mode": "upstream"}, targets[:1])
+    assert store.load_targets(run_id, "grpo") == targets
+    assert store.target_sets(run_id) == [("grpo", {"mode": "upstream"}), ("grpo", {})]
+    credits = store.load_credits(run_id, "grpo", {"mode": "upstream"})
+    assert credits["7-0"][0] == 0.25
+    assert math.isnan(credits["7-0"][1])
+    with pytest.raises(StoreError, match=r"no targets of 'mc'.*credit-gym score"):
+        store.load_targets(run_id, "mc")
+    with pytest.raises(StoreError, match="no episode '7-9'"):
+        store.add_targets(run_id, "grpo", {}, [TrainingTarget("7-9", 0, "s0", "go", 0.0)])
+    assert store.load_targets(run_id, "grpo") == targets
+
+
+def test_unknown_names_suggest_known_ones(store: Store) -> None:
+    run_id, group_id = start(store), store.start_group({})
+    for call in (store.run, store.episode_ids, store.load_episodes, store.target_sets, store.finish_run):
+        with pytest.raises(UnknownNameError, match=f"no run called .*{run_id}"):
+            call(run_id[:-1])
+    with pytest.raises(UnknownNameError, match=f"no group called .*{group_id}"):
+        store.set_result(group_id[:-1], "a", 1)
+
+
+def test_what_cannot_be_opened_is_said_in_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="There is no store in"):
+        Store.open(tmp_path / "none", create=False)
+    assert not (tmp_path / "none").exists()
+
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="cannot be made"):
+        Store.open(tmp_path / "file" / "runs")
+
+    garbage = tmp_path / "garbage" / "store.sqlite"
+    garbage.parent.mkdir()
+    garbage.write_bytes(b"not a database " * 100)
+    with pytest.raises(StoreError, match="cannot be opened"):
+        Store.open(garbage.parent)
+
+    foreign = tmp_path / "foreign" / "store.sqlite"
+    foreign.parent.mkdir()
+    with sqlite3.connect(foreign) as database:
+        database.execute("CREATE TABLE bookmarks (url)")
+    before = foreign.read_bytes()
+    with pytest.raises(StoreError, match="another program"):
+        Store.open(foreign.parent)
+    assert foreign.read_bytes() == before
+
+    store = Store.open(tmp_path / "newer")
+    store._connection.execute("PRAGMA user_version = 99")
+    store.close()
+    with pytest.raises(StoreError, match=r"newer credit_gym \(schema 99.*upgrade"):
+        Store.open(tmp_path / "newer")
+
+
+def test_eight_threads_lose_nothing(store: Store) -> None:
+    run_id = start(store)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda i: store.add_episode(run_id, walk(f"7-{i}", goal="x" * 2000)), range(80)))
+    assert store.load_episodes(run_id) == [walk(f"7-{i}", goal="x" * 2000) for i in range(80)]
+
+
+def test_one_new_folder_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
+    for folder in (tmp_path / str(i) for i in range(10)):
+        together = threading.Barrier(8)
+
+        def open_together(together: threading.Barrier = together, folder: Path = folder) -> str:
+            together.wait()
+            with Store.open(folder) as store:
+                return store.start_group({})
+
+        with ThreadPoolExecutor(8) as pool:
+            futures = [pool.submit(open_together) for _ in range(8)]
+        assert len({future.result() for future in futures}) == 8
+
+
+def _add_ten(folder: str, worker: int) -> None:
+    with Store.open(folder) as store:
+        run_id = start(store, seed=worker)
+        for i in range(10):
+            store.add_episode(run_id, walk(f"{worker}-{i}"))
+
+
+def test_several_processes_may_make_and_fill_one_store(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_add_ten, args=(str(tmp_path), worker)) for worker in range(4)]
+    for process in workers:
+        process.start()
+    for process in workers:
+        process.join()
+    assert [process.exitcode for process in workers] == [0] * 4
+    with Store.open(tmp_path) as store:
+        assert sorted(len(store.load_episodes(record.run_id)) for record in store.runs()) == [10] * 4
+
+
+_WRITER = """
+import sys
+sys.path.insert(0, sys.argv[2])
+from episodes import walk
+from credit_gym.store import Store
+store = Store.open(sys.argv[1])
+run_id = store.start_run(env_id="credit/Test-v0", agent_id="random")
+print(run_id, flush=True)
+for i in range(100_000):
+    store.add_episode(run_id, walk(f"7-{i}", steps=20, goal=f"{i} " * 600))
+    print(i, flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_kill_nine_loses_no_committed_episode_and_shows_no_partial_one(tmp_path: Path) -> None:
+    moments = random.Random(7)
+    for _ in range(20):
+        command = [sys.executable, "-c", _WRITER, str(tmp_path), os.path.dirname(__file__)]
+        writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert writer.stdout is not None
+        run_id = writer.stdout.readline().strip()
+        timer = moments.uniform(0.0, 0.25)
+        with pytest.raises(subprocess.TimeoutExpired):
+            writer.wait(timer)
+        writer.send_signal(signal.SIGKILL)
+        printed = writer.stdout.read()
+        writer.wait()
+        committed = printed.count("\n")  # a number cut short by the kill has no end of line
+        with Store.open(tmp_path) as store:
+            loaded = store.load_episodes(run_id)
+        assert len(loaded) in (committed, committed + 1)  # killed between the commit and the print
+        assert loaded == [walk(f"7-{i}", steps=20, goal=f"{i} " * 600) for i in range(len(loaded))]
