@@ -1,0 +1,50 @@
+"""Table 6: how much the behaviour explores (epsilon .1 to .9), on the stochastic and the diagnostic tasks.
+
+python -m credit_gym.baselines.exploration [--seeds N] [--json FILE]
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from credit_gym.baselines import diagnostic
+from credit_gym.baselines.controlled import Row
+from credit_gym.baselines.experiment import Results, run_experiment, save_json
+from credit_gym.baselines.tables import results_table, show
+
+RATES = (0.1, 0.3, 0.5, 0.7, 0.9)
+ROWS = [Row(name) for name in ("outcome_only", "gigpo", "crbc", "hindsight", "branch_aware", "combined", "adaptive_q")]
+
+
+def run(*, seeds: int = 15, workers: int = 1) -> Results:
+    """Return row -> "stochastic .1" and so on -> success."""
+    results: Results = {row.name: {} for row in ROWS}
+    for rate in RATES:
+        stochastic = run_experiment("credit/Stochastic-v0", ROWS, seeds=seeds, exploration=rate, workers=workers)
+        diagnosed = diagnostic.run(ROWS, seeds=seeds, exploration=rate, workers=workers)
+        for row in results:
+            results[row][f"stochastic {rate:g}"] = stochastic[row]["success"]
+            results[row][f"diagnostic {rate:g}"] = diagnosed[row]["success"]
+    for metrics in results.values():
+        metrics["success"] = metrics["stochastic 0.5"]
+    return results
+
+
+def main(
+    seeds: Annotated[int, typer.Option(help="Suites of tasks.")] = 15,
+    workers: Annotated[int, typer.Option(help="Processes.")] = 2,
+    json: Annotated[Path | None, typer.Option(help="Write the results here.")] = None,
+) -> None:
+    """Table 6 on Stochastic-v0 and the mean of the 14 diagnostics."""
+    results = run(seeds=seeds, workers=workers)
+    for suite in ("stochastic", "diagnostic"):
+        show(results_table(f"Table 6, {suite} ({seeds} seeds)", results, tuple(f"{suite} {rate:g}" for rate in RATES)))
+    if json:
+        save_json(json, {"baseline": "exploration", "seeds": seeds, "rates": list(RATES)}, results)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,111 @@
+"""The CreditBench leaderboard as tables and as a Markdown page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from credit_gym.baselines.experiment import Results
+from credit_gym.baselines.tables import display
+from credit_gym.errors import UnknownNameError
+from credit_gym.metrics import bootstrap_interval
+from credit_gym.report import Table, to_markdown
+from credit_gym.scorers import get
+
+FIDELITY = ("top1", "spearman", "kendall", "sign", "nrmse", "bias2", "variance")
+
+
+def leaderboard(results: Mapping[str, Results], diagnostics: Sequence[str]) -> list[Table]:
+    """Return three tables: success with intervals, fidelity to the exact advantage, and success on every suite.
+
+    Args:
+        results: suite -> row -> metric -> summary over seeds.
+        diagnostics: the suites that are averaged as "diagnostics".
+    """
+    rows = sorted(results["stochastic"], key=lambda row: -_pooled(results, row, list(results), "success").mean())
+    controlled = [suite for suite in results if suite.endswith("manifest")]
+    success = Table(
+        "Success: mean over suites and seeds [95 % bootstrap interval over seeds]",
+        ("scorer", "reads", "stochastic", "noisy", "14 diagnostics", "2 manifests", "policy gradient, all suites"),
+        tuple(
+            (
+                display(row),
+                _reads(row),
+                _interval(_pooled(results, row, ["stochastic"], "success")),
+                _interval(_pooled(results, row, ["stochastic_noisy"], "success")),
+                _interval(_pooled(results, row, diagnostics, "success")),
+                _interval(_pooled(results, row, controlled, "success")),
+                _interval(_pooled(results, row, list(results), "pg_success")),
+            )
+            for row in rows
+        ),
+    )
+    fidelity = Table(
+        "Fidelity: mean over all suites; N90 on the stochastic suite and on lucky",
+        ("scorer", *FIDELITY, "N90 stochastic", "N90 lucky"),
+        tuple(
+            (
+                display(row),
+                *(_interval(_pooled(results, row, list(results), metric)) for metric in FIDELITY),
+                *(_size(results[suite][row]["n90"]["mean"]) for suite in ("stochastic", "lucky")),
+            )
+            for row in rows
+        ),
+    )
+    matrix = Table(
+        "Success on every suite (greedy score table)",
+        ("scorer", *results),
+        tuple((display(row), *(round(results[s][row]["success"]["mean"], 2) for s in results)) for row in rows),
+    )
+    return [success, fidelity, matrix]
+
+
+def markdown(tables: Sequence[Table], seeds: int) -> str:
+    """Return the page that is committed under ``docs/``."""
+    head = f"""# CreditBench
+
+Every scorer on every controlled environment, against the exact advantage. Made by
+
+    python -m credit_gym.baselines.creditbench --seeds {seeds} --markdown docs/creditbench.md
+
+All scorers of a row's suite and seed see the same 64 episodes a task. *Success* is the exact success of a greedy score
+table (the harshest trainer); *policy gradient* is the exact success after 15 on-policy iterations of 16 episodes (the
+kindest). *top1*: the credit's argmax is an optimal observed action. *spearman*, *kendall*, *sign* and *nrmse* compare with
+the exact finite-horizon advantage of the behaviour, per decision state; *bias2* and *variance* are relative energies
+over 16 replicate batches; *N90* is the least group size from which on top-1 stays at 0.9 or more (— : not up to 512).
+*reads* says what a scorer needs besides the trajectories. Stand-ins of methods that were published with a learned model
+are called "-like". To our knowledge there is no other public table of scorers against exact advantages on matched data.
+
+How to read it: success hides fidelity (`combined` wins the stochastic suite with flat credits off the path); a verifier
+that misleads is fatal for whoever trusts it (`regress`, `keydoor`); a scorer that pools the transition graph needs no
+verifier here, because states recur; nothing here is a statement about language models.
+"""
+    return head + "".join(
+        f"\n## {table.title}\n\n{to_markdown(Table('', table.columns, table.rows))}" for table in tables
+    )
+
+
+def _pooled(results: Mapping[str, Results], row: str, suites: Sequence[str], metric: str) -> np.ndarray:
+    """Mean over suites, one value a seed; suites without the metric (no decision state) are left out."""
+    values = np.asarray([results[suite][row][metric]["per_seed"] for suite in suites], dtype=np.float64)
+    present = np.isfinite(values)
+    return np.where(present, values, 0.0).sum(axis=0) / np.maximum(present.sum(axis=0), 1)
+
+
+def _interval(values: np.ndarray) -> str:
+    low, high = bootstrap_interval(values)
+    return f"{values.mean():.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _size(value: float) -> str:
+    return f"{value:.0f}" if math.isfinite(value) else "—"
+
+
+def _reads(row: str) -> str:
+    try:
+        needs = get(row).needs
+    except UnknownNameError:
+        return ""
+    return ", ".join(sorted(needs)) or "trajectories"

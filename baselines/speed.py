@@ -1,0 +1,261 @@
+"""Speed: medians of repeated runs on this machine, each beside its target and the ratio of the two.
+
+    python -m credit_gym.baselines.speed [--only TEXT] [--repeats N] [--json FILE]
+
+Nothing here is a test: a rate depends on the machine and on what else it does. Single-core rates are taken in one
+process without warm-up tricks; the first, uncounted run fills caches.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import gymnasium as gym
+import numpy as np
+import typer
+
+from credit_gym.baselines import stochastic
+from credit_gym.baselines.experiment import save_json
+from credit_gym.baselines.tables import show
+from credit_gym.episode import EpisodeBatch
+from credit_gym.report import Table
+from credit_gym.scorers import get, names, score
+from credit_gym.wrappers import AssignCredit, RecordEpisodes, RecordVerifier
+
+STEPS = 1_000_000
+CLOSED_FORM = frozenset({"outcome_only", "grpo", "rloo", "mc", "mt_grpo", "pbrs", "oracle", "random"})
+SOLVES = frozenset(
+    {
+        "adaptive", "adaptive_q", "combined", "crbc", "crbc_raw", "emp_qstar", "emp_qstar_pessimistic", "graphgpo",
+        "graphhca", "hindsight", "loo", "shapley", "rudder", "spa", "td_error",
+    }
+)  # fmt: skip
+"""Scorers that solve a linear system or walk the pooled graph: held to O(M), without a rate to meet."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One line of the table.
+
+    Attributes:
+        name: what is measured.
+        unit: of the values.
+        target: what the project holds itself to; None if there is only a rate to report.
+        run: does the work once and returns the amount done (steps, resets, ...); None in ``unit`` "s" or "ms".
+        lower_is_better: True for times.
+    """
+
+    name: str
+    unit: str
+    target: float | None
+    run: Callable[[], float | None]
+    lower_is_better: bool = False
+
+    def measure(self, repeats: int) -> float:
+        """Return the median rate (or time) over the repeats, after one uncounted run."""
+        self.run()
+        values = []
+        for _ in range(repeats):
+            began = time.perf_counter()
+            amount = self.run()
+            elapsed = time.perf_counter() - began
+            values.append(elapsed if amount is None else amount / elapsed)
+        return statistics.median(values)
+
+
+def synthetic_batch(steps: int = STEPS, length: int = 20, group_size: int = 64) -> EpisodeBatch:
+    """Return a legal batch of random walks: about 20 states a group and 6 actions, half of the episodes solved."""
+    draw = np.random.default_rng(0)
+    episodes = steps // length
+    group = np.arange(episodes) // group_size
+    walk = draw.integers(0, 20, size=(episodes, length + 1)) + 20 * group[:, None]
+    success = draw.random(episodes) < 0.5
+    reward = np.zeros((episodes, length))
+    reward[:, -1] = success
+    total = episodes * length
+    return EpisodeBatch(
+        offsets=np.arange(episodes + 1) * length,
+        state=walk[:, :-1].ravel(),
+        next_state=walk[:, 1:].ravel(),
+        action=draw.integers(0, 6, size=total),
+        reward=reward.ravel(),
+        group=group,
+        task=group,
+        success=success,
+        terminated=success,
+        truncated=~success,
+        verifier=draw.integers(-1, 2, size=total).astype(np.float64),
+        advantage=draw.normal(size=total),
+    )
+
+
+def scorer_rates() -> Iterator[Measurement]:
+    """Every scorer on one million steps."""
+    batch = synthetic_batch()
+    for name in names():
+        if not get(name).needs <= {"verifier", "advantage"}:
+            continue
+        target = None if name in SOLVES else 2e6 if name in CLOSED_FORM else 1e6
+
+        def run(name: str = name) -> float:
+            # A fresh batch, so that no cached index is measured.
+            score(EpisodeBatch(**{field: getattr(batch, field) for field in _FIELDS}), name)
+            return STEPS
+
+        yield Measurement(f"scorer {name}", "steps/s", target, run)
+
+
+_FIELDS = (
+    "offsets", "state", "next_state", "action", "reward", "group", "task", "success", "terminated", "truncated",
+    "verifier", "advantage",
+)  # fmt: skip
+
+
+def gigpo_against_loops() -> Iterator[Measurement]:
+    """The state-grouped returns of GiGPO written as loops over steps, for the ratio; 12,800 rows."""
+    batch = synthetic_batch(12_800)
+
+    def vectorised() -> float:
+        score(EpisodeBatch(**{field: getattr(batch, field) for field in _FIELDS}), "gigpo")
+        return batch.num_steps
+
+    def loops() -> float:
+        _gigpo_by_loops(batch)
+        return batch.num_steps
+
+    yield Measurement("gigpo, 12,800 rows", "steps/s", 1e6, vectorised)
+    yield Measurement("gigpo as loops over steps, 12,800 rows", "steps/s", None, loops)
+
+
+def _gigpo_by_loops(batch: EpisodeBatch, discount: float = 0.95) -> list[float]:
+    returns = [0.0] * batch.num_steps
+    members: dict[tuple[int, int], list[int]] = {}
+    for episode in range(batch.num_episodes):
+        total = 0.0
+        for i in range(int(batch.offsets[episode + 1]) - 1, int(batch.offsets[episode]) - 1, -1):
+            total = float(batch.reward[i]) + discount * total
+            returns[i] = total
+            members.setdefault((int(batch.group[episode]), int(batch.state[i])), []).append(i)
+    credit = [0.0] * batch.num_steps
+    for steps in members.values():
+        values = [returns[i] for i in steps]
+        mean, spread = statistics.fmean(values), statistics.pstdev(values)
+        for i in steps:
+            credit[i] = (returns[i] - mean) / (spread + 1e-6)
+    return credit
+
+
+def text_environment() -> Iterator[Measurement]:
+    """One text environment in one process: raw, seeded resets, wrapped, forked."""
+    raw: Any = gym.make("credit/Stochastic-v0").unwrapped
+    wrapped = AssignCredit(
+        RecordEpisodes(RecordVerifier(gym.make("credit/Stochastic-v0")), group_size=64, keep=0),
+        scorer="branch_aware",
+        group_size=64,
+    )
+
+    def steps(env: Any, count: int) -> Callable[[], float]:
+        def run() -> float:
+            _, info = env.reset(seed=0)
+            actions, step = info["admissible_actions"], env.step
+            number = 0
+            for number in range(count):
+                _, _, terminated, truncated, info = step(actions[number % len(actions)])
+                if terminated or truncated:
+                    _, info = env.reset()
+                actions = info["admissible_actions"]
+            return number + 1
+
+        return run
+
+    def resets() -> float:
+        for seed in range(50_000):
+            raw.reset(seed=seed)
+        return 50_000
+
+    def forks() -> float:
+        raw.reset(seed=0)
+        for _ in range(50_000):
+            raw.restore_state(raw.clone_state())
+        return 50_000
+
+    yield Measurement("text environment, raw, resets at episode ends included", "steps/s", 5e5, steps(raw, 200_000))
+    yield Measurement("text environment, resets with a seed each", "resets/s", 1.5e5, resets)
+    yield Measurement("text environment, clone_state + restore_state", "forks/s", 1e5, forks)
+    yield Measurement("three wrappers, branch_aware on groups of 64", "steps/s", 2e5, steps(wrapped, 100_000))
+
+
+def vector_environment() -> Iterator[Measurement]:
+    """The native vector environment, 16,384 copies, actions as indices."""
+    copies, turns = 16_384, 50
+    for observation in ("index", "text"):
+        env: Any = gym.make_vec("credit/Stochastic-v0", num_envs=copies, observation=observation)
+        actions = np.zeros(copies, dtype=np.int64)
+
+        def run(env: Any = env, actions: Any = actions) -> float:
+            env.reset(seed=0)
+            for _ in range(turns):
+                env.step(actions)
+            return copies * turns
+
+        yield Measurement(f"vector environment, {observation} observations", "transitions/s", 1e7, run)
+
+
+def table_one() -> Iterator[Measurement]:
+    """Table 1 whole (both environments, every scorer, 15 x 20 x 64) on two processes."""
+
+    def run() -> None:
+        for env_id in stochastic.LAMBDAS:
+            stochastic.run(env_id, workers=2)
+
+    yield Measurement("Table 1 whole, two processes", "s", 20.0, run, lower_is_better=True)
+
+
+def importing() -> Iterator[Measurement]:
+    """``import credit_gym`` in a new interpreter, the interpreter's own start included."""
+
+    def run() -> None:
+        subprocess.run([sys.executable, "-c", "import credit_gym"], check=True)
+
+    yield Measurement("python -c 'import credit_gym'", "s", 0.5, run, lower_is_better=True)
+
+
+SECTIONS = (importing, text_environment, vector_environment, gigpo_against_loops, scorer_rates, table_one)
+
+
+def main(
+    only: Annotated[str, typer.Option(help="Measure only lines whose name contains this.")] = "",
+    repeats: Annotated[int, typer.Option(help="Counted runs of each line.")] = 5,
+    json: Annotated[Path | None, typer.Option(help="Write the results here.")] = None,
+) -> None:
+    """Measure and print every rate."""
+    rows, results = [], {}
+    for section in SECTIONS:
+        for line in section():
+            if only not in line.name:
+                continue
+            value = line.measure(repeats)
+            ratio = (
+                None if line.target is None else line.target / value if line.lower_is_better else value / line.target
+            )
+            results[line.name] = {"value": value, "unit": line.unit, "target": line.target, "ratio": ratio}
+            shown = f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
+            rows.append((line.name, shown, line.unit, *_against(line, ratio)))
+    show(Table("Speed", ("what", "median", "unit", "target", "ratio"), tuple(rows)))
+    if json:
+        save_json(json, {"baseline": "speed", "repeats": repeats}, results)
+
+
+def _against(line: Measurement, ratio: float | None) -> tuple[str, str]:
+    return ("", "") if line.target is None or ratio is None else (f"{line.target:,g}", f"{ratio:.2f}x")
+
+
+if __name__ == "__main__":
+    typer.run(main)

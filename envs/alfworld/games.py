@@ -1,0 +1,162 @@
+"""Games: one household task in ALFWorld's own file format, and the folders that hold them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from credit_gym.envs.alfworld.tables import TASK_TYPES
+from credit_gym.errors import ManifestError
+
+SPLITS = ("train", "valid_seen", "valid_unseen")
+
+_GOAL = re.compile(r'"Your task is to: ((?:[^"\\]|\\.)*?)\.?"')
+_SOLVABLE = re.compile(rb'"solvable"\s*:\s*true')
+
+
+@dataclass(frozen=True, slots=True)
+class Game:
+    """One task.
+
+    Attributes:
+        id: ``<task>-<object>-None-<receptacle>-<scene>/<trial>``, as in the published data.
+        split: train, valid_seen or valid_unseen.
+        task_type: one of ``TASK_TYPES``.
+        target: type of the object to find, ``Apple``.
+        parent: type of the receptacle to fill, empty where the task has none.
+        toggle: type of the lamp to use, empty where the task has none.
+        domain: the PDDL domain.
+        problem: the PDDL problem.
+        grammar: TextWorld's grammar, with the goal sentence.
+    """
+
+    id: str
+    split: str
+    task_type: str
+    target: str
+    parent: str
+    toggle: str
+    domain: str
+    problem: str
+    grammar: str
+
+    @property
+    def goal(self) -> str:
+        """The goal sentence, ``put a clean mug in coffeemachine``."""
+        found = _GOAL.search(self.grammar)
+        return json.loads(f'"{found[1]}"') if found else ""
+
+
+def find_games(root: Path, split: str, task_types: Collection[str]) -> tuple[Path, ...]:
+    """Return the game files of one split of the published layout, in sorted order.
+
+    Args:
+        root: the data folder; the split is looked for in ``root/json_2.1.1`` and then in ``root`` itself.
+        split: the name of the split.
+        task_types: which task types to keep, told from the names of the folders.
+
+    Returns:
+        Paths of ``game.tw-pddl`` files. Games known to be unsolvable are left out, as are those that ALFWorld's text
+        engine does not support (a movable receptacle, a sliced object); a damaged file is kept, and fails when played.
+
+    Raises:
+        ManifestError: there is no such folder, or no playable game in it.
+    """
+    folder = next((f for f in (root / "json_2.1.1" / split, root / split) if f.is_dir()), None)
+    if folder is None:
+        raise ManifestError(f"There is no folder {split!r} in {root} or {root / 'json_2.1.1'}: run alfworld-download.")
+    found = tuple(
+        path
+        for path in sorted(folder.glob("*/*/game.tw-pddl"))
+        if path.parent.parent.name.partition("-")[0] in task_types
+        and "Sliced" not in path.parent.parent.name
+        and not _known_unsolvable(path)
+    )
+    if not found:
+        raise ManifestError(f"There is no solvable game of the wanted task types in {folder}.")
+    return found
+
+
+def read_game(path: Path, split: str) -> Game:
+    """Read a game file and the ``traj_data.json`` beside it.
+
+    Raises:
+        ManifestError: a file is missing, damaged, or of an unsupported kind; the sentence names it.
+    """
+    game, trajectory = _object(path), _object(path.with_name("traj_data.json"))
+    parameters = trajectory.get("pddl_params")
+    if not isinstance(parameters, dict):
+        parameters = {}
+    fields = {
+        "task_type": trajectory.get("task_type"),
+        "target": parameters.get("object_target"),
+        "parent": parameters.get("parent_target", ""),
+        "toggle": parameters.get("toggle_target", ""),
+        "domain": game.get("pddl_domain"),
+        "problem": game.get("pddl_problem"),
+        "grammar": game.get("grammar"),
+    }
+    for name, value in fields.items():
+        if not isinstance(value, str):
+            raise ManifestError(f"{path} cannot be played: its {name} is missing or not a text.")
+    if fields["task_type"] not in TASK_TYPES or parameters.get("object_sliced"):
+        raise ManifestError(f"{path} cannot be played: the text engine does not support its task type.")
+    return Game(id=f"{path.parent.parent.name}/{path.parent.name}", split=split, **fields)
+
+
+def write_game(game: Game, root: Path) -> Path:
+    """Write a game below ``root`` in the published layout; return the path of its ``game.tw-pddl``."""
+    folder = root / game.split / game.id
+    folder.mkdir(parents=True, exist_ok=True)
+    parameters = {
+        "object_target": game.target,
+        "parent_target": game.parent,
+        "toggle_target": game.toggle,
+        "mrecep_target": "",
+        "object_sliced": False,
+    }
+    trajectory = {"task_id": folder.name, "task_type": game.task_type, "pddl_params": parameters}
+    (folder / "traj_data.json").write_text(json.dumps(trajectory, indent=1), encoding="utf-8")
+    (folder / "initial_state.pddl").write_text(game.problem, encoding="utf-8")
+    path = folder / "game.tw-pddl"
+    path.write_text(json.dumps(file_form(game)), encoding="utf-8")
+    return path
+
+
+def file_form(game: Game) -> dict[str, Any]:
+    """Return the contents of a ``game.tw-pddl`` file, which TextWorld's own ``PddlEnv`` plays too."""
+    return {
+        "pddl_domain": game.domain,
+        "grammar": game.grammar,
+        "pddl_problem": game.problem,
+        "solvable": True,
+        "walkthrough": None,
+    }
+
+
+def _known_unsolvable(path: Path) -> bool:
+    """Whether the file is whole and does not say ``solvable: true``; most files are only scanned, not parsed."""
+    text = path.read_bytes()
+    if _SOLVABLE.search(text):
+        return False
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _object(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ManifestError(f"{path} is missing.") from error
+    except (ValueError, OSError, RecursionError) as error:
+        raise ManifestError(f"{path} is damaged and cannot be read ({error}): download it again.") from error
+    if not isinstance(value, dict):
+        raise ManifestError(f"{path} is damaged: it must hold a JSON object.")
+    return value
