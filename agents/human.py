@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from credit_gym.agents.core import Context
+from credit_gym.report import printable
 
 
 class HumanAgent:
@@ -47,8 +48,3 @@ class HumanAgent:
         if answer.isdecimal() and 1 <= int(answer) <= len(context.admissible_actions):
             return context.admissible_actions[int(answer) - 1]
         return answer
-
-
-def printable(text: str) -> str:
-    r"""Return a text that is safe on a terminal: characters that cannot be seen, save line breaks, become ``\x1b``."""
-    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)

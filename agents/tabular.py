@@ -25,11 +25,11 @@ class CreditTable(NamedTuple):
 
     Attributes:
         mean: (S, A) float64, 0 where never visited.
-        count: (S, A) int64.
+        visits: (S, A) int64.
     """
 
     mean: FloatArray
-    count: IntArray
+    visits: IntArray
 
 
 def credit_table(model: TabularModel, batch: EpisodeBatch, credit: FloatArray) -> CreditTable:
@@ -58,7 +58,7 @@ def greedy_policy(model: TabularModel, table: CreditTable, *, seed: int = 0) -> 
     ids = len(model.action_names)
     lottery = np.random.default_rng(seed).random(model.num_states * ids)
     ticket = lottery[np.where(model.admissible, model.key[:, None] * ids + model.action_id, 0)]
-    observed = table.count > 0
+    observed = table.visits > 0
     chosen = np.where(best(table.mean, observed), ticket, -1.0).argmax(axis=1)
     policy = np.zeros_like(table.mean)
     policy[np.arange(model.num_states), chosen] = 1.0

@@ -21,13 +21,13 @@ import typer
 from credit_gym.agents.runner import run_episodes
 from credit_gym.agents.spec import parse_agent
 from credit_gym.baselines.experiment import save_json
-from credit_gym.baselines.tables import show
-from credit_gym.episode import Episode, EpisodeBatch
+from credit_gym.episode import Episode
+from credit_gym.errors import CreditGymError
 from credit_gym.export import write_parquet
-from credit_gym.report import Table, write_report
-from credit_gym.scorers import score
-from credit_gym.store import Store
-from credit_gym.targets import PreferenceTable, differentiated, pair_with_credit, preference_table
+from credit_gym.report import Table, show, write_report
+from credit_gym.rescore import run_credits
+from credit_gym.store import new_run
+from credit_gym.targets import PreferenceTable, differentiated, preference_table
 from credit_gym.wrappers import RecordVerifier
 
 SCORERS = ("outcome_only", "branch_aware", "combined", "adaptive_q")
@@ -69,9 +69,9 @@ def compare(preferences: PreferenceTable, expert: dict[str, frozenset[str]]) -> 
         told.append(top - min(means.values()) > 0.01)
         right.append(len(optimal.intersection(chosen)) / len(chosen))
     return {
-        "states": len(preferences),
+        "states": float(len(preferences)),
         "differentiated": differentiated(preferences),
-        "contested": len(told),
+        "contested": float(len(told)),
         "differentiated_contested": float(np.mean(told)) if told else float("nan"),
         "top1": float(np.mean(right)) if right else float("nan"),
         "aligned": float(np.mean(np.multiply(told, right))) if told else float("nan"),
@@ -91,8 +91,8 @@ def main(
     """Play, score, compare, and write ``runs/<id>/``."""
     config = {"split": split, "max_steps": max_turns, "group_size": group_size, "episodes": episodes}
     player = parse_agent(agent, seed=seed)
-    with Store.open(runs_dir) as store:
-        run_id = store.start_run(env_id="credit/ALFWorld-v0", agent_id=agent, config=config, seed=seed)
+    store, run_id = new_run(runs_dir, env_id="credit/ALFWorld-v0", agent_id=agent, config=config, seed=seed)
+    with store:
         played = run_episodes(
             lambda: RecordVerifier(gym.make("credit/ALFWorld-v0", split=split, max_steps=max_turns)),
             player,
@@ -102,31 +102,28 @@ def main(
             sink=partial(store.add_episode, run_id),
         )
         completed = [episode for episode in played if episode.error is None]
-        batch = EpisodeBatch.from_episodes(completed)
-        credits = {name: score(batch, name) for name in SCORERS}
+        if not completed:
+            raise CreditGymError(f"No episode completed; the first one says: {played[0].error}")
+        credits = {scorer: run_credits(store, run_id, played, scorer, {}) for scorer in SCORERS}
         expert = expert_actions(completed)
-        results = {}
-        for name, credit in credits.items():
-            targets = pair_with_credit(completed, credit)
-            store.add_targets(run_id, name, {}, targets)
-            results[name] = compare(preference_table(targets), expert)
+        results = {scorer: compare(preference_table(store.load_targets(run_id, scorer)), expert) for scorer in SCORERS}
         store.finish_run(run_id)
 
-    solved = sum(episode.success for episode in completed)
-    title = f"ALFWorld, {agent}: {solved}/{len(completed)} episodes solved, {batch.num_steps} steps"
+    solved, steps = sum(episode.success for episode in completed), sum(map(len, completed))
+    title = f"ALFWorld, {agent}: {solved}/{len(completed)} episodes solved, {steps} steps"
     comparison = Table(title, HEADER, tuple((name, *_cells(found)) for name, found in results.items()))
     show(comparison)
-    folder = runs_dir / run_id
-    write_parquet(folder / "targets.parquet", completed, credits)
-    write_report(folder / "report.html", title=title, episodes=completed, credits=credits, tables=[comparison])
-    typer.echo(f"Store, Parquet targets and report.html are in {folder}/")
+    folder = store.folder
+    write_parquet(folder / "targets.parquet", played, credits)
+    write_report(folder / "report.html", title=title, episodes=played, credits=credits, tables=[comparison])
+    typer.echo(f"{folder}/ holds store.sqlite, targets.parquet and report.html.")
     if json:
         save_json(json, {"baseline": "alfworld", "agent": agent, "seed": seed, **config}, results)
 
 
 def _cells(found: dict[str, float]) -> tuple[str, ...]:
     shares = ("differentiated", "differentiated_contested", "top1", "aligned")
-    counts = (str(found["states"]), str(found["contested"]))
+    counts = (f"{found['states']:.0f}", f"{found['contested']:.0f}")
     return (*counts, *(f"{100 * found[share]:.1f} %" for share in shares))
 
 

@@ -92,7 +92,7 @@ class Judge:
         return cls(
             model,
             batch,
-            (table.count > 0) & owns_key,
+            (table.visits > 0) & owns_key,
             oracle.behaviour_advantage(model),
             oracle.optimal_advantage(model),
             _returning(model),
@@ -101,12 +101,12 @@ class Judge:
     def table(self, credit: FloatArray) -> FloatArray:
         """Return the centred credit table; (S, A)."""
         table = credit_table(self.model, self.batch, credit)
-        return metrics.centre(table.mean, table.count)
+        return metrics.centre(table.mean, table.visits)
 
     def judge(self, credit: FloatArray, *, seed: int) -> dict[str, FloatArray]:
         """Return every metric of a credit, one value a task; NaN in tasks that have no decision state."""
         model, table = self.model, credit_table(self.model, self.batch, credit)
-        centred = metrics.centre(table.mean, table.count)
+        centred = metrics.centre(table.mean, table.visits)
         owner, tasks = model.task, model.num_tasks
         on_behaviour = metrics.decision_mask(self.behaviour, self.observed)
         on_optimal = metrics.decision_mask(self.optimal, self.observed)
@@ -114,7 +114,7 @@ class Judge:
         right = metrics.top1(centred, self.optimal, on_optimal)
 
         def average(values: FloatArray, mask: BoolArray) -> FloatArray:
-            return metrics.by_owner(values, mask.any(axis=1), owner, tasks)
+            return metrics.by_owner(values, np.asarray(mask.any(axis=1)), owner, tasks)
 
         return {
             "success": oracle.success_probability(model, greedy_policy(model, table, seed=seed)),
@@ -168,7 +168,7 @@ TRAINERS = {"score_table": _score_table, "policy_gradient": _policy_gradient}
 
 def _returning(model: TabularModel) -> BoolArray:
     """Actions with an outcome from which the state can be reached again; (S, A)."""
-    states, actions, outcomes = model.successor.shape
+    states = model.num_states
     row = np.broadcast_to(np.arange(states)[:, None, None], model.successor.shape)
     possible = (model.probability > 0) & ~model.terminal[:, None, None]
     graph = sparse.csr_matrix(
@@ -176,4 +176,4 @@ def _returning(model: TabularModel) -> BoolArray:
     )
     _, component = sparse.csgraph.connected_components(graph, directed=True, connection="strong")
     same = component[model.successor] == component[row]
-    return np.asarray((possible & same).any(axis=2).reshape(states, actions), dtype=np.bool_)
+    return np.asarray((possible & same).any(axis=2), dtype=np.bool_)

@@ -22,10 +22,10 @@ from credit_gym import metrics, rng
 from credit_gym.baselines.controlled import Judge, Row, all_rows, judge_suite, load_model, sample_suite
 from credit_gym.baselines.experiment import Results, collect, save_json, summary
 from credit_gym.baselines.leaderboard import leaderboard, markdown
-from credit_gym.baselines.tables import show
 from credit_gym.envs.tabular.diagnostic import DIAGNOSTIC_TASKS
 from credit_gym.grouping import FloatArray
 from credit_gym.model import TabularModel
+from credit_gym.report import show
 from credit_gym.scorers import score
 
 SUITES: dict[str, tuple[str, dict[str, str]]] = {

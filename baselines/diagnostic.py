@@ -9,7 +9,7 @@ Each cell is the exact success of the greedy score table (15 seeds x 6 instances
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -17,8 +17,9 @@ import typer
 from credit_gym import oracle
 from credit_gym.baselines.controlled import Row, all_rows, load_model
 from credit_gym.baselines.experiment import Results, run_experiment, save_json, summary
-from credit_gym.baselines.tables import results_table, show
+from credit_gym.baselines.tables import results_table
 from credit_gym.envs.tabular.diagnostic import DIAGNOSTIC_TASKS
+from credit_gym.report import show
 
 MANIFESTS = {"webshop": "credit/WebShopManifest-v0", "alfworld": "credit/ALFWorldManifest-v0"}
 HEADLINE = ("outcome_only", "branch_aware", "combined", "adaptive_q")
@@ -28,10 +29,12 @@ def run(rows: list[Row] | None = None, *, seeds: int = 15, exploration: float = 
     """Return row -> task -> success, with ``success`` the mean over the 14 tasks, and the two manifests beside it."""
     rows = all_rows() if rows is None else rows
     results: Results = {}
-    columns = {task: ("credit/Diagnostic-v0", {"task": task}) for task in DIAGNOSTIC_TASKS}
+    columns: dict[str, tuple[str, dict[str, Any]]] = {
+        task: ("credit/Diagnostic-v0", {"task": task}) for task in DIAGNOSTIC_TASKS
+    }
     columns |= {name: (env_id, {}) for name, env_id in MANIFESTS.items()}
     for column, (env_id, arguments) in columns.items():
-        settings = {"exploration": exploration, **arguments}
+        settings: dict[str, Any] = {"exploration": exploration, **arguments}
         judged = run_experiment(env_id, rows, seeds=seeds, workers=workers, **settings)
         for row, metrics in judged.items():
             results.setdefault(row, {})[column] = metrics["success"]

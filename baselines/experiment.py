@@ -56,7 +56,7 @@ def run_experiment(
         workers: processes; results do not depend on it.
         arguments: the environment's other arguments.
     """
-    settings = {
+    settings: dict[str, Any] = {
         "exploration": exploration,
         "episodes_per_task": episodes_per_task,
         "trainers": trainers,

@@ -13,7 +13,8 @@ import typer
 from credit_gym.baselines import diagnostic
 from credit_gym.baselines.controlled import Row
 from credit_gym.baselines.experiment import Results, run_experiment, save_json
-from credit_gym.baselines.tables import results_table, show
+from credit_gym.baselines.tables import results_table
+from credit_gym.report import show
 
 RATES = (0.1, 0.3, 0.5, 0.7, 0.9)
 ROWS = [Row(name) for name in ("outcome_only", "gigpo", "crbc", "hindsight", "branch_aware", "combined", "adaptive_q")]

@@ -10,6 +10,7 @@ import numpy as np
 from credit_gym.baselines.experiment import Results
 from credit_gym.baselines.tables import display
 from credit_gym.errors import UnknownNameError
+from credit_gym.grouping import FloatArray
 from credit_gym.metrics import bootstrap_interval
 from credit_gym.report import Table, to_markdown
 from credit_gym.scorers import get
@@ -70,13 +71,13 @@ Every scorer on every controlled environment, against the exact advantage. Made 
 
     python -m credit_gym.baselines.creditbench --seeds {seeds} --markdown docs/creditbench.md
 
-All scorers of a row's suite and seed see the same 64 episodes a task. *Success* is the exact success of a greedy score
+On each suite and seed all scorers see the same 64 episodes a task. *Success* is the exact success of a greedy score
 table (the harshest trainer); *policy gradient* is the exact success after 15 on-policy iterations of 16 episodes (the
-kindest). *top1*: the credit's argmax is an optimal observed action. *spearman*, *kendall*, *sign* and *nrmse* compare with
-the exact finite-horizon advantage of the behaviour, per decision state; *bias2* and *variance* are relative energies
-over 16 replicate batches; *N90* is the least group size from which on top-1 stays at 0.9 or more (— : not up to 512).
-*reads* says what a scorer needs besides the trajectories. Stand-ins of methods that were published with a learned model
-are called "-like". To our knowledge there is no other public table of scorers against exact advantages on matched data.
+kindest). *top1*: the credit's argmax is an optimal observed action. *spearman*, *kendall*, *sign* and *nrmse* compare
+with the exact finite-horizon advantage of the behaviour, per decision state; *bias2* and *variance* are relative
+energies over 16 replicate batches; *N90* is the least group size from which on top-1 stays at 0.9 or more (—: not up
+to 512). *reads* says what a scorer needs besides the trajectories. Stand-ins of methods that were published with a
+learned model are called "-like". To our knowledge there is no other public table of scorers against exact advantages on matched data.
 
 How to read it: success hides fidelity (`combined` wins the stochastic suite with flat credits off the path); a verifier
 that misleads is fatal for whoever trusts it (`regress`, `keydoor`); a scorer that pools the transition graph needs no
@@ -87,14 +88,14 @@ verifier here, because states recur; nothing here is a statement about language 
     )
 
 
-def _pooled(results: Mapping[str, Results], row: str, suites: Sequence[str], metric: str) -> np.ndarray:
+def _pooled(results: Mapping[str, Results], row: str, suites: Sequence[str], metric: str) -> FloatArray:
     """Mean over suites, one value a seed; suites without the metric (no decision state) are left out."""
     values = np.asarray([results[suite][row][metric]["per_seed"] for suite in suites], dtype=np.float64)
     present = np.isfinite(values)
-    return np.where(present, values, 0.0).sum(axis=0) / np.maximum(present.sum(axis=0), 1)
+    return np.asarray(np.where(present, values, 0.0).sum(axis=0) / np.maximum(present.sum(axis=0), 1))
 
 
-def _interval(values: np.ndarray) -> str:
+def _interval(values: FloatArray) -> str:
     low, high = bootstrap_interval(values)
     return f"{values.mean():.3f} [{low:.3f}, {high:.3f}]"
 

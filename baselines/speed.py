@@ -23,9 +23,8 @@ import typer
 
 from credit_gym.baselines import stochastic
 from credit_gym.baselines.experiment import save_json
-from credit_gym.baselines.tables import show
 from credit_gym.episode import EpisodeBatch
-from credit_gym.report import Table
+from credit_gym.report import Table, show
 from credit_gym.scorers import get, names, score
 from credit_gym.wrappers import AssignCredit, RecordEpisodes, RecordVerifier
 

@@ -1,11 +1,11 @@
-"""Table 1: outcome-only credit against branch-aware and combined on stochastic tasks (15 seeds x 20 tasks x 64 episodes).
+"""Table 1: outcome-only against branch-aware and combined credit on stochastic tasks.
 
     python -m credit_gym.baselines.stochastic [--seeds N] [--json FILE]
 
-The published row is 0.240 / 0.979 / 1.000 for outcome-only / branch-aware / combined. What keeps it honest: scorers that
-pool the transition graph reach the same without any verifier; ``combined`` fails where the verifier misleads
-(``baselines.diagnostic``); and a policy gradient that resamples with its own policy learns from outcomes alone, only
-later (``--policy-gradient``).
+15 seeds x 20 tasks x 64 episodes. The published row is 0.240 / 0.979 / 1.000 for outcome-only / branch-aware /
+combined. What keeps it honest: scorers that pool the transition graph reach the same without any verifier;
+``combined`` fails where the verifier misleads (``baselines.diagnostic``); and a policy gradient that resamples with
+its own policy learns from outcomes alone, only later (``--policy-gradient``).
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import typer
 from credit_gym import oracle
 from credit_gym.baselines.controlled import all_rows, load_model
 from credit_gym.baselines.experiment import Results, run_experiment, save_json, summary
-from credit_gym.baselines.tables import results_table, show
+from credit_gym.baselines.tables import results_table
+from credit_gym.report import show
 
 LAMBDAS = {"credit/Stochastic-v0": 1.0, "credit/StochasticNoisy-v0": 2.0}
 METRICS = ("success", "top1", "loop_rate", "spearman", "sign", "nrmse")

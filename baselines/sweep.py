@@ -129,7 +129,7 @@ def check_config(config: Any, where: str = "The configuration") -> dict[str, Any
 def cells(config: Mapping[str, Any]) -> Iterator[Cell]:
     """Yield the cells of a complete configuration, in a fixed order."""
     for entry in config["environments"]:
-        environment = {"id": entry} if isinstance(entry, str) else entry
+        environment: Mapping[str, Any] = {"id": entry} if isinstance(entry, str) else entry
         label = environment.get("label") or _label(environment)
         for exploration in config["exploration"]:
             for seed in range(config["seeds"]):
@@ -199,5 +199,6 @@ def _run_cell(cell: Cell, rows: list[Row], config: Mapping[str, Any], store: Sto
 
 
 def _label(environment: Mapping[str, Any]) -> str:
+    name: str = environment["id"]
     arguments = ",".join(f"{key}={value}" for key, value in environment.get("arguments", {}).items())
-    return environment["id"] + (f"({arguments})" if arguments else "")
+    return name + (f"({arguments})" if arguments else "")

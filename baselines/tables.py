@@ -1,4 +1,4 @@
-"""How the baselines show results: one row a scorer, mean and spread over seeds, printed or as Markdown."""
+"""How the baselines show results: one row a scorer, mean and spread over seeds."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
-
 from credit_gym.baselines.experiment import Results
 from credit_gym.errors import UnknownNameError
-from credit_gym.report import Table, to_rich
+from credit_gym.report import Table
 from credit_gym.scorers import get
 
 
@@ -33,14 +31,6 @@ def results_table(title: str, results: Results, metrics: Sequence[str], *, sprea
     """
     rows = [(display(row), *(_cell(found.get(metric), spread) for metric in metrics)) for row, found in results.items()]
     return Table(title, ("scorer", *metrics), tuple(rows))
-
-
-def show(table: Table) -> None:
-    """Print a table on the terminal, at its full width where the output is not one."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=max(console.width, 40 + 16 * len(table.columns)))
-    console.print(to_rich(table))
 
 
 def _cell(found: Mapping[str, Any] | None, spread: bool) -> str | float | None:

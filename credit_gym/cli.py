@@ -17,13 +17,10 @@ from credit_gym.errors import CreditGymError, unknown
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rich.console import Console
-
     from credit_gym.report import Table
     from credit_gym.store import Store
 
 _EXPECTED = (CreditGymError, gym.error.Error, OSError, ImportError)
-_WIDE = 200  # columns of a table that is not shown on a terminal
 
 
 class _OneSentence(TyperGroup):
@@ -50,7 +47,7 @@ app = typer.Typer(
     epilog="Example: credit-gym run --env credit/Stochastic-v0 --agent random --episodes 64 --scorer outcome_only",
 )
 
-RunsDir = Annotated[Path, typer.Option(help="Folder of the store and of every run's files.")]
+RunsDir = Annotated[Path, typer.Option(help="Folder of all runs; each has its own folder there.")]
 EnvArgs = Annotated[list[str] | None, typer.Option("--env-arg", metavar="KEY=VALUE", help="Argument; repeatable.")]
 Scorers = Annotated[list[str] | None, typer.Option("--scorer", help="A scorer's name; repeatable.")]
 Options = Annotated[list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="Of the scorer; repeatable.")]
@@ -134,7 +131,7 @@ def run(
     seed: Annotated[int | None, typer.Option(help="Fixes every episode; 0 by default.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Episodes in play at the same time.")] = 1,
     scorer: Scorers = None,
-    out: Annotated[Path, typer.Option("--out", "--runs-dir", help="Folder of the store and the runs.")] = RUNS,
+    out: Annotated[Path, typer.Option("--out", "--runs-dir", help="Folder of all runs.")] = RUNS,
     resume: Annotated[str | None, typer.Option(metavar="RUN", help="Play what is missing of a stopped run.")] = None,
 ) -> None:
     """Play episodes, keep each one as it ends, and score them.
@@ -234,7 +231,7 @@ def targets(
     store, run_id = _find(run, runs_dir)
     episodes, options = store.load_episodes(run_id), _pairs(option)
     credits = {name: run_credits(store, run_id, episodes, name, options) for name in _required(scorer)}
-    path = out or store.folder / run_id / f"targets.{to}"
+    path = out or store.folder / f"targets.{to}"
     writers[to](path, episodes, credits)
     typer.echo(path)
 
@@ -260,7 +257,7 @@ def report(
     record, played = store.run(run_id), store.load_episodes(run_id)
     wanted = [(name, dict[str, Any]()) for name in scorer] if scorer else store.target_sets(run_id)
     shown = played[:episodes]
-    path = out or store.folder / run_id / "report.html"
+    path = out or store.folder / "report.html"
     write_report(
         path,
         title=f"{record.env_id} · {record.agent_id} · {run_id}",
@@ -276,12 +273,14 @@ def sweep(
     config: Annotated[str | None, typer.Option(help="YAML file, or the name of one that ships here.")] = None,
     resume: Annotated[str | None, typer.Option(metavar="GROUP", help="Do what is missing of a stopped sweep.")] = None,
     to: Annotated[str, typer.Option(help="Tables for the terminal, or in markdown, latex or html.")] = "terminal",
-    out: Annotated[Path, typer.Option("--out", "--runs-dir", help="Folder of the store and the runs.")] = RUNS,
+    out: Annotated[Path, typer.Option("--out", "--runs-dir", help="Folder of all runs.")] = RUNS,
 ) -> None:
     """Compare scorers on controlled environments over seeds; the group's id is printed first."""
     from rich.progress import Progress
 
     from credit_gym.baselines.sweep import load_config, run_sweep
+    from credit_gym.report import console
+    from credit_gym.store import new_group
 
     if config is None and resume is None:
         raise typer.BadParameter("give --config with a YAML file, or --resume with the id of a group.")
@@ -290,10 +289,9 @@ def sweep(
         settings = store.group(group_id).config if config is None else load_config(config)
     else:
         settings = load_config(str(config))
-        store = _store(out, create=True)
-        group_id = store.start_group(settings)
+        store, group_id = new_group(out, settings)
     typer.echo(group_id)
-    with Progress(console=_console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+    with Progress(console=console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         bar = progress.add_task("cells")
         run_sweep(
             settings,
@@ -306,12 +304,13 @@ def sweep(
 
 @app.command(epilog="Example: credit-gym runs --runs-dir runs")
 def runs(runs_dir: RunsDir = RUNS) -> None:
-    """List the stored runs, oldest first."""
+    """List the stored runs."""
     from credit_gym.report import Table
+    from credit_gym.store import stores
 
-    store = _store(runs_dir)
     rows = tuple(
         (r.run_id, r.group_id, r.env_id, r.agent_id, r.seed, len(store.episode_ids(r.run_id)), r.status, r.created)
+        for store in stores(runs_dir)
         for r in store.runs()
     )
     _show(Table("Runs", ("run", "group", "environment", "agent", "seed", "episodes", "status", "created"), rows))
@@ -326,11 +325,11 @@ def play(
     """Play an episode yourself: type an action, or its number. Ctrl-D leaves."""
     from credit_gym.agents.human import HumanAgent
     from credit_gym.agents.runner import play_episode
-    from credit_gym.report import Table, printable
+    from credit_gym.report import Table, console, printable
 
     environment = _environment(env, _pairs(env_arg))()
     try:
-        episode = play_episode(environment, HumanAgent(_console()), seed=seed, episode_id="play", group_id="play")
+        episode = play_episode(environment, HumanAgent(console()), seed=seed, episode_id="play", group_id="play")
     finally:
         environment.close()
     if episode.error is not None:
@@ -372,21 +371,6 @@ def _required(scorers: Sequence[str] | None) -> Sequence[str]:
     return scorers
 
 
-def _store(folder: Path, *, create: bool = False) -> Store:
-    from credit_gym.store import Store
-
-    return Store.open(folder, create=create)
-
-
-def _find(name: str, runs_dir: Path) -> tuple[Store, str]:
-    """Return the store and the id of a run or group: an id in the runs folder, or the path of a run's own folder."""
-    path = Path(name)
-    folder = path.resolve().parent if path.is_dir() or path.name != name else runs_dir
-    store = _store(folder)
-    (store.group if path.name.startswith("group_") else store.run)(path.name)
-    return store, path.name
-
-
 def _new_run(
     env: str | None,
     arguments: dict[str, Any],
@@ -398,14 +382,14 @@ def _new_run(
 ) -> tuple[Store, str]:
     """Record a run that is about to start, once it is clear that it can."""
     from credit_gym.agents.spec import parse_agent
+    from credit_gym.store import new_run
 
     if env is None:
         raise typer.BadParameter("give --env with the id of an environment; `credit-gym envs` lists them.")
     _environment(env, arguments)().close()
     parse_agent(agent, seed=seed)
-    store = _store(folder, create=True)
     settings = {"arguments": arguments, "episodes": episodes, "group_size": group_size}
-    return store, store.start_run(env_id=env, agent_id=agent, config=settings, seed=seed)
+    return new_run(folder, env_id=env, agent_id=agent, config=settings, seed=seed)
 
 
 def _environment(env_id: str, arguments: Mapping[str, Any]) -> Callable[[], gym.Env[str, str]]:
@@ -444,16 +428,15 @@ def _show_sweep(store: Store, group_id: str, to: str) -> None:
 
 
 def _show(table: Table) -> None:
-    from credit_gym.report import to_rich
+    from credit_gym.report import show
 
-    _console().print(to_rich(table))
+    show(table)
 
 
-def _console(*, stderr: bool = False) -> Console:
-    from rich.console import Console
+def _find(name: str, runs_dir: Path) -> tuple[Store, str]:
+    from credit_gym.store import find
 
-    console = Console(stderr=stderr, highlight=False)
-    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=_WIDE)
+    return find(name, runs_dir)
 
 
 if __name__ == "__main__":

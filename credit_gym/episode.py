@@ -327,7 +327,7 @@ _DTYPES: dict[str, type[np.generic]] = {
     "offsets": np.int64,
     **dict.fromkeys(_STEP_COLUMNS, np.float64),
     **dict.fromkeys(_POINT_COLUMNS, np.float64),
-    **dict.fromkeys(_ID_COLUMNS + ("parent", "logprob_offsets"), np.int64),
+    **dict.fromkeys((*_ID_COLUMNS, "parent", "logprob_offsets"), np.int64),
     **dict.fromkeys(("success", "terminated", "truncated"), np.bool_),
     **dict.fromkeys(_TOKEN_COLUMNS, np.float32),
 }

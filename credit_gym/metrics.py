@@ -20,13 +20,15 @@ def decision_mask(exact: FloatArray, observed: BoolArray) -> BoolArray:
     high = np.where(observed, exact, -np.inf).max(axis=1)
     low = np.where(observed, exact, np.inf).min(axis=1)
     decides = (observed.sum(axis=1) >= 2) & (np.where(observed.any(axis=1), high - low, 0.0) > FLAT)
-    return observed & decides[:, None]
+    mask: BoolArray = observed & decides[:, None]
+    return mask
 
 
 def centre(credit: FloatArray, count: IntArray) -> FloatArray:
     """Subtract each state's count-weighted mean credit, as the policy gradient's baseline would; (S, A)."""
     weight = count / np.maximum(count.sum(axis=1, keepdims=True), 1)
-    return credit - (weight * np.where(count > 0, credit, 0.0)).sum(axis=1, keepdims=True)
+    centred: FloatArray = credit - (weight * np.where(count > 0, credit, 0.0)).sum(axis=1, keepdims=True)
+    return centred
 
 
 def _signs(values: FloatArray) -> FloatArray:
@@ -46,7 +48,8 @@ def spearman(credit: FloatArray, exact: FloatArray, mask: BoolArray) -> FloatArr
 
     a, b = ranks(credit), ranks(exact)
     norm = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
-    return np.divide((a * b).sum(axis=1), norm, out=np.zeros(len(a)), where=norm > 0)
+    correlation: FloatArray = np.divide((a * b).sum(axis=1), norm, out=np.zeros(len(a)), where=norm > 0)
+    return correlation
 
 
 def kendall(credit: FloatArray, exact: FloatArray, mask: BoolArray) -> FloatArray:
@@ -55,7 +58,8 @@ def kendall(credit: FloatArray, exact: FloatArray, mask: BoolArray) -> FloatArra
     a = np.where(pairs, _signs(np.where(mask, credit, 0.0)), 0.0)
     b = np.where(pairs, _signs(np.where(mask, exact, 0.0)), 0.0)
     norm = np.sqrt((a * a).sum(axis=(1, 2)) * (b * b).sum(axis=(1, 2)))
-    return np.divide((a * b).sum(axis=(1, 2)), norm, out=np.zeros(len(a)), where=norm > 0)
+    tau: FloatArray = np.divide((a * b).sum(axis=(1, 2)), norm, out=np.zeros(len(a)), where=norm > 0)
+    return tau
 
 
 def sign_accuracy(credit: FloatArray, exact: FloatArray, mask: BoolArray) -> FloatArray:
@@ -64,27 +68,28 @@ def sign_accuracy(credit: FloatArray, exact: FloatArray, mask: BoolArray) -> Flo
     credit = np.where(np.abs(credit) <= FLAT, 0.0, credit)
     right = np.where(credit == 0, 0.5, (np.sign(credit) == np.sign(exact)).astype(np.float64))
     total = weight.sum(axis=1)
-    return np.divide((weight * right).sum(axis=1), total, out=np.full(len(total), 0.5), where=total > 0)
+    share: FloatArray = np.divide((weight * right).sum(axis=1), total, out=np.full(len(total), 0.5), where=total > 0)
+    return share
 
 
 def best(values: FloatArray, mask: BoolArray) -> BoolArray:
     """Return the masked entries within ``FLAT`` (relative) of each state's largest; (S, A) bool."""
     top = np.where(mask, values, -np.inf).max(axis=1, keepdims=True)
     top = np.where(np.isfinite(top), top, 0.0)
-    return mask & (values >= top - FLAT * np.maximum(np.abs(top), 1.0))
+    return np.asarray(mask & (values >= top - FLAT * np.maximum(np.abs(top), 1.0)), dtype=np.bool_)
 
 
 def top1(credit: FloatArray, exact: FloatArray, mask: BoolArray) -> FloatArray:
     """Probability that the credit's argmax, ties broken evenly, is an exactly best observed action; (S,)."""
     chosen = best(credit, mask)
-    return (chosen & best(exact, mask)).sum(axis=1) / np.maximum(chosen.sum(axis=1), 1)
+    return np.asarray((chosen & best(exact, mask)).sum(axis=1) / np.maximum(chosen.sum(axis=1), 1))
 
 
 def loop_rate(credit: FloatArray, exact: FloatArray, mask: BoolArray, returning: BoolArray) -> FloatArray:
     """Probability that the credit's argmax is wrong and leads back (``returning``); (S,)."""
     chosen = best(credit, mask)
     wrong = chosen & ~best(exact, mask) & returning
-    return wrong.sum(axis=1) / np.maximum(chosen.sum(axis=1), 1)
+    return np.asarray(wrong.sum(axis=1) / np.maximum(chosen.sum(axis=1), 1))
 
 
 def nrmse(credit: FloatArray, exact: FloatArray, mask: BoolArray, owner: IntArray, owners: int) -> FloatArray:
@@ -102,7 +107,10 @@ def nrmse(credit: FloatArray, exact: FloatArray, mask: BoolArray, owner: IntArra
         np.bincount(owner, weights=(u * w).sum(axis=1), minlength=owners) for u, w in ((x, x), (x, a), (a, a))
     )
     explained = np.divide(xa * xa, xx, out=np.zeros(owners), where=xx > 0)
-    return np.sqrt(np.maximum(np.divide(aa - explained, aa, out=np.full(owners, np.nan), where=aa > 0), 0.0))
+    error: FloatArray = np.sqrt(
+        np.maximum(np.divide(aa - explained, aa, out=np.full(owners, np.nan), where=aa > 0), 0.0)
+    )
+    return error
 
 
 def bias_variance(credits: FloatArray, exact: FloatArray, mask: BoolArray) -> tuple[float, float]:
@@ -129,7 +137,8 @@ def differentiated(credit: FloatArray, observed: BoolArray, threshold: float = 0
     """Return which states with two observed actions or more have mean credits further apart than a threshold; (S,)."""
     high = np.where(observed, credit, -np.inf).max(axis=1)
     low = np.where(observed, credit, np.inf).min(axis=1)
-    return (observed.sum(axis=1) >= 2) & (np.where(observed.any(axis=1), high - low, 0.0) > threshold)
+    span = np.where(observed.any(axis=1), high - low, 0.0)
+    return np.asarray((observed.sum(axis=1) >= 2) & (span > threshold), dtype=np.bool_)
 
 
 def by_owner(values: FloatArray, keep: BoolArray, owner: IntArray, owners: int) -> FloatArray:

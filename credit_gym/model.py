@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -121,67 +120,3 @@ def _validate(model: TabularModel) -> None:
         raise ManifestError("States that show the same text must offer the same actions in the same slots.")
     if len(set(model.state_names)) != states:
         raise ManifestError("State names must be unique.")
-
-
-def join(models: Sequence[TabularModel]) -> TabularModel:
-    """Lay the tasks of several models side by side, so that one array operation serves all of them.
-
-    Args:
-        models: models with the same number of prior policies and the same verifier noise.
-
-    Returns:
-        A model with the tasks in order; slots and outcomes are padded to the widest.
-    """
-    first = models[0]
-    if any(len(m.behaviour_weight) != len(first.behaviour_weight) for m in models):
-        raise ManifestError("Models with different numbers of prior policies cannot be joined.")
-    if any(m.verifier_noise != first.verifier_noise for m in models):
-        raise ManifestError("Models with different verifier noise cannot be joined.")
-    slots = max(m.successor.shape[1] for m in models)
-    outcomes = max(m.successor.shape[2] for m in models)
-    state_base = np.concatenate([[0], np.cumsum([m.num_states for m in models])])
-    task_base = np.concatenate([[0], np.cumsum([m.num_tasks for m in models])])
-    names: dict[str, int] = {}
-    for model in models:
-        for name in model.action_names:
-            names.setdefault(name, len(names))
-
-    def wide(array: np.ndarray, fill: float) -> np.ndarray:
-        """Pad axis 1 to ``slots`` and axis 2 to ``outcomes``."""
-        pad = [(0, 0), (0, slots - array.shape[1])] + [(0, outcomes - a) for a in array.shape[2:]]
-        return np.pad(array, pad, constant_values=fill)
-
-    def actions(model: TabularModel) -> IntArray:
-        table = np.asarray([names[name] for name in model.action_names] + [-1], dtype=np.int64)
-        return table[model.action_id]
-
-    def flat(parts: list[np.ndarray]) -> np.ndarray:
-        return np.concatenate(parts)
-
-    def stack(parts: list[np.ndarray]) -> np.ndarray:
-        return np.concatenate([np.pad(p, [(0, 0), (0, 0), (0, slots - p.shape[2])]) for p in parts], axis=1)
-
-    return TabularModel(
-        successor=flat([wide(m.successor + b, b) for m, b in zip(models, state_base, strict=False)]),
-        probability=flat([wide(m.probability, 0.0) for m in models]),
-        signal=flat([wide(m.signal, 0.0) for m in models]),
-        admissible=flat([wide(m.admissible, False) for m in models]),
-        terminal=flat([m.terminal for m in models]),
-        success=flat([m.success for m in models]),
-        start=flat([m.start + b for m, b in zip(models, state_base, strict=False)]),
-        start_alternative=flat([m.start_alternative + b for m, b in zip(models, state_base, strict=False)]),
-        start_split=flat([m.start_split for m in models]),
-        horizon=flat([m.horizon for m in models]),
-        evaluation_horizon=flat([m.evaluation_horizon for m in models]),
-        task=flat([m.task + b for m, b in zip(models, task_base, strict=False)]),
-        behaviour=stack([m.behaviour for m in models]),
-        behaviour_weight=first.behaviour_weight,
-        verifier_noise=first.verifier_noise,
-        key=flat([m.key + b for m, b in zip(models, state_base, strict=False)]),
-        action_id=flat([wide(actions(m), -1) for m in models]),
-        observations=tuple(o for m in models for o in m.observations),
-        state_names=tuple(n for m in models for n in m.state_names),
-        action_names=tuple(names),
-        task_names=tuple(n for m in models for n in m.task_names),
-        goals=tuple(g for m in models for g in m.goals),
-    )

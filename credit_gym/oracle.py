@@ -38,7 +38,8 @@ class Values(NamedTuple):
 def uniform_policy(model: TabularModel) -> FloatArray:
     """Return the (S, A) policy that is uniform over the admissible actions."""
     count = np.maximum(model.admissible.sum(axis=1, keepdims=True), 1)
-    return model.admissible / count
+    policy: FloatArray = model.admissible / count
+    return policy
 
 
 def backup(model: TabularModel, value: FloatArray, discount: float = 1.0) -> FloatArray:
@@ -242,7 +243,8 @@ def slots(model: TabularModel, batch: EpisodeBatch) -> IntArray:
     match = model.action_id[model.key_owner[batch.state]] == batch.action[:, None]
     if not bool(match.any(axis=1).all()):
         raise BatchError("The batch was not sampled from this model: an action does not exist in its state.")
-    return match.argmax(axis=1)
+    slot: IntArray = match.argmax(axis=1)
+    return slot
 
 
 def annotate(batch: EpisodeBatch, model: TabularModel) -> EpisodeBatch:

@@ -1,0 +1,1 @@
+"""The environments: text in, text out, one file or folder per family."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -21,13 +21,15 @@ class TextEnv(gym.Env[str, str]):
     ``verifier`` (float, progress made by the last transition; 0.0 at reset) and, once the episode ended, ``success``.
     An action that the game refuses is answered in text, flagged ``info["invalid"]`` and never raises.
 
+    An environment with a list of tasks has ``num_tasks``, and ``reset(options={"task": index})`` picks one.
+
     Attributes:
         stream: 64-bit state of the SplitMix64 stream from which every draw of the environment comes. It is part of the
             cloneable state. Seeding it costs one multiplication chain; Gymnasium's ``np_random`` is built from the
             same seed only when somebody reads it.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi"]}
+    metadata: dict[str, Any] = {"render_modes": ["ansi"]}  # noqa: RUF012 (declared so by gymnasium.Env)
 
     def __init__(self, *, render_mode: str | None = None) -> None:
         self.observation_space = FreeText()
@@ -75,7 +77,7 @@ class TextEnv(gym.Env[str, str]):
         raise NotImplementedError(f"{type(self).__name__} cannot be forked.")
 
     @property
-    def _np_random(self) -> np.random.Generator | None:  # type: ignore[override]
+    def _np_random(self) -> np.random.Generator | None:
         """Gymnasium's generator, built lazily: PCG64 seeding would cost more than the rest of reset()."""
         if self._generator is None and self._np_random_seed is not None and self._np_random_seed >= 0:
             self._generator, _ = seeding.np_random(self._np_random_seed)

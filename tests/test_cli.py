@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from credit_gym.agents.runner import run_episodes
 from credit_gym.cli import app
 from credit_gym.export import read_parquet
-from credit_gym.store import Store
+from credit_gym.store import Store, new_run
 
 RUN = ("run", "--env", "credit/Stochastic-v0", "--episodes", "6", "--group-size", "3", "--agent", "noisy:0.5")
 COMMANDS = ("envs", "scorers", "run", "score", "targets", "report", "sweep", "runs", "play")
@@ -30,6 +30,10 @@ episodes_per_task: 4
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def opened(run_id: str, runs: str = "runs") -> Store:
+    return Store.open(Path(runs) / run_id, create=False)
 
 
 def call(*arguments: str, **options: str) -> Result:
@@ -66,7 +70,7 @@ def test_help_and_lists_load_nothing_heavy() -> None:
 def test_a_run_is_kept_whole_and_says_so(folder: Path) -> None:
     out = good(*RUN, "--seed", "3", "--scorer", "outcome_only", "--scorer", "adaptive_q")
     run_id = out.split()[0]
-    with Store.open("runs") as store:
+    with opened(run_id) as store:
         assert [e.episode_id for e in store.load_episodes(run_id)] == [f"3-{i}" for i in range(6)]
         assert {e.group_id for e in store.load_episodes(run_id)} == {"3-g0", "3-g1"}
         assert store.target_sets(run_id) == [("adaptive_q", {}), ("outcome_only", {})]
@@ -79,18 +83,19 @@ def test_a_run_is_kept_whole_and_says_so(folder: Path) -> None:
 def test_a_seed_fixes_the_run_whatever_the_number_of_workers(folder: Path) -> None:
     ids = [good(*RUN, "--seed", "3", "--workers", n, "--out", n).split()[0] for n in ("1", "4")]
     assert ids[0] == ids[1]
-    assert Store.open("1").load_episodes(ids[0]) == Store.open("4").load_episodes(ids[1])
+    assert opened(ids[0], "1").load_episodes(ids[0]) == opened(ids[1], "4").load_episodes(ids[1])
 
 
 def test_a_resumed_run_plays_only_what_is_missing(run_id: str) -> None:
-    with Store.open("runs") as store:
-        whole = store.load_episodes(run_id)
-        stopped = store.start_run(
-            **{f: getattr(store.run(run_id), f) for f in ("env_id", "agent_id", "config", "seed")}
-        )
+    with opened(run_id) as store:
+        whole, record = store.load_episodes(run_id), store.run(run_id)
+    settings = {f: getattr(record, f) for f in ("env_id", "agent_id", "config", "seed")}
+    store, stopped = new_run(Path("runs"), **settings)
+    with store:
         store.add_episodes(stopped, [whole[1], whole[4]])
+    assert stopped != run_id
     assert good("run", "--resume", stopped).split()[0] == stopped
-    with Store.open("runs") as store:
+    with opened(stopped) as store:
         assert store.load_episodes(stopped) == whole
         assert store.run(stopped).status == "finished"
 
@@ -104,7 +109,7 @@ def test_an_interrupted_run_says_how_to_go_on(folder: Path, monkeypatch: pytest.
     run_id = result.stdout.strip()
     assert result.exit_code == 130
     assert result.stderr == f"Interrupted; go on with: credit-gym run --out runs --resume {run_id}\n"
-    assert Store.open("runs").run(run_id).status == "interrupted"
+    assert opened(run_id).run(run_id).status == "interrupted"
     monkeypatch.setattr("credit_gym.agents.runner.run_episodes", run_episodes)
     assert "6 episodes" in good("run", "--resume", run_id)
 
@@ -120,16 +125,16 @@ def test_a_run_killed_by_signal_nine_goes_on_to_the_same_episodes(folder: Path) 
         process.wait(0.3)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert 0 < len(Store.open("killed").episode_ids(run_id)) < 3000
+    assert 0 < len(opened(run_id, "killed").episode_ids(run_id)) < 3000
     assert good("run", "--resume", run_id, "--out", "killed").split()[0] == run_id
     assert good(*arguments, "--out", "whole").split()[0] == run_id
-    assert Store.open("killed").load_episodes(run_id) == Store.open("whole").load_episodes(run_id)
+    assert opened(run_id, "killed").load_episodes(run_id) == opened(run_id, "whole").load_episodes(run_id)
 
 
 def test_stored_runs_are_scored_again_with_options(run_id: str) -> None:
     out = good("score", run_id, str(Path("runs") / run_id), "--scorer", "gae", "--option", "lam=0.5")
     assert out.count("gae(lam=0.5)") == 2
-    assert Store.open("runs").target_sets(run_id) == [("gae", {"lam": 0.5})]
+    assert opened(run_id).target_sets(run_id) == [("gae", {"lam": 0.5})]
 
 
 def test_targets_are_written_in_both_formats(run_id: str) -> None:
@@ -138,9 +143,7 @@ def test_targets_are_written_in_both_formats(run_id: str) -> None:
     good("targets", run_id, "--scorer", "crbc", "--scorer", "grpo", "--to", "jsonl", "--out", "t.jsonl")
     lines = [json.loads(line) for line in Path("t.jsonl").read_text().splitlines()]
     assert lines == read_parquet(path).turns.to_pylist()
-    assert [line["credit_crbc"] for line in lines] == [
-        t.credit for t in Store.open("runs").load_targets(run_id, "crbc")
-    ]
+    assert [line["credit_crbc"] for line in lines] == [t.credit for t in opened(run_id).load_targets(run_id, "crbc")]
 
 
 def test_a_report_shows_the_scorers_of_the_run(run_id: str) -> None:
@@ -188,10 +191,10 @@ def test_descriptions_name_arguments_and_formulas() -> None:
         (("run", "--env", "credit/Stochastic-v0", "--episodes", "many"), "Invalid value for '--episodes'"),
         (("run", "--env", "credit/Stochastic-v0", "--scorer", "grop"), "did you mean"),
         (("run", "--env", "credit/Stochastic-v0", "--out", "file/runs"), "cannot be made"),
-        (("run", "--resume", "run_000000000000", "--out", "none"), "There is no store in none"),
+        (("run", "--resume", "run_000000000000", "--out", "none"), "There is nothing stored in none"),
         (("run", "--resume", "run_0", "--seed", "1"), "a resumed run keeps its own settings"),
         (("score", "run_0"), "give --scorer with a name"),
-        (("score", "run_0", "--scorer", "gae", "--runs-dir", "none"), "There is no store in none"),
+        (("score", "run_0", "--scorer", "gae", "--runs-dir", "none"), "There is nothing stored in none"),
         (("targets", "nothing", "--scorer", "gae", "--to", "csv"), "no target format called 'csv'"),
         (("sweep",), "give --config with a YAML file"),
         (("sweep", "--config", "none.yaml"), "no sweep configuration called 'none.yaml'"),
@@ -215,12 +218,12 @@ def test_an_error_is_one_sentence_and_exit_code_two(folder: Path, arguments: tup
 
 def test_errors_about_a_stored_run_name_what_is_known(run_id: str) -> None:
     cases = {
-        ("score", "run_0", "--scorer", "gae"): f"no run called 'run_0'; known: {run_id}",
+        ("score", "run_0", "--scorer", "gae"): f"no run or group called 'run_0'; known: {run_id}",
         ("score", run_id, "--scorer", "gae", "--option", "lamb=1"): "no option of gae called 'lamb'; did you mean lam?",
         ("score", run_id, "--scorer", "gae", "--option", "lam=x"): "does not take {'lam': 'x'}",
         ("score", run_id, "--scorer", "oracle"): "credit_gym.oracle.annotate",
-        ("report", run_id, "--out", f"runs/store.sqlite/{run_id}.html"): "cannot be written",
-        ("report", "group_0"): "no group called 'group_0'",
+        ("report", run_id, "--out", f"runs/{run_id}/store.sqlite/report.html"): "cannot be written",
+        ("report", "group_0"): "no run or group called 'group_0'",
     }
     for arguments, sentence in cases.items():
         result = call(*arguments)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
+from credit_gym import oracle
 from credit_gym.envs.tabular.build import Action, Outcome, State, Task, build_model
 from credit_gym.envs.tabular.sample import sample_batch
 from credit_gym.envs.tabular.stochastic import stochastic_model
-
-from credit_gym import oracle
 from credit_gym.model import TabularModel
 
 

@@ -21,7 +21,9 @@ F = TypeVar("F", bound=Callable[..., FloatArray])
 class Scorer(Protocol):
     """A pure function of a batch: one finite credit per step, (S,) float64."""
 
-    def __call__(self, batch: EpisodeBatch, /, **options: Any) -> FloatArray: ...
+    def __call__(self, batch: EpisodeBatch, /, **options: Any) -> FloatArray:
+        """Return the credit of every step."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,5 +146,5 @@ def _load_plugins() -> None:
         for entry_point in entry_points(group="credit_gym.scorers"):
             try:
                 entry_point.load()
-            except Exception as error:  # a broken plug-in must not take the other scorers with it
+            except Exception as error:  # noqa: BLE001 (a broken plug-in must not take the other scorers with it)
                 warnings.warn(f"The scorer plug-in {entry_point.name!r} could not be loaded: {error}", stacklevel=3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 import re
@@ -77,7 +78,7 @@ class Store:
     be on a local disk, because SQLite's write-ahead log needs shared memory.
 
     Ids are digests of what they name (and of how many equal ones came before), so the same commands in an empty folder
-    give the same ids.
+    give the same ids. :mod:`credit_gym.store.folders` gives each run and each sweep a folder, and a store, of its own.
     """
 
     def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
@@ -120,10 +121,10 @@ class Store:
 
     # Groups and their results
 
-    def start_group(self, config: Mapping[str, Any]) -> str:
-        """Record a sweep and return its id, "group_" and 12 hexadecimal digits."""
+    def start_group(self, config: Mapping[str, Any], *, group_id: str | None = None) -> str:
+        """Record a sweep and return its id: the given one, else "group_" and 12 hexadecimal digits."""
         with self._write() as database:
-            group_id = self._free_id("group", dump(config, canonical=True))
+            group_id = group_id or self._free_id("group", [config])
             database.execute("INSERT INTO groups VALUES (?, ?, ?, ?)", (group_id, dump(config), _now(), __version__))
         return group_id
 
@@ -164,6 +165,7 @@ class Store:
         config: Mapping[str, Any] = _NO_OPTIONS,
         seed: int | None = None,
         group_id: str | None = None,
+        run_id: str | None = None,
     ) -> str:
         """Record a run and return its id.
 
@@ -173,15 +175,15 @@ class Store:
             config: everything else that fixes the run, made of JSON's types.
             seed: the run's seed.
             group_id: the sweep that it belongs to.
+            run_id: its id, where it was settled before; else "run_" and 12 hexadecimal digits.
 
         Raises:
             UnknownNameError: there is no such sweep.
         """
         if group_id is not None:
             self.group(group_id)
-        content = dump([group_id, env_id, agent_id, config, seed], canonical=True)
         with self._write() as database:
-            run_id = self._free_id("run", content)
+            run_id = run_id or self._free_id("run", [group_id, env_id, agent_id, config, seed])
             row = (run_id, group_id, env_id, agent_id, dump(config), _text(seed), "running", _now())
             database.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, __version__))
         return run_id
@@ -348,14 +350,22 @@ class Store:
         rows = self._read("SELECT key, episode_id FROM episodes WHERE run_id = ?", run_id)
         return sorted(((key, episode_id) for key, episode_id in rows), key=lambda row: _natural(row[1]))
 
-    def _free_id(self, kind: str, content: str) -> str:
+    def _free_id(self, kind: str, content: Any) -> str:
         """Return the first id of some content that is not taken; call it inside the transaction that takes it."""
-        copy = 0
-        while True:
-            name = f"{kind}_{hashlib.sha256(f'{copy} {content}'.encode()).hexdigest()[:12]}"
-            if not self._read(f"SELECT 1 FROM {kind}s WHERE {kind}_id = ?", name):
-                return name
-            copy += 1
+        names = candidate_ids(kind, content)
+        return next(n for n in names if not self._read(f"SELECT 1 FROM {kind}s WHERE {kind}_id = ?", n))
+
+
+def candidate_ids(kind: str, content: Any) -> Iterator[str]:
+    """Yield the ids that something may have: digests of its content and of how many equal ones came before.
+
+    Args:
+        kind: "run" or "group".
+        content: whatever fixes it, made of JSON's types.
+    """
+    text = dump(content, canonical=True)
+    for copy in itertools.count():
+        yield f"{kind}_{hashlib.sha256(f'{copy} {text}'.encode()).hexdigest()[:12]}"
 
 
 def _natural(text: str) -> tuple[list[tuple[int, str]], str]:
