@@ -21,6 +21,7 @@ import typer
 from credit_gym.agents.runner import run_episodes
 from credit_gym.agents.spec import parse_agent
 from credit_gym.baselines.experiment import save_json
+from credit_gym.command import run as run_command
 from credit_gym.episode import Episode
 from credit_gym.errors import CreditGymError
 from credit_gym.export import write_parquet
@@ -81,7 +82,7 @@ def compare(preferences: PreferenceTable, expert: dict[str, frozenset[str]]) -> 
 def main(
     episodes: Annotated[int, typer.Option(help="Episodes in all.")] = 48,
     group_size: Annotated[int, typer.Option(help="Rollouts of each game.")] = 8,
-    agent: Annotated[str, typer.Option(help="Who plays.")] = "noisy:0.4",
+    agent: Annotated[str, typer.Option(help="Who plays.")] = "noisy:0.6",
     max_turns: Annotated[int, typer.Option(help="Step limit.")] = 30,
     split: Annotated[str, typer.Option(help="train, valid_seen or valid_unseen.")] = "train",
     seed: Annotated[int, typer.Option(help="Seed of the run.")] = 7,
@@ -128,4 +129,4 @@ def _cells(found: dict[str, float]) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main)

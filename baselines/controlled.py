@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.envs.registration import load_env_creator
 from scipy import sparse
 
 from credit_gym import metrics, oracle
@@ -46,9 +48,22 @@ class Row:
         return cls(entry["scorer"], dict(entry.get("options", {})), entry.get("label", ""))
 
 
-def load_model(env_id: str, **arguments: Any) -> TabularModel:
-    """Return the exact model of a controlled environment with the given arguments."""
-    model: TabularModel = gym.make(env_id, **arguments).get_wrapper_attr("model")
+def load_model(
+    env_id: str, *, suite_seed: int = 0, exploration: float = 0.5, arguments: Mapping[str, Any] | None = None
+) -> TabularModel:
+    """Return the exact model of a controlled environment.
+
+    Args:
+        env_id: the environment.
+        suite_seed: which suite of tasks is drawn; a manifest's tasks are fixed and ignore it.
+        exploration: share of uniform actions in the behaviour; a manifest states its own behaviour and ignores it.
+        arguments: the environment's other arguments.
+    """
+    entry_point = gym.spec(env_id).entry_point
+    creator = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
+    taken = inspect.signature(creator).parameters if creator else {}
+    drawn = {name: value for name, value in (("suite_seed", suite_seed), ("exploration", exploration)) if name in taken}
+    model: TabularModel = gym.make(env_id, **drawn, **(arguments or {})).get_wrapper_attr("model")
     return model
 
 

@@ -22,6 +22,7 @@ from credit_gym import metrics, rng
 from credit_gym.baselines.controlled import Judge, Row, all_rows, judge_suite, load_model, sample_suite
 from credit_gym.baselines.experiment import Results, collect, save_json, summary
 from credit_gym.baselines.leaderboard import leaderboard, markdown
+from credit_gym.command import run as run_command
 from credit_gym.envs.tabular.diagnostic import DIAGNOSTIC_TASKS
 from credit_gym.grouping import FloatArray
 from credit_gym.model import TabularModel
@@ -42,7 +43,7 @@ REPLICATES = 16
 def bench_seed(suite: str, seed: int) -> dict[str, dict[str, float]]:
     """Run one environment and seed: row -> metric -> mean over tasks."""
     env_id, arguments = SUITES[suite]
-    model, rows = load_model(env_id, suite_seed=seed, **arguments), all_rows()
+    model, rows = load_model(env_id, suite_seed=seed, arguments=arguments), all_rows()
     judged = judge_suite(model, rows, episodes_per_task=64, seed=seed, trainers=("score_table", "policy_gradient"))
     result = {row: {name: _mean(values) for name, values in found.items()} for row, found in judged.items()}
     replicates = _bias_variance(model, rows, seed)
@@ -124,4 +125,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main)

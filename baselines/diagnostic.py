@@ -18,6 +18,7 @@ from credit_gym import oracle
 from credit_gym.baselines.controlled import Row, all_rows, load_model
 from credit_gym.baselines.experiment import Results, run_experiment, save_json, summary
 from credit_gym.baselines.tables import results_table
+from credit_gym.command import run as run_command
 from credit_gym.envs.tabular.diagnostic import DIAGNOSTIC_TASKS
 from credit_gym.report import show
 
@@ -34,7 +35,7 @@ def run(rows: list[Row] | None = None, *, seeds: int = 15, exploration: float = 
     }
     columns |= {name: (env_id, {}) for name, env_id in MANIFESTS.items()}
     for column, (env_id, arguments) in columns.items():
-        settings: dict[str, Any] = {"exploration": exploration, **arguments}
+        settings: dict[str, Any] = {"exploration": exploration, "arguments": arguments}
         judged = run_experiment(env_id, rows, seeds=seeds, workers=workers, **settings)
         for row, metrics in judged.items():
             results.setdefault(row, {})[column] = metrics["success"]
@@ -64,4 +65,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main)

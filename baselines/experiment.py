@@ -28,7 +28,7 @@ def judge_seed(
     arguments: Mapping[str, Any],
 ) -> dict[str, dict[str, float]]:
     """Run one seed: its own suite of tasks and its own episodes; return row -> metric -> mean over the tasks."""
-    model = load_model(env_id, suite_seed=seed, exploration=exploration, **arguments)
+    model = load_model(env_id, suite_seed=seed, exploration=exploration, arguments=arguments)
     judged = judge_suite(model, rows, episodes_per_task=episodes_per_task, seed=seed, trainers=trainers)
     return {row: {metric: _mean(values) for metric, values in metrics.items()} for row, metrics in judged.items()}
 
@@ -42,7 +42,7 @@ def run_experiment(
     episodes_per_task: int = 64,
     trainers: Sequence[str] = ("score_table",),
     workers: int = 1,
-    **arguments: Any,
+    arguments: Mapping[str, Any] | None = None,
 ) -> Results:
     """Judge every row on ``seeds`` suites; all rows of one seed see the same episodes.
 
@@ -60,7 +60,7 @@ def run_experiment(
         "exploration": exploration,
         "episodes_per_task": episodes_per_task,
         "trainers": trainers,
-        "arguments": arguments,
+        "arguments": arguments or {},
     }
     if workers == 1:
         judged = [judge_seed(env_id, rows, seed=seed, **settings) for seed in range(seeds)]

@@ -14,6 +14,7 @@ from credit_gym.baselines import diagnostic
 from credit_gym.baselines.controlled import Row
 from credit_gym.baselines.experiment import Results, run_experiment, save_json
 from credit_gym.baselines.tables import results_table
+from credit_gym.command import run as run_command
 from credit_gym.report import show
 
 RATES = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -48,4 +49,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main)

@@ -23,6 +23,7 @@ import typer
 
 from credit_gym.baselines import stochastic
 from credit_gym.baselines.experiment import save_json
+from credit_gym.command import run as run_command
 from credit_gym.episode import EpisodeBatch
 from credit_gym.report import Table, show
 from credit_gym.scorers import get, names, score
@@ -257,4 +258,4 @@ def _against(line: Measurement, ratio: float | None) -> tuple[str, str]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main)

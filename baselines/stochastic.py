@@ -20,6 +20,7 @@ from credit_gym import oracle
 from credit_gym.baselines.controlled import all_rows, load_model
 from credit_gym.baselines.experiment import Results, run_experiment, save_json, summary
 from credit_gym.baselines.tables import results_table
+from credit_gym.command import run as run_command
 from credit_gym.report import show
 
 LAMBDAS = {"credit/Stochastic-v0": 1.0, "credit/StochasticNoisy-v0": 2.0}
@@ -41,9 +42,15 @@ def run(
     ]
     trainers = ("score_table", "policy_gradient") if policy_gradient else ("score_table",)
     results = run_experiment(
-        env_id, rows, seeds=seeds, episodes_per_task=episodes, trainers=trainers, workers=workers, num_tasks=tasks
+        env_id,
+        rows,
+        seeds=seeds,
+        episodes_per_task=episodes,
+        trainers=trainers,
+        workers=workers,
+        arguments={"num_tasks": tasks},
     )
-    models = [load_model(env_id, suite_seed=seed, num_tasks=tasks) for seed in range(seeds)]
+    models = [load_model(env_id, suite_seed=seed, arguments={"num_tasks": tasks}) for seed in range(seeds)]
     exact = {"behaviour": oracle.behaviour_success, "ceiling": oracle.ceiling}
     anchors = {
         name: {"success": summary([float(solve(model).mean()) for model in models])} for name, solve in exact.items()
@@ -75,4 +82,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main)

@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from credit_gym import __version__
+from credit_gym.command import one_sentence
 from credit_gym.errors import CreditGymError, unknown
 
 if TYPE_CHECKING:
@@ -20,22 +21,13 @@ if TYPE_CHECKING:
     from credit_gym.report import Table
     from credit_gym.store import Store
 
-_EXPECTED = (CreditGymError, gym.error.Error, OSError, ImportError)
-
 
 class _OneSentence(TyperGroup):
     """Says what went wrong in one sentence on standard error, with exit code 2 and no traceback."""
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:
-        try:
-            code = super().main(*args, **{**extra, "standalone_mode": False})
-        except typer.TyperException as error:
-            code = _say(error.format_message())
-        except _EXPECTED as error:
-            code = _say(str(error))
-        except typer.Abort:
-            code = 130
-        sys.exit(code if isinstance(code, int) else 0)
+        call = super().main
+        one_sentence(lambda: call(*args, **{**extra, "standalone_mode": False}))
 
 
 app = typer.Typer(
@@ -339,14 +331,6 @@ def play(
     changes = episode.verifier or (None,) * len(episode)
     rows = tuple(zip(range(len(episode)), episode.actions, episode.rewards, changes, strict=True))
     _show(Table("What each step changed", ("step", "action", "reward", "verifier"), rows))
-
-
-def _say(problem: str) -> int:
-    """Print what went wrong, which may quote anything, as one line; return the exit code."""
-    from credit_gym.report.text import one_line
-
-    typer.echo(f"Error: {one_line(problem)}", err=True)
-    return 2
 
 
 def _pairs(texts: Sequence[str] | None) -> dict[str, Any]:
