@@ -8,12 +8,14 @@ process without warm-up tricks; the first, uncounted run fills caches.
 
 from __future__ import annotations
 
+import os
+import platform
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,11 +27,22 @@ from credit_gym.baselines import stochastic
 from credit_gym.baselines.experiment import save_json
 from credit_gym.command import run as run_command
 from credit_gym.episode import EpisodeBatch
-from credit_gym.report import Table, show
+from credit_gym.report import Table, show, to_markdown
 from credit_gym.scorers import get, names, score
 from credit_gym.wrappers import AssignCredit, RecordEpisodes, RecordVerifier
 
 STEPS = 1_000_000
+PAGE = """# Speed
+
+Medians of {repeats} runs after an uncounted one, on {cores} cores, Python {python}, NumPy {numpy}. Made by
+
+    python -m credit_gym.baselines.speed --repeats {repeats} --markdown docs/speed.md
+
+One process unless a line says otherwise. A rate depends on the machine and on what else it does; the ratio is to the
+target that the project holds itself to. Scorers that solve a linear system or walk the pooled graph are held to O(M),
+not to a rate.
+
+"""
 CLOSED_FORM = frozenset({"outcome_only", "grpo", "rloo", "mc", "mt_grpo", "pbrs", "oracle", "random"})
 SOLVES = frozenset(
     {
@@ -234,6 +247,7 @@ def main(
     only: Annotated[str, typer.Option(help="Measure only lines whose name contains this.")] = "",
     repeats: Annotated[int, typer.Option(help="Counted runs of each line.")] = 5,
     json: Annotated[Path | None, typer.Option(help="Write the results here.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write the table here.")] = None,
 ) -> None:
     """Measure and print every rate."""
     rows, results = [], {}
@@ -248,7 +262,13 @@ def main(
             results[line.name] = {"value": value, "unit": line.unit, "target": line.target, "ratio": ratio}
             shown = f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
             rows.append((line.name, shown, line.unit, *_against(line, ratio)))
-    show(Table("Speed", ("what", "median", "unit", "target", "ratio"), tuple(rows)))
+    table = Table("Speed", ("what", "median", "unit", "target", "ratio"), tuple(rows))
+    show(table)
+    if markdown:
+        page = PAGE.format(
+            repeats=repeats, cores=os.cpu_count(), python=platform.python_version(), numpy=np.__version__
+        )
+        markdown.write_text(page + to_markdown(replace(table, title="")), encoding="utf-8")
     if json:
         save_json(json, {"baseline": "speed", "repeats": repeats}, results)
 
