@@ -62,7 +62,9 @@ def load_model(
     entry_point = gym.spec(env_id).entry_point
     creator = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
     taken = inspect.signature(creator).parameters if creator else {}
-    drawn = {name: value for name, value in (("suite_seed", suite_seed), ("exploration", exploration)) if name in taken}
+    drawn: dict[str, Any] = {
+        name: value for name, value in (("suite_seed", suite_seed), ("exploration", exploration)) if name in taken
+    }
     model: TabularModel = gym.make(env_id, **drawn, **(arguments or {})).get_wrapper_attr("model")
     return model
 

@@ -16,7 +16,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import count, islice
 from pathlib import Path
+from random import Random
 from typing import Annotated, Any
 
 import gymnasium as gym
@@ -26,6 +28,8 @@ import typer
 from credit_gym.baselines import stochastic
 from credit_gym.baselines.experiment import save_json
 from credit_gym.command import run as run_command
+from credit_gym.envs.webshop.env import open_shop
+from credit_gym.envs.webshop.goals import make_goals
 from credit_gym.episode import EpisodeBatch
 from credit_gym.report import Table, show, to_markdown
 from credit_gym.scorers import get, names, score
@@ -205,6 +209,45 @@ def text_environment() -> Iterator[Measurement]:
     yield Measurement("three wrappers, branch_aware on groups of 64", "steps/s", 2e5, steps(wrapped, 100_000))
 
 
+def webshop() -> Iterator[Measurement]:
+    """WebShop, every signal included: random walks over all goals, resets, forks, and searches nobody asked before."""
+    raw: Any = gym.make("credit/WebShop-v0", max_steps=25).unwrapped
+    index = open_shop(None, 10_000).index
+    goals = make_goals(open_shop(None, 10_000).catalogue, "human")
+    queries, walks = iter(goals), count()
+
+    def steps() -> float:
+        seed = next(walks)
+        random = Random(seed)
+        _, info = raw.reset(seed=seed)
+        for _ in range(20_000):
+            _, _, terminated, truncated, info = raw.step(random.choice(info["admissible_actions"]))
+            if terminated or truncated:
+                _, info = raw.reset()
+        return 20_000
+
+    def resets() -> float:
+        for seed in range(20_000):
+            raw.reset(seed=seed)
+        return 20_000
+
+    def forks() -> float:
+        raw.reset(seed=0)
+        for _ in range(50_000):
+            raw.restore_state(raw.clone_state())
+        return 50_000
+
+    def searches() -> float:
+        for goal in islice(queries, 500):
+            index.search(goal.instruction)
+        return 500
+
+    yield Measurement("WebShop, random walks", "steps/s", 2e4, steps)
+    yield Measurement("WebShop, resets with a seed each", "resets/s", 5e4, resets)
+    yield Measurement("WebShop, clone_state + restore_state", "forks/s", 5e4, forks)
+    yield Measurement("WebShop, new searches among 10,000 products", "searches/s", 1e3, searches)
+
+
 def vector_environment() -> Iterator[Measurement]:
     """The native vector environment, 16,384 copies, actions as indices."""
     copies, turns = 16_384, 50
@@ -240,7 +283,7 @@ def importing() -> Iterator[Measurement]:
     yield Measurement("python -c 'import credit_gym'", "s", 0.5, run, lower_is_better=True)
 
 
-SECTIONS = (importing, text_environment, vector_environment, gigpo_against_loops, scorer_rates, table_one)
+SECTIONS = (importing, text_environment, webshop, vector_environment, gigpo_against_loops, scorer_rates, table_one)
 
 
 def main(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from credit_gym.baselines import alfworld, stochastic, sweep
+from credit_gym.baselines import collection, stochastic, sweep
 from credit_gym.baselines.controlled import Row, all_rows
 from credit_gym.baselines.experiment import run_experiment, save_json
 from credit_gym.baselines.leaderboard import leaderboard, markdown
@@ -214,13 +214,15 @@ def test_the_comparison_with_the_expert_by_hand() -> None:
         "one action": {"a": 1.0},
     }
     expert = {state: frozenset({"a"}) for state in preferences}
-    assert alfworld.compare(preferences, expert) == {
+    exact = {state: {"a": 0.0, "b": -2.0, "c": -1.0} for state in preferences}
+    assert collection.compare(preferences, expert, exact) == {
         "states": 5.0,
         "differentiated": 3 / 5,
         "contested": 3.0,
         "differentiated_contested": pytest.approx(2 / 3),
         "top1": pytest.approx(1.5 / 3),
         "aligned": pytest.approx(1 / 3),
+        "spearman": pytest.approx((1.0 - 1.0 + 0.0) / 3),
     }
 
 
@@ -234,7 +236,7 @@ def test_the_main_command_writes_store_targets_and_report(tmp_path: Path) -> Non
     assert {"store.sqlite", "targets.parquet", "report.html"} <= {path.name for path in folder.iterdir()}
     with Store.open(folder, create=False) as store:
         assert len(store.load_episodes(folder.name)) == 6
-        assert {scorer for scorer, _ in store.target_sets(folder.name)} == set(alfworld.SCORERS)
+        assert {scorer for scorer, _ in store.target_sets(folder.name)} == set(collection.SCORERS)
 
 
 def test_the_readme_lists_every_environment() -> None:

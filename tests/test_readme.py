@@ -18,7 +18,8 @@ def test_the_examples_run_in_order() -> None:
         "from credit_gym.scorers import score\n"
         "check_info(Coin())\n"
         "assert len(episodes) == 16\n"
-        "assert score(EpisodeBatch.from_episodes(episodes), 'state_mean', scale=2.0).shape[0] == sum(map(len, episodes))\n"
+        "credit = score(EpisodeBatch.from_episodes(episodes), 'state_mean', scale=2.0)\n"
+        "assert credit.size == sum(map(len, episodes))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

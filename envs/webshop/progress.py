@@ -1,0 +1,292 @@
+"""How good a purchase is still within reach, and which steps lead to it: exact, from the catalogue."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from credit_gym.envs.webshop.game import Game, Page, State
+from credit_gym.envs.webshop.goals import Goal
+from credit_gym.envs.webshop.nouns import bundled_nouns
+from credit_gym.envs.webshop.pages import BUY, HOME, NEXT, PAGE_SIZE, PREVIOUS
+from credit_gym.envs.webshop.reward import Choice, Match, Reward, match_product, priced, reward, wants_met
+
+_CLAUSE = re.compile(r", and price lower than [\d.]+ dollars$")
+_FRONT = re.compile(r"[,;]| that ")
+_BRACKETS = re.compile(r"[\[\]]")
+
+_HOME, _PREVIOUS, _NEXT, _BUY = (f"click[{label.lower()}]" for label in (HOME, PREVIOUS, NEXT, BUY))
+_DEPTH: dict[Page, int] = {"results": 0, "item": 1, "detail": 2}
+_UNLIMITED = 1 << 60
+
+
+class Prospect(NamedTuple):
+    """A purchase within reach.
+
+    Attributes:
+        reward: what it earns.
+        steps: the fewest steps to it, buying included.
+    """
+
+    reward: float
+    steps: int
+
+
+class Outlook(NamedTuple):
+    """What a state is worth.
+
+    Attributes:
+        key: stable hash of the task and the state.
+        best: the best purchase within reach; no reward in no steps where nothing can be earned any more.
+        now: what buying now would earn, 0 where one cannot buy.
+        actions: every first action of a shortest way to the best purchase; where nothing can be earned in time, of a
+            way that takes longer. Empty on the last page.
+    """
+
+    key: str
+    best: Prospect
+    now: float
+    actions: tuple[str, ...]
+
+
+class Route(NamedTuple):
+    """A way to a product's page.
+
+    Attributes:
+        steps: its length.
+        action: its first action, "" if the page is open already.
+        product: where it leads.
+        options: the options that are chosen there on arrival.
+    """
+
+    steps: int
+    action: str
+    product: int
+    options: tuple[Choice, ...]
+
+
+NOTHING = Prospect(0.0, 0)
+
+
+class Progress:
+    """What can still be earned in one task.
+
+    Rewards are exact. So are distances, given what a search may be: one of the queries that the environment offers, or
+    the title of the product that the goal was written about (where that cannot earn 1, of those that earn most). Where
+    too few steps are left to earn the most, new searches are looked at for those products alone.
+
+    Args:
+        game: the shop.
+        goal: the task.
+    """
+
+    def __init__(self, game: Game, goal: Goal) -> None:
+        self.queries = offered_queries(goal.instruction)
+        self._game = game
+        self._goal = goal
+        self._products = game.catalogue.products
+        self._by_name = not game.quirks.ignore_option_names
+        self._matches: dict[int, tuple[Match, float]] = {}
+        self._ladders: dict[tuple[int, tuple[Choice, ...]], tuple[Prospect, ...]] = {}
+        self._least = 2 if goal.wants else 1  # steps on the page of a product that is to earn 1, buying included
+        self._met = lru_cache(4096)(self._wants_met)
+        self._outlook = lru_cache(1024)(self._unhurried)
+        self._full_hits = lru_cache(256)(self._find_full_hits)
+        self._full = self._most(goal.product) == 1.0
+        self._searches = tuple(sorted(self._find_searches(), key=lambda route: route.steps))
+        self._searches_again = tuple(route._replace(steps=route.steps + 1, action=_HOME) for route in self._searches)
+        longest = max((rung.steps for rung in self._ladder(goal.product, ())), default=0)
+        self._longest = longest + max((route.steps for route in self._searches_again), default=0)
+
+    def reward(self, product: int, options: tuple[Choice, ...]) -> Reward:
+        """Return the reward of buying a product with some options now."""
+        goal = self._goal
+        return reward(self._products[product], self._products[goal.product], goal, options, by_name=self._by_name)
+
+    def outlook(self, state: State, left: int) -> Outlook:
+        """Return what a state is worth with ``left`` more steps to go; the last page is worth what was bought."""
+        outlook = self._outlook(state[:6])
+        if outlook.best.steps <= left:
+            return outlook
+        best, actions = self._survey(state, left)
+        return outlook._replace(best=best, actions=actions or outlook.actions)
+
+    def _unhurried(self, place: tuple[Any, ...]) -> Outlook:
+        """The outlook of a state without a limit; which products were opened before makes no difference."""
+        state = State(*place)
+        name = "\0".join((self._goal.id, self._goal.instruction, *map(str, place)))
+        key = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+        now = 0.0
+        if state.page in ("item", "done"):
+            now = self.reward(state.product, state.options).value
+        if state.page == "done":
+            return Outlook(key, Prospect(now, 0), now, ())
+        best, actions = self._survey(state, _UNLIMITED)
+        lost = f"search[{self.queries[0]}]" if state.page == "start" else _HOME
+        return Outlook(key, best, now, actions or (lost,))
+
+    def _survey(self, state: State, left: int) -> tuple[Prospect, tuple[str, ...]]:
+        """The best purchase within ``left`` steps, and every first action of a shortest way to it."""
+        best, ways = NOTHING, list[Route]()
+        for route in self._routes(state, left):
+            if best.reward == 1.0 and best.steps < route.steps + self._least:
+                continue
+            found = self._along(route, left)
+            if found.reward > best.reward or (found.reward == best.reward > 0.0 and found.steps < best.steps):
+                best, ways = found, [route]
+            elif found == best != NOTHING:
+                ways.append(route)
+        actions = (action for way in ways for action in ([way.action] if way.action else self._first_clicks(way, best)))
+        return best, tuple(dict.fromkeys(actions))
+
+    def _along(self, route: Route, left: int) -> Prospect:
+        """The best purchase at the end of a route."""
+        for rung in reversed(self._ladder(route.product, route.options)):
+            steps = route.steps + rung.steps
+            if steps <= left:
+                return Prospect(rung.reward, steps)
+        return NOTHING
+
+    def _first_clicks(self, route: Route, best: Prospect) -> Iterator[str]:
+        """What to click on a product's page to buy it in the best way."""
+        if best.steps == 1:
+            yield _BUY
+            return
+        chosen = dict(route.options)
+        for name, value in self._game.choices(route.product):
+            if chosen.get(name) != value and self._met(name, value):
+                then = tuple((chosen | {name: value}).items())
+                if Prospect(best.reward, best.steps - 1) in self._ladder(route.product, then):
+                    yield f"click[{value}]"
+
+    def _ladder(self, product: int, options: tuple[Choice, ...]) -> tuple[Prospect, ...]:
+        """What buying a product earns after one more click each that improves it, fewest clicks first."""
+        key = (product, options)
+        ladder = self._ladders.get(key)
+        if ladder is None:
+            match, _ = self._match(product)
+            counts = self._options_met(product, options) if match.r_type > 0.0 else {}
+            rungs: list[Prospect] = []
+            for clicks, met in sorted(counts.items()):
+                earned = priced(match, met, self._goal).value
+                if not rungs or earned > rungs[-1].reward:
+                    rungs.append(Prospect(earned, clicks + 1))
+            ladder = self._ladders[key] = tuple(rungs)
+        return ladder
+
+    def _options_met(self, product: int, options: tuple[Choice, ...]) -> dict[int, int]:
+        """Number of clicks -> the most wants that they can meet: the best choice for each name, name after name."""
+        kept = {name: self._met(name, value) for name, value in options}
+        offers: dict[str, set[int]] = {name: set() for name in kept}
+        for name, value in self._game.choices(product):
+            met = self._met(name, value)
+            if met:
+                offers.setdefault(name, set()).add(met)
+        fewest = {0: 0}  # wants met -> clicks
+        for name, values in offers.items():
+            ways = [(kept.get(name, 0), 0), *((met, 1) for met in values)]
+            reached: dict[int, int] = {}
+            for before, clicks in fewest.items():
+                for met, click in ways:
+                    both = before | met
+                    reached[both] = min(reached.get(both, clicks + click), clicks + click)
+            fewest = reached
+        counts: dict[int, int] = {}
+        for met, clicks in fewest.items():
+            counts[clicks] = max(counts.get(clicks, 0), met.bit_count())
+        return counts
+
+    def _wants_met(self, name: str, value: str) -> int:
+        return wants_met((name, value), self._goal.wants, by_name=self._by_name)
+
+    def _match(self, product: int) -> tuple[Match, float]:
+        """What a product brings before any option is chosen, and what it earns with every option met."""
+        found = self._matches.get(product)
+        if found is None:
+            match = match_product(self._products[product], self._products[self._goal.product], self._goal)
+            found = self._matches[product] = match, priced(match, len(self._goal.wants), self._goal).value
+        return found
+
+    def _routes(self, state: State, left: int) -> Iterator[Route]:
+        """The ways to products."""
+        if state.page == "start":
+            yield from self._searches
+            return
+        depth = _DEPTH[state.page]  # steps back to the results
+        if depth:
+            yield Route(depth - 1, "" if depth == 1 else _PREVIOUS, state.product, state.options)
+        if self._game.quirks.search_anywhere:
+            yield from self._searches
+        yield from self._searches_again
+        # With time for a new search that ends in a reward of 1, only results that earn as much can be better.
+        hurried = not self._full or not self._searches or left < self._longest
+        hits = enumerate(self._game.hits(state.query)) if hurried else self._full_hits(state.query)
+        forgets = self._game.quirks.forget_options and depth > 0
+        for place, hit in hits:
+            turns = place // PAGE_SIZE + 1 - state.number
+            steps = depth + abs(turns) + 1
+            if steps >= left:
+                continue
+            action = _PREVIOUS if depth or turns < 0 else _NEXT if turns else self._click(hit)
+            options = state.options if hit == state.product and not forgets else ()
+            yield Route(steps, action, hit, options)
+
+    def _click(self, product: int) -> str:
+        return f"click[{self._products[product].asin.lower()}]"
+
+    def _find_full_hits(self, query: str) -> tuple[tuple[int, int], ...]:
+        """``(place, product)`` of the results that may earn 1."""
+        return tuple((place, hit) for place, hit in enumerate(self._game.hits(query)) if self._match(hit)[1] == 1.0)
+
+    def _find_searches(self) -> Iterator[Route]:
+        """The searches that lead to a product worth a search, from a page with a search field, shortest first."""
+        targets, most = self._worth_searching()
+        titles = (query_for(self._products[target].title) for target in targets)
+        found = {query: self._game.hits(query) for query in (*self.queries, *titles) if query}
+        places = [hits.index(target) for hits in found.values() for target in targets if target in hits]
+        pages = min(places, default=0) // PAGE_SIZE + 1  # a product further back takes more steps
+        for query, hits in found.items():
+            for place, hit in enumerate(hits[: pages * PAGE_SIZE]):
+                if hit in targets or (self._match(hit)[1] >= most > 0.0 and self._most(hit) == most):
+                    yield Route(2 + place // PAGE_SIZE, f"search[{query}]", hit, ())
+
+    def _worth_searching(self) -> tuple[list[int], float]:
+        """The wanted product if it can earn 1, else up to ten of those that earn the most; and how much that is."""
+        own = self._goal.product
+        if self._full:
+            return [own], 1.0
+        targets, most = [own], self._most(own)
+        for number, product in enumerate(self._products):
+            match = match_product(product, self._products[own], self._goal)  # not kept: there may be a million
+            if number == own or priced(match, len(self._goal.wants), self._goal).value < most:
+                continue
+            found = self._most(number)
+            if found > most:
+                targets, most = [number], found
+            elif found == most > 0.0:
+                targets.append(number)
+        return targets[:PAGE_SIZE], most
+
+    def _most(self, product: int) -> float:
+        """The most that buying a product can earn."""
+        ladder = self._ladder(product, ())
+        return ladder[-1].reward if ladder else 0.0
+
+
+def offered_queries(instruction: str) -> tuple[str, ...]:
+    """Return three searches that can be read off an instruction: all of it, its nouns, and how it begins.
+
+    They are what the list of admissible actions offers where anything may be searched for.
+    """
+    plain = _CLAUSE.sub("", instruction)
+    found = (plain, " ".join(bundled_nouns(plain)), _FRONT.split(plain)[0])
+    queries = (query_for(text) for text in found)
+    return tuple(dict.fromkeys(query for query in queries if query)) or ("anything",)
+
+
+def query_for(text: str) -> str:
+    """Return a text as it can stand in ``search[...]``: one line, lower-cased, without brackets."""
+    return " ".join(_BRACKETS.sub(" ", text).lower().split())

@@ -1,0 +1,348 @@
+"""WebShop's pages and state machine: what is shown, what can be clicked, and each published oddity, kept and mended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from webshop_shops import folders, save, walk
+
+from credit_gym.envs.webshop.env import WebShopEnv
+from credit_gym.envs.webshop.game import Quirks, parse
+from credit_gym.envs.webshop.generate import RawCatalogue
+from credit_gym.envs.webshop.goals import Lottery
+from credit_gym.envs.webshop.pages import Node, show_html, show_rich, show_text
+from credit_gym.errors import UnknownNameError
+
+
+def raw_shop(count: int = 12) -> RawCatalogue:
+    """Twelve shirts; the first has options, some of them hard to tell from buttons."""
+    values = ("Small", "x-large", "Buy Now", "next >", "search", "a/b", "Red")
+    options = {"Size": [{"value": value} for value in values], "None": None, "Other": [{"value": "red"}]}
+    products = [
+        {
+            "asin": f"B{number:09d}",
+            "name": f"Shirt {number}",
+            "full_description": "<b>Nice</b> & warm",
+            "small_description": ["soft", "light"],
+            "pricing": "$80.50" if number else "$10.00$20.00",
+            "product_category": "Clothing › Shirts",
+            "category": "fashion",
+            "query": " Shirts ",
+            "customization_options": {} if number else options,
+        }
+        for number in range(count)
+    ]
+    request = {"instruction": "a small shirt.", "instruction_attributes": ["soft"], "instruction_options": ["small"]}
+    return RawCatalogue(products, {"B000000000": {"attributes": ["soft"]}}, {"B000000000": [request, request]})
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save(raw_shop(), tmp_path_factory.mktemp("shirts"))
+
+
+@pytest.fixture(scope="module")
+def shops(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return folders(tmp_path_factory.mktemp("shops"))
+
+
+def opened(shop: Path, *actions: str, **settings: Any) -> tuple[WebShopEnv, str, dict[str, Any]]:
+    """An environment after some actions, the last observation and info."""
+    env = WebShopEnv("all", data=shop, max_steps=100, **settings)
+    observation, info = env.reset(seed=0, options={"task": 0})
+    for action in actions:
+        observation, *_, info = env.step(action)
+    return env, observation, info
+
+
+HEAD = "Instruction: [SEP] a small shirt, and price lower than "
+ITEM = ("search[shirt 0]", "click[b000000000]")
+
+
+def body(observation: str) -> str:
+    """An observation below the instruction, whose price limit is a draw."""
+    assert observation.startswith(HEAD)
+    return observation.split(" dollars [SEP] ", 1)[1]
+
+
+def test_the_pages_read_as_published(shop):
+    _, start, _ = opened(shop)
+    assert start.startswith(f"WebShop [SEP] {HEAD}")
+    assert start.endswith("dollars [SEP] Search")
+    _, results, info = opened(shop, "search[Shirt 0]")
+    assert body(results).startswith(
+        "Back to Search [SEP] Page 1 (Total results: 12) [SEP] Next > [SEP] "
+        "B000000000 [SEP] Shirt 0 [SEP] $10.0 to $20.0 [SEP] B000000001 [SEP] Shirt 1 [SEP] $80.5"
+    )
+    assert info["admissible_actions"][:3] == ["click[back to search]", "click[next >]", "click[b000000000]"]
+    _, item, info = opened(shop, *ITEM)
+    assert body(item) == (
+        "Back to Search [SEP] < Prev [SEP] size [SEP] small [SEP] x-large [SEP] buy now [SEP] next > [SEP] search "
+        "[SEP] a | b [SEP] red [SEP] other [SEP] red [SEP] Shirt 0 [SEP] Price: $10.0 to $20.0 [SEP] Rating: N.A. "
+        "[SEP] Description [SEP] Features [SEP] Reviews [SEP] Buy Now"
+    )
+    clicks = ("back to search", "< prev", "description", "features", "reviews", "buy now", "small", "x-large", "next >")
+    assert info["admissible_actions"] == [f"click[{text}]" for text in (*clicks, "a | b", "red")]
+    texts = {"description": "<b>Nice</b> & warm", "features": "soft [SEP] light", "reviews": None}
+    for name, text in texts.items():
+        _, page, _ = opened(shop, *ITEM, f"click[{name}]")
+        assert body(page) == " [SEP] ".join(filter(None, ("Back to Search", "< Prev", text)))
+    _, page, _ = opened(shop, *ITEM, "click[attributes]", show_attributes=True)
+    assert body(page) == "Back to Search [SEP] < Prev [SEP] soft [SEP] fashion [SEP] shirts [SEP] Clothing › Shirts"
+
+
+def test_options_do_not_show_in_the_text_but_in_address_and_rich_text(shop):
+    chosen = ("click[small]", "click[red]", "click[X-LARGE]")
+    env, text, _ = opened(shop, *ITEM, *chosen)
+    assert text == opened(shop, *ITEM)[1]
+    _, url, _ = opened(shop, *ITEM, *chosen, observation="url")
+    assert url == 'http://127.0.0.1:3000/item_page/0/B000000000/shirt+0/1/{"size": "x-large", "other": "red"}'
+    assert env.clone_state().state.options == (("size", "x-large"), ("other", "red"))  # of equal values the last wins
+    _, rich, _ = opened(shop, *ITEM, *chosen, observation="text_rich")
+    assert rich.startswith("You have clicked red.\nYou have clicked red.\nYou have clicked x-large.\nInstruction:\n")
+    assert "  [clicked button] x-large [clicked button_]\n" in rich
+    assert "  [button] small [button_]\n" in rich
+    assert rich.endswith("[button] Buy Now [button_]\n")
+
+
+def test_addresses(shop):
+    def url(*actions, **settings):
+        return opened(shop, *actions, observation="url", **settings)[1].removeprefix("http://127.0.0.1:3000/")
+
+    assert url() == "0"
+    assert url("search[Red  Shirt]", "click[next >]") == "search_results/0/red++shirt/2"
+    assert url(*ITEM, "click[small]", "click[features]") == (
+        "item_sub_page/0/B000000000/shirt+0/1/Features/{'size': 'small'}"
+    )
+    assert url(*ITEM, "click[small]", "click[buy now]") == "done/0/B000000000/{'size': 'small'}"
+
+
+def test_opened_products_are_marked_until_the_search_field_is_seen_again(shop):
+    mark = "\n[clicked button] B000000000 [clicked button_]\n"
+    for back in (("click[< prev]",), ("click[< prev]", "click[next >]", "click[< prev]")):
+        assert mark in opened(shop, *ITEM, *back, observation="text_rich")[1]
+    assert mark not in opened(shop, *ITEM, "click[back to search]", "search[shirt 0]", observation="text_rich")[1]
+
+
+def test_the_last_page_tells_the_score_only_where_that_is_kept(shop):
+    buy = (*ITEM, "click[small]", "click[buy now]")
+    _, mended, info = opened(shop, *buy)
+    assert mended == (
+        "Thank you for shopping with us! [SEP] Purchased [SEP] asin [SEP] B000000000 [SEP] options [SEP] "
+        '{"size": "small"}'
+    )
+    assert info["success"] is True
+    assert info["admissible_actions"] == []
+    _, kept, _ = opened(shop, *buy, compat=["show_score"])
+    assert kept == (
+        "Thank you for shopping with us! [SEP] Your code: [SEP] None [SEP] (Paste it in your MTurk interface.) [SEP] "
+        'Purchased [SEP] asin [SEP] B000000000 [SEP] options [SEP] {"size": "small"} [SEP] attrs [SEP] None [SEP] '
+        "category [SEP] None [SEP] query [SEP] None [SEP] product category [SEP] None [SEP] Target [SEP] asin [SEP] "
+        "options [SEP] attrs [SEP] price upper [SEP] instuction text [SEP] category [SEP] product category [SEP] query "
+        "[SEP] Goal [SEP] None [SEP] Reward [SEP] Your score (min 0.0, max 1.0) [SEP] 1.0 [SEP] "
+        "Reward Details [SEP] None"
+    )
+
+
+@pytest.mark.parametrize(
+    ("action", "parsed"),
+    [
+        ("search[Red Shirt]", ("search", "red shirt")),
+        ("click[a]b] and so on", ("click", "a]b")),
+        ("search[a[b] c]", ("search[a", "b] c")),
+        (" click[x]", (" click", "x")),
+        ("CLICK[x]", ("CLICK", "x")),
+        ("search[]", None),
+        ("foo", None),
+        ("search[a\nb]", None),
+        ("[x]", None),
+    ],
+)
+def test_the_action_grammar(action, parsed):
+    assert parse(action) == parsed
+
+
+@pytest.mark.parametrize(
+    "action", ["CLICK[red]", " click[red]", "click[Search]", "click[search]", "click[blue]", "red"]
+)
+def test_a_refused_action_changes_nothing_but_the_number_of_steps(shop, action):
+    env, before, info = opened(shop, *ITEM)
+    state = env.clone_state().state
+    observation, reward, terminated, truncated, after = env.step(action)
+    assert (observation, reward, terminated, truncated) == (before, 0.0, False, False)
+    assert after["invalid"] is True
+    assert after["state_key"] == info["state_key"]
+    assert env.clone_state().state == state
+
+
+def test_buttons_beat_options_of_the_same_text_only_where_the_button_is(shop):
+    _, _, info = opened(shop, *ITEM, "click[buy now]")
+    assert info["success"] is False
+    env, _, _ = opened(shop, *ITEM, "click[next >]")
+    assert env.clone_state().state.options == (("size", "next >"),)
+
+
+def test_going_back(shop):
+    env, _, _ = opened(shop, "search[shirt]", "click[next >]", "click[b000000000]", "click[features]")
+    start = env.clone_state()
+    pages = []
+    for _ in range(4):
+        env.step("click[< prev]")
+        pages.append((env.clone_state().state.page, env.clone_state().state.number))
+    assert pages == [("item", 2), ("results", 2), ("results", 1), ("results", 1)]
+    env.restore_state(start)
+    env.step("click[back to search]")
+    assert env.clone_state().state == type(start.state)()
+
+
+def test_searching_anywhere(shop):
+    assert opened(shop, *ITEM, "search[shirt]")[2]["invalid"] is True
+    env, _, info = opened(shop, *ITEM, "search[shirt]", compat=["search_anywhere"])
+    assert info["invalid"] is False
+    assert (env.clone_state().state.page, env.clone_state().state.product) == ("results", -1)
+
+
+def test_forgetting_options(shop):
+    again = (*ITEM, "click[small]", "click[< prev]", "click[b000000000]")
+    assert opened(shop, *again)[0].clone_state().state.options == (("size", "small"),)
+    assert opened(shop, *again, compat=["forget_options"])[0].clone_state().state.options == ()
+    other = (*again[:-1], "click[b000000001]")
+    env, _, info = opened(shop, *other)
+    assert (info["invalid"], env.clone_state().state.options) == (False, ())
+
+
+def test_endless_results(shop):
+    last = ("search[shirt]", "click[next >]")
+    _, page, info = opened(shop, *last)
+    assert "click[next >]" not in info["admissible_actions"]
+    assert "Next >" not in page
+    for _ in range(5):
+        last += ("click[next >]",)
+    _, page, info = opened(shop, *last, compat=["endless_results"])
+    assert body(page) == "Back to Search [SEP] Page 7 (Total results: 12) [SEP] < Prev [SEP] Next >"
+    assert info["admissible_actions"] == ["click[back to search]", "click[< prev]", "click[next >]"]
+
+
+def test_playing_on(shop):
+    env, _, _ = opened(shop, *ITEM, "click[buy now]")
+    with pytest.raises(gym.error.ResetNeeded):
+        env.step("search[shirt]")
+    env, _, _ = opened(shop, *ITEM, "click[buy now]", compat=True)
+    assert env.step("click[back to search]")[4]["invalid"] is True
+    for action in (*ITEM, "click[small]"):
+        env.step(action)
+    _, reward, terminated, _, _ = env.step("click[buy now]")
+    assert (reward, terminated) == (1.0, True)
+
+
+def test_the_zero_of_a_step_that_earns_nothing(shop):
+    assert type(opened(shop)[0].step("search[shirt]")[1]) is float
+    assert type(opened(shop, compat=["integer_zero"])[0].step("search[shirt]")[1]) is int
+
+
+def test_the_first_goal_is_drawn_like_the_others_unless_that_is_kept():
+    def counts(**settings: bool) -> list[int]:
+        lottery = Lottery([1.0] * 5, **settings)
+        drawn = [lottery.draw((2 * point + 1) << 58) for point in range(32)]
+        return [drawn.count(goal) for goal in range(5)]
+
+    assert min(counts()) >= 6
+    kept = counts(off_by_one=True)
+    assert kept[0] == 0
+    assert kept[4] >= 12
+
+
+def test_quirks_are_kept_one_by_one_and_unknown_ones_are_named(shop):
+    assert Quirks.of(False) == Quirks()
+    assert Quirks.of(["play_on"]) == Quirks(play_on=True)
+    assert all(getattr(Quirks.of(True), field.name) for field in fields(Quirks))
+    with pytest.raises(UnknownNameError, match="play_on"):
+        WebShopEnv(data=shop, compat=["play_no"])
+    with pytest.raises(UnknownNameError, match="text"):
+        WebShopEnv(data=shop, observation="rich_text")
+
+
+def test_the_text_of_blank_nodes():
+    nodes = [Node("text", text) for text in ("a", "", " ", "\t ", "\n", " \r\n", "\u00a0", " b\n")]
+    assert show_text(nodes) == "a [SEP]  [SEP]  [SEP]  [SEP] b"
+
+
+class Reader(HTMLParser):
+    """The texts of a page's body, and what can be clicked."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.texts: list[str] = []
+        self.buttons: list[str] = []
+        self.options: list[str | None] = []
+        self._stack: list[tuple[str, dict[str, str | None]]] = []
+        self._fresh = True
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "input":
+            if dict(attrs).get("type") == "radio":
+                self.options.append(dict(attrs)["value"])
+        else:
+            self._stack.append((tag, dict(attrs)))
+        self._fresh = True
+
+    def handle_endtag(self, tag: str) -> None:
+        self._stack.pop()
+        self._fresh = True
+
+    def handle_data(self, data: str) -> None:
+        tags = [tag for tag, _ in self._stack]
+        if "body" not in tags or tags[-1] == "body":
+            return
+        self.texts.append(data)
+        if self._stack[-1][1].get("class") == "btn":
+            self.buttons.append(data)
+
+
+def read(html: str) -> Reader:
+    reader = Reader()
+    reader.feed(html)
+    reader.close()
+    return reader
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=20)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["text", "hidden", "button", "link", "option"]), texts), max_size=6))
+def test_html_carries_the_texts_of_the_text_mode_unharmed(parts):
+    nodes = [Node(kind, text) for kind, text in parts]
+    found = read(show_html(nodes, "title"))
+    assert show_text(Node("text", text) for text in found.texts) == show_text(nodes)
+    assert found.buttons == [text for kind, text in parts if kind == "button" and text]
+    assert found.options == [text for kind, text in parts if kind == "option"]
+
+
+def test_html_of_hostile_pages_shows_the_same_as_text(shops):
+    pairs = zip(_observations(shops["nasty"], "html"), _observations(shops["nasty"], "text"), strict=True)
+    for html, text in pairs:
+        assert show_text(Node("text", found) for found in read(html).texts) == text
+
+
+def _observations(folder: Path, mode: str) -> Iterator[str]:
+    env = WebShopEnv("all", data=folder, observation=mode, max_steps=25)
+    return (step[0] for step in walk(env, 400, 3))
+
+
+def test_rich_text_has_a_line_for_every_text(shops):
+    nodes = [Node("text", "a"), Node("option", "v", "n"), Node("link", "A1"), Node("button", "b"), Node("text", "\n")]
+    assert show_rich(nodes, 'x"v"', {"A1"}) == (
+        "You have clicked v.\na\n  [clicked button] v [clicked button_]\n\n[clicked button] A1 [clicked button_]\n"
+        "[button] b [button_]\n"
+    )
+    assert show_rich(nodes, "v", set()) == (
+        "a\n  [button] v [button_]\n\n[button] A1 [button_]\n[button] b [button_]\n"
+    )
