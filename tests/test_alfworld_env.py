@@ -30,13 +30,14 @@ from credit_gym.errors import ManifestError, MissingExtraError, UnknownNameError
 
 
 @pytest.fixture(autouse=True)
-def _generated_games(monkeypatch):
+def _generated_games(monkeypatch, tmp_path_factory):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.delenv("ALFWORLD_DATA", raising=False)
 
 
-@pytest.fixture
-def env() -> Iterator[ALFWorldEnv]:
-    env = ALFWorldEnv(num_tasks=12)
+@pytest.fixture(params=["native", "textworld"])
+def env(request) -> Iterator[ALFWorldEnv]:
+    env = ALFWorldEnv(num_tasks=12, engine=request.param)
     yield env
     env.close()
 
@@ -168,10 +169,14 @@ def test_task_types_can_be_chosen():
     env.close()
 
 
-def test_without_textworld_it_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "fast_downward", None)
+def test_without_textworld_the_native_engine_plays_and_the_real_one_says_what_to_install(monkeypatch):
+    for module in ("fast_downward", "textworld"):
+        monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingExtraError, match=r"credit-gym\[alfworld\]"):
-        ALFWorldEnv()
+        ALFWorldEnv(engine="textworld")
+    env = ALFWorldEnv("valid_unseen", num_tasks=200)
+    assert "Your task is to:" in env.reset(options={"task": 199})[0]
+    env.close()
 
 
 def test_unknown_names_are_answered_with_the_nearest_known_one():

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from math import inf
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -15,23 +16,28 @@ pytest.importorskip("fast_downward")
 
 from alfworld_quirks import messy
 
-from credit_gym.envs.alfworld.engine import Engine, State, compile_game
+from credit_gym.envs.alfworld.engine import Engine, compile_game
 from credit_gym.envs.alfworld.games import Game
 from credit_gym.envs.alfworld.generate import Item, Place, generate_game, problem_text
+from credit_gym.envs.alfworld.layout import Layout, compile_layout
+from credit_gym.envs.alfworld.native import NativeEngine, NativeGame, State
+from credit_gym.envs.alfworld.problem import parse_problem
 from credit_gym.envs.alfworld.progress import Progress
 from credit_gym.envs.alfworld.tables import TASK_TYPES, tables
 
 
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    engine = Engine()
+@pytest.fixture(scope="module", params=[NativeEngine, Engine])
+def engine(request) -> Iterator[Engine | NativeEngine]:
+    engine = request.param()
     yield engine
     engine.close()
 
 
-def load(engine: Engine, game: Game) -> tuple[State, Progress]:
-    compiled = compile_game(game.domain, game.problem, game.grammar)
-    return engine.load(compiled), Progress(game, compiled.facts)
+def load(engine: Engine | NativeEngine, game: Game) -> tuple[Any, Progress]:
+    progress = Progress(game, parse_problem(game.problem).facts)
+    compiled = compile_layout if isinstance(engine, NativeEngine) else compile_game
+    loaded = compiled(game.domain, game.problem, game.grammar)
+    return engine.load(NativeGame(loaded) if isinstance(loaded, Layout) else loaded), progress
 
 
 def tiny_game(task_type: str, twice: bool) -> Game:
@@ -67,12 +73,14 @@ def tiny_game(task_type: str, twice: bool) -> Game:
     )
 
 
-def explore(engine: Engine, start: State) -> tuple[list[State], dict[int, list[int]]]:
+def explore(engine: NativeEngine, start: State) -> tuple[list[State], dict[int, list[int]]]:
     """Every reachable state, what has been looked at aside, and the predecessors of each."""
+    changing = ("atlocation", "opened", "inreceptacle", "holds", "isclean", "ishot", "iscool", "istoggled")
+    blocks = [start.game.layout.blocks[predicate] for predicate in changing]
+    relevant = sum(((1 << len(block)) - 1) << block.start for block in blocks)
 
-    def essence(state: State) -> frozenset[tuple[str, tuple[str, ...]]]:
-        changing = ("atlocation", "opened", "inreceptacle", "holds", "isclean", "ishot", "iscool", "istoggled")
-        return frozenset((name, row) for name in changing for row in state.facts.get(name, frozenset()))
+    def essence(state: State) -> int:
+        return state.bits & relevant
 
     numbers, states = {essence(start): 0}, [start]
     before: dict[int, list[int]] = defaultdict(list)
@@ -93,7 +101,8 @@ def explore(engine: Engine, start: State) -> tuple[list[State], dict[int, list[i
 @pytest.mark.slow
 @pytest.mark.parametrize("twice", [False, True])
 @pytest.mark.parametrize("task_type", TASK_TYPES)
-def test_distance_is_that_of_breadth_first_search_from_every_reachable_state(task_type, twice, engine):
+def test_distance_is_that_of_breadth_first_search_from_every_reachable_state(task_type, twice):
+    engine = NativeEngine()  # the engines' situations are compared in test_alfworld_native.py
     start, progress = load(engine, tiny_game(task_type, twice))
     states, before = explore(engine, start)
     exact = {number: 0.0 for number, state in enumerate(states) if state.won}
@@ -105,9 +114,9 @@ def test_distance_is_that_of_breadth_first_search_from_every_reachable_state(tas
                 exact[number] = exact[here] + 1
                 queue.append(number)
     wrong = [
-        (state.commands, exact.get(number, inf), progress.distance(state.facts))
+        (state.commands, exact.get(number, inf), progress.distance(state))
         for number, state in enumerate(states)
-        if progress.distance(state.facts) != exact.get(number, inf)
+        if progress.distance(state) != exact.get(number, inf)
     ]
     assert len(states) > 500
     assert not wrong, wrong[:3]
@@ -116,12 +125,12 @@ def test_distance_is_that_of_breadth_first_search_from_every_reachable_state(tas
 @pytest.mark.parametrize("index", [*range(6), *(pytest.param(i, marks=pytest.mark.slow) for i in range(6, 48))])
 def test_optimal_commands_win_in_exactly_the_distance(index, engine):
     state, progress = load(engine, generate_game("train", index))
-    distance = progress.distance(state.facts)
+    distance = progress.distance(state)
     assert distance > 0
     for left in range(int(distance), 0, -1):
-        assert progress.distance(state.facts) == left
+        assert progress.distance(state) == left
         commands = engine.commands(state)
-        state = engine.step(state, commands[Random(left).choice(progress.optimal(state.facts, commands))])
+        state = engine.step(state, commands[Random(left).choice(progress.optimal(state, commands, engine.step))])
     assert state.won
 
 
@@ -130,13 +139,13 @@ def test_distance_satisfies_the_bellman_equation_on_random_play_of_messy_games(i
     state, progress = load(engine, messy(generate_game("valid_seen", index), index))
     random = Random(index)
     for _ in range(40):
-        distance, commands = progress.distance(state.facts), engine.commands(state)
+        distance, commands = progress.distance(state), engine.commands(state)
         assert (distance == 0) == state.won
         if state.won:
             break
-        after = {c: progress.distance(engine.step(state, operator).facts) for c, operator in commands.items()}
+        after = {c: progress.distance(engine.step(state, operator)) for c, operator in commands.items()}
         assert min(after.values()) == distance - 1
-        assert progress.optimal(state.facts, commands) == [c for c in commands if after[c] < distance]
+        assert progress.optimal(state, commands, engine.step) == [c for c in commands if after[c] < distance]
         busy = [c for c in commands if c.split()[0] in ("take", "move", "open", "heat", "cool", "clean", "use")]
         command = random.choice(busy if busy and random.random() < 0.6 else list(commands))
         state = engine.step(state, commands[command])
@@ -146,5 +155,5 @@ def test_a_state_from_which_the_goal_cannot_be_reached_is_infinitely_far(engine)
     game = tiny_game("pick_and_place_simple", twice=False)
     nowhere = game.problem.replace("(canContain CabinetType MugType)", "")
     start, progress = load(engine, replace(game, problem=nowhere))
-    assert progress.distance(start.facts) == inf
-    assert progress.optimal(start.facts, engine.commands(start)) == []
+    assert progress.distance(start) == inf
+    assert progress.optimal(start, engine.commands(start), engine.step) == []

@@ -11,25 +11,24 @@ import ctypes
 import sys
 import threading
 import weakref
-from collections import Counter
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
-from hashlib import blake2b
+from functools import cache, lru_cache, partial
 from importlib import import_module
 from typing import Any
 
-from credit_gym.envs.alfworld.grammar import Facts, Grammar, parse_grammar, predicates
+from credit_gym.envs.alfworld.grammar import Grammar, parse_grammar, predicates
+from credit_gym.envs.alfworld.keys import Replay, fact_mark, game_digest
+from credit_gym.envs.alfworld.problem import NO_ROWS, Facts, display_names
+from credit_gym.envs.alfworld.progress import Situation, Watch
 from credit_gym.errors import ManifestError, missing_extra
 
 Effect = tuple[str, tuple[str, ...]]
 
-NOTHING_HAPPENS = "Nothing happens."
-
 _TRANSLATOR = threading.Lock()
 _IDLE_LIBRARIES: list[Any] = []  # unloading one copy of libdownward breaks the others, so they are kept for reuse
-_NO_FACTS: frozenset[tuple[str, ...]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +64,19 @@ class Operator:
     command: str
     effects: tuple[Effect, ...]
 
+    @property
+    def place(self) -> str:
+        """Where it takes the agent; empty if it stays."""
+        return self.bound.get("lend", "")
+
     def applied(self, facts: Facts) -> Facts:
         """Return the facts after this operator; the library itself is not asked."""
         changed = dict(facts)
         for predicate, arguments in self.effects:
             opposite = predicate.removeprefix("not_") if predicate.startswith("not_") else f"not_{predicate}"
             row = {arguments}
-            changed[opposite] = changed.get(opposite, _NO_FACTS) - row
-            changed[predicate] = changed.get(predicate, _NO_FACTS) | row
+            changed[opposite] = changed.get(opposite, NO_ROWS) - row
+            changed[predicate] = changed.get(predicate, NO_ROWS) | row
         return changed
 
 
@@ -96,8 +100,36 @@ class State:
     id: int = -1
     origin: object = field(default=None, repr=False)
 
-    def __reduce__(self) -> tuple[type[State], tuple[tuple[str, ...], Facts, str]]:
-        return State, (self.commands, {}, self.key)
+    @property
+    def place(self) -> str:
+        """Where the agent stands."""
+        ((_, place),) = self.facts["atlocation"]
+        return place
+
+    def essence(self, watch: Watch) -> Hashable:
+        """Return what tells situations apart."""
+        fluents = ("holds", "opened", "inreceptacle", "istoggled", watch.treatment)
+        return tuple(self.facts.get(predicate, NO_ROWS) for predicate in fluents)
+
+    def situation(self, watch: Watch) -> Situation:
+        """Return the facts that matter to the distance."""
+        facts = self.facts
+        inside: defaultdict[str, set[str]] = defaultdict(set)
+        located = {row[0] for row in facts.get("receptacleatlocation", NO_ROWS)}
+        for item, receptacle in facts.get("inreceptacle", NO_ROWS):
+            if item in watch.things and receptacle in located:
+                inside[receptacle].add(item)
+        openable, opened = (frozenset(row[0] for row in facts.get(p, NO_ROWS)) for p in ("openable", "opened"))
+        return Situation(
+            held=next((row[1] for row in facts.get("holds", NO_ROWS)), None),
+            inside={receptacle: frozenset(items) for receptacle, items in inside.items()},
+            closed=openable & located - opened,
+            treated=watch.things & {row[0] for row in facts.get(watch.treatment, NO_ROWS)},
+            lit=watch.things & {row[0] for row in facts.get("istoggled", NO_ROWS)},
+        )
+
+    def __reduce__(self) -> tuple[type[Replay], tuple[tuple[str, ...], str]]:
+        return Replay, (self.commands, self.key)
 
 
 class Engine:
@@ -119,7 +151,9 @@ class Engine:
         self._game = game
         self._library.load_sas(game.sas)
         self._origin = object()
+        self._last: tuple[State, dict[str, Operator]] | None = None
         self._operators: dict[int, Operator] = {}
+        self._mark = cache(partial(fact_mark, game.digest))
         self._initial = self._state((), game.facts)
         return self._initial
 
@@ -139,6 +173,14 @@ class Engine:
             commands.setdefault(operator.command, operator)
         return dict(sorted(commands.items()))
 
+    def admissible(self, state: State) -> Sequence[str]:
+        """Return everything that can be typed in a state, sorted."""
+        return tuple(self._commands_of(state))
+
+    def find(self, state: State, command: str) -> Operator | None:
+        """Return the operator of a command, None if it is not admissible."""
+        return self._commands_of(state).get(command)
+
     def step(self, state: State, operator: Operator) -> State:
         """Return the state after an applicable operator; ``state`` itself stays as it was."""
         self._enter(state)
@@ -150,13 +192,13 @@ class Engine:
         feedback = self._game.grammar.actions[operator.action].feedback
         return self._game.grammar.render(feedback, operator.bound, state.facts, self._game.names)
 
-    def adopt(self, state: State) -> State:
+    def adopt(self, state: State | Replay) -> State:
         """Return the same state of the loaded game, replaying its commands if it comes from elsewhere.
 
         Raises:
             ManifestError: the state belongs to another game.
         """
-        if state.origin is self._origin:
+        if isinstance(state, State) and state.origin is self._origin:
             return state
         adopted = self._initial
         for command in state.commands:
@@ -176,7 +218,13 @@ class Engine:
     def close(self) -> None:
         """Give the library to the next engine; closing twice is harmless."""
         self._release()
-        self._origin = None
+        self._origin = self._last = None
+
+    def _commands_of(self, state: State) -> dict[str, Operator]:
+        """The commands of a state; those of the last one are remembered."""
+        if self._last is None or self._last[0] is not state:
+            self._last = (state, self.commands(state))
+        return self._last[1]
 
     def _enter(self, state: State) -> None:
         assert state.origin is self._origin, "adopt() a state of another game first"
@@ -184,8 +232,16 @@ class Engine:
 
     def _state(self, commands: tuple[str, ...], facts: Facts) -> State:
         library = self._library
-        key = _key(self._game, facts)
-        return State(commands, facts, key, bool(library.check_goal()), library.get_state_id(), self._origin)
+        key, won, number = self._key(facts), bool(library.check_goal()), library.get_state_id()
+        return State(commands, facts, key, won, number, self._origin)
+
+    def _key(self, facts: Facts) -> str:
+        game, key = self._game, int(self._game.digest, 16)
+        for predicate in game.fluents:
+            before, now = game.facts.get(predicate, NO_ROWS), facts.get(predicate, NO_ROWS)
+            for row in () if before is now else before ^ now:
+                key ^= self._mark(predicate, row)
+        return f"{key:032x}"
 
     def _describe(self, raw: Any) -> Operator:
         """Read an operator for the first time: its effects are learnt by applying it and going back."""
@@ -234,7 +290,7 @@ def compile_game(domain: str, problem: str, grammar: str) -> CompiledGame:
         if predicates(texts.actions[action.name].command) & fluents:
             raise ManifestError(f"The command of the action {action.name!r} changes with the state; it must not.")
     return CompiledGame(
-        digest=blake2b(f"{domain}\0{problem}".encode(), digest_size=16).hexdigest(),
+        digest=game_digest(domain, problem),
         sas=sas.encode(),
         facts={predicate: frozenset(rows) for predicate, rows in facts.items()},
         fluents=tuple(sorted(fluents - conditional)),
@@ -242,20 +298,6 @@ def compile_game(domain: str, problem: str, grammar: str) -> CompiledGame:
         names=display_names({argument for rows in facts.values() for row in rows for argument in row}),
         grammar=texts,
     )
-
-
-def display_names(identifiers: set[str]) -> dict[str, str]:
-    """Return what ALFWorld calls each object: instances of a kind are numbered downwards in sorted order."""
-    kinds = {identifier: _kind(identifier) for identifier in sorted(identifiers)}
-    left = Counter(kinds.values())
-    names = {}
-    for identifier, kind in kinds.items():
-        if "_bar_" in identifier:
-            names[identifier] = f"{kind} {left[kind]}"
-            left[kind] -= 1
-        else:
-            names[identifier] = f"{identifier} "
-    return names
 
 
 def require(module: str) -> Any:
@@ -268,11 +310,6 @@ def require(module: str) -> Any:
         return import_module(module)
     except ImportError as error:
         raise missing_extra("textworld", "alfworld") from error
-
-
-def _kind(identifier: str) -> str:
-    kind, bar, _ = identifier.partition("_bar_")
-    return kind + "basin" if bar and "basin" in identifier else kind
 
 
 def _translate(domain: str, problem: str) -> tuple[Any, str]:
@@ -308,10 +345,3 @@ def _effect(name: str) -> Effect:
     predicate, _, arguments = atom.rstrip(")").partition("(")
     prefix = "not_" if sign == "NegatedAtom" else ""
     return prefix + predicate, tuple(arguments.split(", ")) if arguments else ()
-
-
-def _key(game: CompiledGame, facts: Facts) -> str:
-    lines = [game.digest]
-    for predicate in game.fluents:
-        lines += [predicate, *sorted(map(" ".join, facts.get(predicate, _NO_FACTS)))]
-    return blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()

@@ -1,40 +1,42 @@
-"""credit/ALFWorld-v0: household tasks in text, on the real engine, with the exact distance to the goal."""
+"""credit/ALFWorld-v0: household tasks in text, with the exact distance to the goal."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from functools import partial
-from itertools import count, islice
-from pathlib import Path
-from typing import Any
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
 
-from credit_gym.envs.alfworld.engine import NOTHING_HAPPENS, Engine, Operator, State, compile_game
-from credit_gym.envs.alfworld.games import SPLITS, Game, find_games, read_game
-from credit_gym.envs.alfworld.generate import generate_game
-from credit_gym.envs.alfworld.progress import Progress
-from credit_gym.envs.alfworld.tables import TASK_TYPES
+from credit_gym.envs.alfworld.progress import Arrivals
+from credit_gym.envs.alfworld.signals import Journal, signals
+from credit_gym.envs.alfworld.tasks import ENGINES, StoredTask, list_tasks, task_names
 from credit_gym.envs.core import TextEnv
-from credit_gym.errors import ManifestError, unknown
+from credit_gym.errors import unknown
+
+NOTHING_HAPPENS = "Nothing happens."
+DISCOUNT = 0.99
 
 Moment = tuple[str, dict[str, Any]]
 
+_ANNOTATIONS = 3  # goal sentences that people wrote for each game
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+
+class Snapshot(NamedTuple):
     """One moment of an episode. Within the environment that made it restoring is free; elsewhere it is replayed."""
 
     stream: int | None
     task: int
-    state: State
+    annotation: int
+    state: Any
     observation: str
     steps: int
     verifier: float
     invalid: bool
+    journal: Journal | None
+    signals: dict[str, Any] | None
 
 
 class ALFWorldEnv(TextEnv):
@@ -52,12 +54,17 @@ class ALFWorldEnv(TextEnv):
         max_steps: the episode is truncated after this many steps.
         data: the folder of the real games. By default the variable ``ALFWORLD_DATA``; where that is unset or its
             folder is empty, games are generated.
+        engine: ``native`` (plain Python), or ``textworld``: the libraries that ALFWorld itself runs on, which are
+            hundreds of times slower and play games that the native engine refuses.
         expert: whether ``info`` has ``expert_actions``.
+        signals: whether ``info`` has ``signals``, see :func:`~credit_gym.envs.alfworld.signals.signals`; also
+            ``goal_conditions`` (the share of the goal that is met) and ``subgoals`` (each part by name).
+        human_goals: whether the goal is said in the words of a person (real data only); the seed picks whose.
         render_mode: ``ansi`` or None.
 
     Raises:
-        MissingExtraError: TextWorld is not installed.
-        UnknownNameError: there is no such split or task type.
+        MissingExtraError: a package of the ``alfworld`` extra is needed and not installed.
+        UnknownNameError: there is no such split, task type or engine.
         ManifestError: the data folder has no such games.
     """
 
@@ -69,46 +76,90 @@ class ALFWorldEnv(TextEnv):
         task_types: Collection[str] | None = None,
         max_steps: int = 50,
         data: str | os.PathLike[str] | None = None,
+        engine: str = "native",
         expert: bool = True,
+        signals: bool = False,
+        human_goals: bool = False,
         render_mode: str | None = None,
     ) -> None:
         super().__init__(render_mode=render_mode)
+        if engine not in ENGINES:
+            raise unknown("engine", engine, ENGINES)
         self.max_steps = max_steps
-        self.tasks = _tasks(split, num_tasks, TASK_TYPES if task_types is None else task_types, data)
-        self._expert = expert
-        self._engine = Engine()
-        self._task = -1
-        self._state: State | None = None
+        self.tasks = list_tasks(split, num_tasks, task_types, data)
+        self._names = task_names(self.tasks)
+        self._expert, self._signals, self._human_goals = expert, signals, human_goals
+        make_engine, self._loader = ENGINES[engine]
+        self._engine = make_engine()
+        self._task, self._annotation = -1, -1
+        self._state: Any = None
+        self._arrivals = Arrivals({}, 0.0)
         self._steps = 0
         self._distance = 0.0
 
+    @property
+    def num_tasks(self) -> int:
+        """How many tasks there are to play."""
+        return len(self.tasks)
+
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Moment:
-        """Start an episode; ``options={"task": i}`` picks the task, else the seed does.
+        """Start an episode; ``options={"task": i}`` picks the task by its index or its id, else the seed does.
 
         Raises:
             ManifestError: the file of that task is damaged or unsupported; other tasks can still be played.
         """
-        task = (self.seed_episode(seed) >> 32) * len(self.tasks) >> 32
+        bits = self.seed_episode(seed)
+        task = (bits >> 32) * len(self.tasks) >> 32
         if options is not None and "task" in options:
             task = self._checked(options["task"])
-        self._load(task)
-        return self._at(self._start, self._engine.introduction())
+        self._load(task, bits % _ANNOTATIONS if self._human_goals else -1)
+        observation = self._introduction
+        if self._signals:
+            self._journal = Journal(frozenset(), frozenset()).after(self._start.key, observation)
+            self._channels = signals(self._journal, self._journal, self._start.key, "", invalid=False)
+        return self._at(self._start, observation, 0, 0.0, False)
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Send one command; whatever is not admissible is answered "Nothing happens." and still counts as a step."""
         state = self._state
         if state is None or state.won or self._steps >= self.max_steps:
             raise gym.error.ResetNeeded("There is no episode under way: call reset() first.")
-        operator = self._commands.get(action.strip())
+        engine = self._engine
+        operator = engine.find(state, action.strip())
         if operator is None:
-            observation, after = NOTHING_HAPPENS, state
+            observation, after, distance = NOTHING_HAPPENS, state, self._distance
         else:
-            after = self._engine.step(state, operator)
-            observation = self._engine.answer(after, operator)
-        before = self._distance
-        observation, info = self._at(after, observation, self._steps + 1, invalid=operator is None)
-        info["verifier"] = self._verifier = self._capped(before) - self._capped(self._distance)
+            after = engine.step(state, operator)
+            observation = engine.answer(after, operator)
+            self._arrivals, distance = self._progress.measured(after, self._arrivals, operator)
+        farthest = float(self.max_steps)  # a dead end counts as far as an episode is long
+        verifier = min(self._distance, farthest) - min(distance, farthest)
+        invalid = operator is None
+        if self._signals:
+            journal = self._journal.after(after.key, observation)
+            self._channels = signals(self._journal, journal, after.key, state.key, invalid)
+            self._journal = journal
+        observation, info = self._at(after, observation, self._steps + 1, verifier, invalid, distance)
         return observation, float(after.won), after.won, self._truncated, info
+
+    def optimal_values(self, discount: float = DISCOUNT) -> dict[str, float]:
+        """Return the exact optimal value of every admissible action here, without regard to the step limit.
+
+        The reward of 1 comes with the step that reaches the goal, so an action after which the goal is ``d`` steps away
+        is worth ``Q*(s, a) = discount ** d``; 0 where it cannot be reached any more. The value of the state is the
+        greatest of them.
+        """
+        if self._state is None:
+            raise gym.error.ResetNeeded("There is no episode under way: call reset() first.")
+        state, engine = self._state, self._engine
+        distances = self._progress.distances(state, engine.commands(state), engine.step)
+        return {command: discount**distance for command, distance in distances.items()}
+
+    def optimal_advantages(self, discount: float = DISCOUNT) -> dict[str, float]:
+        """Return ``A*(s, a) = Q*(s, a) - max Q*(s, .)`` of every admissible action here: 0 for the optimal ones."""
+        values = self.optimal_values(discount)
+        best = max(values.values())
+        return {command: value - best for command, value in values.items()}
 
     def render(self) -> str | None:
         """Return the latest observation in ``ansi`` mode."""
@@ -125,89 +176,80 @@ class ALFWorldEnv(TextEnv):
         if self._state is None:
             raise gym.error.ResetNeeded("There is no episode under way: call reset() first.")
         return Snapshot(
-            self.stream, self._task, self._state, self._observation, self._steps, self._verifier, self._invalid
+            self.stream,
+            self._task,
+            self._annotation,
+            self._state,
+            self._observation,
+            self._steps,
+            self._verifier,
+            self._invalid,
+            self._journal if self._signals else None,
+            self._channels if self._signals else None,
         )
 
     def restore_state(self, state: Snapshot) -> Moment:
-        """Continue from a clone, which may come from another environment with the same tasks."""
-        self._load(state.task)
+        """Continue from a clone, which may come from another environment with the same tasks and options."""
+        self._load(state.task, state.annotation)
         self.stream = state.stream
+        if state.journal is not None and state.signals is not None:
+            self._journal, self._channels = state.journal, state.signals
         here = self._engine.adopt(state.state)
         return self._at(here, state.observation, state.steps, state.verifier, state.invalid)
 
     @property
     def _truncated(self) -> bool:
-        assert self._state is not None
         return self._steps >= self.max_steps and not self._state.won
 
     def _checked(self, task: object) -> int:
+        """The index of a task given by index or id."""
+        if isinstance(task, str):
+            index = self._names.get(task, self._names.get(task.rpartition("/")[2], -1))
+            if index < 0 or self.tasks[index]().id != task:
+                raise unknown("task", task, self._names)
+            return index
         if isinstance(task, bool) or not isinstance(task, (int, np.integer)) or not 0 <= task < len(self.tasks):
-            raise gym.error.Error(f'options["task"] must be an integer from 0 to {len(self.tasks) - 1}, not {task!r}.')
+            known = f"an id or an integer from 0 to {len(self.tasks) - 1}"
+            raise gym.error.Error(f'options["task"] must be {known}, not {task!r}.')
         return int(task)
 
-    def _capped(self, distance: float) -> float:
-        """A dead end counts as far as an episode is long."""
-        return min(distance, float(self.max_steps))
-
-    def _load(self, task: int) -> None:
+    def _load(self, index: int, annotation: int) -> None:
         """Make the engine play a task; a game that is loaded already stays, and its states stay valid."""
         if self._engine.closed:
             raise gym.error.ClosedEnvironmentError("The environment is closed: make a new one.")
-        if task == self._task:
+        if index == self._task and annotation == self._annotation:
             return
         self._state, self._task = None, -1
-        game = self.tasks[task]()
-        try:
-            compiled = compile_game(game.domain, game.problem, game.grammar)
-        except ManifestError as error:
-            raise ManifestError(f"Task {game.id} cannot be played: {error}") from error
-        self._start = self._engine.load(compiled)
-        self._game, self._progress, self._task = game, Progress(game, compiled.facts), task
+        task = self.tasks[index]
+        if annotation >= 0 and isinstance(task, StoredTask):
+            task = replace(task, annotation=annotation)
+        self._about, game, self._progress = self._loader(task)
+        self._start = self._engine.load(game)
+        self._introduction = self._engine.introduction()
+        self._task, self._annotation = index, annotation
 
     def _at(
-        self, state: State, observation: str, steps: int = 0, verifier: float = 0.0, invalid: bool = False
+        self, state: Any, observation: str, steps: int, verifier: float, invalid: bool, distance: float | None = None
     ) -> Moment:
         """Move to a moment of an episode; return its observation and info."""
+        if distance is None:
+            self._arrivals, distance = self._progress.arrivals(state), self._progress.distance(state)
         self._state, self._observation, self._steps = state, observation, steps
-        self._verifier, self._invalid = verifier, invalid
-        self._commands: Mapping[str, Operator] = self._engine.commands(state)
-        self._distance = self._progress.distance(state.facts)
-        game = self._game
+        self._verifier, self._invalid, self._distance = verifier, invalid, distance
         info: dict[str, Any] = {
-            "task": {"id": game.id, "split": game.split, "goal": game.goal, "type": game.task_type},
+            "task": self._about.copy(),
             "state_key": state.key,
-            "admissible_actions": list(self._commands),
+            "admissible_actions": list(self._engine.admissible(state)),
             "verifier": verifier,
-            "distance": self._distance,
+            "distance": distance,
             "invalid": invalid,
         }
         if self._expert:
-            info["expert_actions"] = self._progress.optimal(state.facts, self._commands)
-        if state.won or self._truncated:
+            info["expert_actions"] = self._progress.optimal(state, self._engine.commands(state), self._engine.step)
+        if self._signals:
+            subgoals = self._progress.subgoals(state)
+            share = sum(subgoals.values()) / len(subgoals)
+            info["signals"] = self._channels | {"goal_conditions": share, "subgoals": subgoals}
+        if state.won or steps >= self.max_steps:
             info["success"] = state.won
         return observation, info
-
-
-def _tasks(
-    split: str, num_tasks: int, task_types: Collection[str], data: str | os.PathLike[str] | None
-) -> tuple[Callable[[], Game], ...]:
-    """The tasks of an environment: each is a function that reads or generates its game."""
-    if split not in SPLITS:
-        raise unknown("split", split, SPLITS)
-    for name in task_types:
-        if name not in TASK_TYPES:
-            raise unknown("task type", name, TASK_TYPES)
-    root = Path(data) if data is not None else _downloaded()
-    if root is not None:
-        return tuple(partial(read_game, path, split) for path in find_games(root, split, task_types))
-    indices = (i for i in count() if TASK_TYPES[i % len(TASK_TYPES)] in task_types)
-    return tuple(partial(generate_game, split, i) for i in islice(indices, num_tasks))
-
-
-def _downloaded() -> Path | None:
-    """The folder that ``ALFWORLD_DATA`` names; None if it is empty, as ``import alfworld`` leaves it."""
-    name = os.environ.get("ALFWORLD_DATA")
-    if not name:
-        return None
-    root = Path(name)
-    return None if root.is_dir() and not any(root.iterdir()) else root

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from credit_gym.envs.alfworld.catalogue import without_unsolvable
 from credit_gym.envs.alfworld.tables import TASK_TYPES
 from credit_gym.errors import ManifestError
 
 SPLITS = ("train", "valid_seen", "valid_unseen")
 
 _GOAL = re.compile(r'"Your task is to: ((?:[^"\\]|\\.)*?)\.?"')
-_SOLVABLE = re.compile(rb'"solvable"\s*:\s*true')
+_RESERVED = str.maketrans(dict.fromkeys(';|"<>[]{}#\\', " "))  # characters of the grammar language
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +70,12 @@ def find_games(root: Path, split: str, task_types: Collection[str]) -> tuple[Pat
     folder = next((f for f in (root / "json_2.1.1" / split, root / split) if f.is_dir()), None)
     if folder is None:
         raise ManifestError(f"There is no folder {split!r} in {root} or {root / 'json_2.1.1'}: run alfworld-download.")
-    found = tuple(
+    files = [
         path
         for path in sorted(folder.glob("*/*/game.tw-pddl"))
-        if path.parent.parent.name.partition("-")[0] in task_types
-        and "Sliced" not in path.parent.parent.name
-        and not _known_unsolvable(path)
-    )
+        if path.parent.parent.name.partition("-")[0] in task_types and "Sliced" not in path.parent.parent.name
+    ]
+    found = without_unsolvable(folder, files)
     if not found:
         raise ManifestError(f"There is no solvable game of the wanted task types in {folder}.")
     return found
@@ -108,6 +108,26 @@ def read_game(path: Path, split: str) -> Game:
     return Game(id=f"{path.parent.parent.name}/{path.parent.name}", split=split, **fields)
 
 
+def human_goal(game: Game, path: Path, number: int) -> Game:
+    """Return a game with a goal sentence that a person wrote, in place of the templated one.
+
+    Args:
+        game: the game.
+        path: its ``game.tw-pddl``; the sentences are in the ``traj_data.json`` beside it.
+        number: which of them, counted round and round.
+
+    Raises:
+        ManifestError: there are no such sentences.
+    """
+    try:
+        annotations = _object(path.with_name("traj_data.json"))["turk_annotations"]["anns"]
+        sentence = str(annotations[number % len(annotations)]["task_desc"])
+    except (LookupError, TypeError, ZeroDivisionError) as error:
+        raise ManifestError(f"{path} has no goal sentences written by people (turk_annotations).") from error
+    plain = " ".join(sentence.translate(_RESERVED).split()).removesuffix(".")
+    return replace(game, grammar=_GOAL.sub(lambda _: f'"Your task is to: {plain}."', game.grammar, count=1))
+
+
 def write_game(game: Game, root: Path) -> Path:
     """Write a game below ``root`` in the published layout; return the path of its ``game.tw-pddl``."""
     folder = root / game.split / game.id
@@ -136,18 +156,6 @@ def file_form(game: Game) -> dict[str, Any]:
         "solvable": True,
         "walkthrough": None,
     }
-
-
-def _known_unsolvable(path: Path) -> bool:
-    """Whether the file is whole and does not say ``solvable: true``; most files are only scanned, not parsed."""
-    text = path.read_bytes()
-    if _SOLVABLE.search(text):
-        return False
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _object(path: Path) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 A game is a pure function of (split, index). The floor plans, receptacles, object types, what may lie in what, the goals
 and their sentences are ALFWorld's own; which objects lie where, and the few receptacles that the floor plans lack, are
-drawn. As in the real data, an object that stands in an appliance on a worktop may be listed on the worktop too.
+drawn. As in the real data, an object that stands in an appliance on a worktop may be listed on the worktop too, a few
+objects lie where they do not belong or inside others, and a few facts are told twice.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from random import Random
 
 from credit_gym import rng
-from credit_gym.envs.alfworld.games import SPLITS, Game
+from credit_gym.envs.alfworld.games import SPLITS, Game, write_game
 from credit_gym.envs.alfworld.tables import TASK_TYPES, Tables, floor_plan, tables
 
 _APPLIANCE = {
@@ -29,7 +32,11 @@ _LAMP_STANDS = ("Desk", "SideTable", "Dresser", "DiningTable", "CoffeeTable", "T
 _ON_WORKTOP = frozenset({"CoffeeMachine", "Microwave", "StoveBurner", "Toaster"})
 _NEEDED_TYPES = ("SinkBasin", "Microwave", "Fridge")  # the domain names these and two knives without declaring them
 
-_MANGLED = str.maketrans({"|": "_bar_", "-": "_minus_", "+": "_plus_", ".": "_dot_", ",": "_comma_"})
+_MISPLACED = 0.03  # share of objects that lie where their type does not belong
+_NESTED = 0.3  # share of bowls, mugs, ... with something in them
+_REPEATED = 4  # facts told twice
+
+_MANGLED = {"|": "_bar_", "-": "_minus_", "+": "_plus_", ".": "_dot_", ",": "_comma_"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,15 @@ def generate_game(split: str, index: int) -> Game:
     raise AssertionError(f"No scene can host {task_type}.")
 
 
+def write_games(root: Path, split: str, games: int) -> list[Path]:
+    """Write the first games of a split below ``root`` in the published layout; return their ``game.tw-pddl`` files.
+
+    With ``ALFWORLD_DATA`` (or ``data=``) naming ``root`` they are played from there, and ALFWorld's own ``AlfredTWEnv``
+    and ``alfworld-generate`` read them as they read the published ones.
+    """
+    return [write_game(generate_game(split, index), root / "json_2.1.1") for index in range(games)]
+
+
 def _scenes(task_type: str, split: str, random: Random) -> list[int]:
     """Every scene that the split and the task type allow, in random order."""
     world = tables()
@@ -89,6 +105,7 @@ def _scenes(task_type: str, split: str, random: Random) -> list[int]:
     return random.sample(scenes, len(scenes))
 
 
+@cache
 def _places(scene: int) -> tuple[Place, ...]:
     """The receptacles of a scene, the same in all its games, sorted by id."""
     plan, world = floor_plan(scene), tables()
@@ -102,6 +119,13 @@ def _places(scene: int) -> tuple[Place, ...]:
                 name = _identifier(kind, x + random.uniform(0.3, 0.7), random.uniform(0.4, 1.4), z)
                 places.append(Place(name, kind, _location(x, z, 90 * random.randrange(4), random.choice((0, 30, 60)))))
     return tuple(sorted((p for p in places if p.kind in world.contents), key=lambda place: place.id))
+
+
+@cache
+def _spots(scene: int) -> tuple[str, ...]:
+    """Where an agent may start: on the floor, at no receptacle."""
+    used = {place.location for place in _places(scene)}
+    return tuple(spot for x, z in floor_plan(scene).floor if (spot := _location(x, z, 0, 30)) not in used)
 
 
 def _homes(kind: str, places: Iterable[Place]) -> list[Place]:
@@ -140,11 +164,23 @@ def _items(
         homes = stands if kind in lamps else _homes(kind, places)
         if kind == wish.target:
             homes = [place for place in homes if place.kind != wish.parent]
+        elif random.random() < _MISPLACED:
+            homes = list(places)
         home = random.choice(homes)
         both = home.kind in _ON_WORKTOP and worktops and not (kind == wish.target and wish.parent == "CounterTop")
         also = (random.choice(worktops),) if both and random.random() < 0.5 else ()
         items.append(Item(_beside(home, kind, taken, random), kind, (home, *also)))
     return sorted(items, key=lambda item: item.id)
+
+
+def _oddities(items: list[Item], random: Random) -> list[str]:
+    """Facts as real files have them: some told twice, and things in bowls and mugs."""
+    facts = [f"objectType {item.id} {item.kind}Type" for item in random.sample(items, min(_REPEATED, len(items)))]
+    for outer in items:
+        if outer.kind in tables().containers and random.random() < _NESTED:
+            beside = [item.id for item in items if item.places[0] is outer.places[0] and item is not outer]
+            facts += [f"inReceptacleObject {random.choice(beside)} {outer.id}"] if beside else []
+    return facts
 
 
 def _beside(place: Place, kind: str, taken: set[str], random: Random) -> str:
@@ -174,9 +210,7 @@ def _game(
         obj=wish.target.lower(), recep=wish.parent.lower(), toggle=wish.toggle.lower()
     )
     goal = world.goals[task_type].format(obj=wish.target, recep=wish.parent, toggle=wish.toggle)
-    used = {place.location for place in places}
-    spots = [spot for x, z in floor_plan(scene).floor if (spot := _location(x, z, 0, 30)) not in used]
-    start = random.choice(spots)
+    start = random.choice(_spots(scene))
     opened = [place.id for place in places if place.kind in world.openable and random.random() < 0.1]
     return Game(
         id=f"{task_type}-{wish.target}-None-{wish.parent or wish.toggle}-{scene}/trial_{split}_{index:05d}",
@@ -186,13 +220,19 @@ def _game(
         parent=wish.parent,
         toggle=wish.toggle,
         domain=world.domain,
-        problem=problem_text(f"plan_{split}_{index}", places, items, opened, start, goal),
+        problem=problem_text(f"plan_{split}_{index}", places, items, opened, start, goal, _oddities(items, random)),
         grammar=world.grammar.replace("UNKNOWN GOAL", sentence),
     )
 
 
 def problem_text(
-    name: str, places: tuple[Place, ...], items: list[Item], opened: list[str], start: str, goal: str
+    name: str,
+    places: tuple[Place, ...],
+    items: list[Item],
+    opened: list[str],
+    start: str,
+    goal: str,
+    more: Iterable[str] = (),
 ) -> str:
     """Return the PDDL problem of a scene.
 
@@ -203,6 +243,7 @@ def problem_text(
         opened: ids of the receptacles that are open at the start; other openable ones are closed.
         start: the location of the agent.
         goal: PDDL of the goal, with the parenthesis that closes the problem.
+        more: further facts, without parentheses.
     """
     world = tables()
     place_kinds = sorted({place.kind for place in places} | set(_NEEDED_TYPES))
@@ -217,20 +258,10 @@ def problem_text(
     objects += [f"{location} - location" for location in locations]
     lines = [*_place_facts(places, world), *(f"opened {place}" for place in opened), *_item_facts(items, world)]
     lines += [f"canContain {p}Type {i}Type" for p in place_kinds for i in item_kinds if i in world.contents[p]]
-    lines.append(f"atLocation agent1 {start}")
-    body = "\n".join(
-        [
-            f"(define (problem {name})",
-            "(:domain alfred)",
-            "(:objects",
-            *(_mangled(line) for line in objects),
-            ")",
-            "(:init",
-            *(f"({_mangled(line)})" for line in lines),
-            ")",
-        ]
-    )
-    return re.sub(r"\n\s*", "\n", f"{body}{goal}")
+    lines += [f"atLocation agent1 {start}", *more]
+    declared, facts = "\n".join(objects), ")\n(".join(lines)
+    body = _mangled(f"(define (problem {name})\n(:domain alfred)\n(:objects\n{declared}\n)\n(:init\n({facts})\n)\n")
+    return body + re.sub(r"\n\s*", "\n", goal).lstrip()
 
 
 def _place_facts(places: Iterable[Place], world: Tables) -> Iterator[str]:
@@ -271,7 +302,8 @@ def _location(x: float, z: float, rotation: int, horizon: int) -> str:
     return f"loc|{round(x / 0.25)}|{round(z / 0.25)}|{rotation // 90}|{horizon}"
 
 
-def _mangled(line: str) -> str:
+def _mangled(text: str) -> str:
     """PDDL has no ``|``, ``+`` or ``.`` in names; the `` - type`` of a declaration stays."""
-    name, dash, kind = line.partition(" - ")
-    return name.translate(_MANGLED) + dash + kind
+    for character, word in _MANGLED.items():
+        text = text.replace(character, word)
+    return text.replace(" _minus_ ", " - ")

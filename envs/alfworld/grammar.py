@@ -16,16 +16,13 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
+from credit_gym.envs.alfworld.problem import NO_ROWS, Facts
 from credit_gym.errors import ManifestError
-
-Facts = Mapping[str, frozenset[tuple[str, ...]]]
-"""True facts: predicate -> argument tuples. ``not_p`` holds the facts of ``p`` that an action has made false."""
 
 Bound = Mapping[str, str]
 """Placeholder -> identifier of the object that it stands for."""
 
 _TASK = re.compile(r'("rhs": *"Your task is to: )((?:[^"\\]|\\.)*)"')
-_NOTHING: frozenset[tuple[str, ...]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +141,7 @@ def answers(query: tuple[Atom, ...], bound: Bound, facts: Facts) -> Iterator[Bou
         return
     atom, rest = query[0], query[1:]
     known = tuple(bound.get(term) for term in atom.terms)
-    rows = facts.get(atom.predicate, _NOTHING)
+    rows = facts.get(atom.predicate, NO_ROWS)
     if None not in known:
         if known in rows:
             yield from answers(rest, bound, facts)

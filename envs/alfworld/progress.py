@@ -10,22 +10,39 @@ every optimal ``go to``.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import pairwise
 from math import inf
+from typing import NamedTuple, Protocol, TypeVar
 
-from credit_gym.envs.alfworld.engine import Operator
 from credit_gym.envs.alfworld.games import Game
-from credit_gym.envs.alfworld.grammar import Facts
+from credit_gym.envs.alfworld.problem import NO_ROWS, Facts
 
 _TREATMENTS = {
     "pick_clean_then_place_in_recep": ("isclean", "cleanable", "sinkbasintype"),
     "pick_heat_then_place_in_recep": ("ishot", "heatable", "microwavetype"),
     "pick_cool_then_place_in_recep": ("iscool", "coolable", "fridgetype"),
 }
-_IDLE = frozenset({"look", "inventory", "help", "examinereceptacle", "examineobject", "closeobject", "sliceobject"})
-_NONE: frozenset[tuple[str, ...]] = frozenset()
+_WALK = "gotolocation"
+_LOOKING = frozenset({"look", "inventory", "help", "examinereceptacle", "examineobject", "sliceobject"})  # and slicing
+_STILL = _LOOKING | {_WALK}  # nothing but the agent moves
+_IDLE = _LOOKING | {"closeobject"}  # never brings the goal nearer
+_MOST_SITUATIONS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What the distance depends on, beside where the agent stands, what it holds and what is open.
+
+    Attributes:
+        things: objects that matter wherever they are, and once they are turned on.
+        treatment: the fact about them that matters too: ``isclean``, ``ishot``, ``iscool`` or nothing.
+    """
+
+    things: frozenset[str]
+    treatment: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +50,64 @@ class Situation:
     """The facts that change, as far as they matter to a goal.
 
     Attributes:
-        location: where the agent stands.
-        held: the object in its hand.
-        inside: receptacle -> objects in it. An object may be in several at once, as in the real data.
+        held: the object in the agent's hand.
+        inside: receptacle -> watched objects in it. An object may be in several at once, as in the real data.
         closed: receptacles that must be opened before anything goes in or out.
         treated: objects that were cleaned, heated or cooled, whichever the goal asks for.
         lit: lamps that were turned on.
     """
 
-    location: str
     held: str | None
     inside: Mapping[str, frozenset[str]]
     closed: frozenset[str]
     treated: frozenset[str]
     lit: frozenset[str]
+
+
+class Placed(Protocol):
+    """A state of either engine."""
+
+    @property
+    def won(self) -> bool:
+        """Whether the goal holds."""
+
+    @property
+    def place(self) -> str:
+        """Where the agent stands."""
+
+    def essence(self, watch: Watch) -> Hashable:
+        """Return what tells situations apart; states with equal ones have equal situations."""
+
+    def situation(self, watch: Watch) -> Situation:
+        """Return the facts that matter."""
+
+
+class Command(Protocol):
+    """An operator of either engine."""
+
+    @property
+    def action(self) -> str:
+        """Name of the action."""
+
+    @property
+    def place(self) -> str:
+        """Where it takes the agent; empty if it stays."""
+
+
+class Arrivals(NamedTuple):
+    """Steps left after arriving at each location where a plan begins.
+
+    Attributes:
+        costs: location -> steps left.
+        nearest: the least of them, infinity if there is none.
+    """
+
+    costs: dict[str, float]
+    nearest: float
+
+    def left(self, place: str) -> float:
+        """Return the steps left at a place: begin here, or walk to where a plan begins."""
+        return min(self.costs.get(place, inf), 1.0 + self.nearest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +125,16 @@ class Tour:
     hands: frozenset[str]
 
 
+AnyState = TypeVar("AnyState", bound=Placed)
+AnyCommand = TypeVar("AnyCommand", bound=Command)
+Step = Callable[[AnyState, AnyCommand], AnyState]
+
+
 class Progress:
     """Measures how far a state of one game is from its goal.
+
+    Attributes:
+        watch: the facts that the distance depends on.
 
     Args:
         game: the game.
@@ -74,74 +143,113 @@ class Progress:
 
     def __init__(self, game: Game, facts: Facts) -> None:
         self._where = dict(_pairs(facts, "receptacleatlocation"))
-        self._kinds = _collected(facts, "objecttype")
-        self._receptacle_kinds = {r: k for r, k in _collected(facts, "receptacletype").items() if r in self._where}
-        self._contents = _collected(facts, "cancontain")
-        self._openable = frozenset(row[0] for row in facts.get("openable", _NONE))
-        self._pickupable = frozenset(row[0] for row in facts.get("pickupable", _NONE))
+        kinds = _collected(facts, "objecttype")
+        receptacle_kinds = {r: own for r, own in _collected(facts, "receptacletype").items() if r in self._where}
+        pickupable, toggleable = (_names(facts, predicate) for predicate in ("pickupable", "toggleable"))
 
         self._two = game.task_type == "pick_two_obj_and_place"
         self._treatment, suitable, appliance = _TREATMENTS.get(game.task_type, ("", "", ""))
-        toggleable = {row[0] for row in facts.get("toggleable", _NONE)}
-        self._targets = self._of_kind(self._kinds, game.target)
+        self._targets = _of_kind(kinds, game.target)
         if suitable:
-            self._targets &= {row[0] for row in facts.get(suitable, _NONE)}
-        self._goals = sorted(self._of_kind(self._receptacle_kinds, game.parent)) if game.parent else []
-        self._lamps = self._of_kind(self._kinds, game.toggle) & toggleable if game.toggle else frozenset()
-        self._homes = {item: self._fits(item, self._receptacle_kinds) for item in self._pickupable}
-        self._fitting_goals = {item: self._fits(item, self._goals) for item in self._targets}
-        self._appliances = sorted(r for r, kinds in self._receptacle_kinds.items() if appliance in kinds)
+            self._targets &= _names(facts, suitable)
+        self._takeable = self._targets & pickupable
+        self._goals = sorted(_of_kind(receptacle_kinds, game.parent)) if game.parent else []
+        self._lamps = _of_kind(kinds, game.toggle) & toggleable if game.toggle else frozenset()
+        self._appliances = sorted(r for r, own in receptacle_kinds.items() if appliance in own)
+        contents = _collected(facts, "cancontain")
 
-    def distance(self, facts: Facts) -> float:
+        @cache
+        def homes(kinds: frozenset[str]) -> tuple[str, ...]:
+            return tuple(
+                receptacle
+                for receptacle, own in receptacle_kinds.items()
+                if any(kinds & contents.get(kind, frozenset()) for kind in own)
+            )
+
+        self._homes = {item: homes(kinds.get(item, frozenset())) for item in sorted(pickupable)}
+        self._fitting_goals = {
+            item: tuple(home for home in self._homes.get(item, ()) if home in self._goals) for item in self._targets
+        }
+        self.watch = Watch(self._targets | self._lamps, self._treatment)
+        self._known: dict[Hashable, Arrivals] = {}
+
+    def distance(self, state: Placed) -> float:
         """Return the least number of steps to the goal; 0 where it holds, infinity where it cannot be reached."""
-        situation = self._situation(facts)
-        if self._done(situation):
-            return 0.0
-        return _left(situation.location, self._arrivals(situation))
+        return 0.0 if state.won else self.arrivals(state).left(state.place)
 
-    def optimal(self, facts: Facts, commands: Mapping[str, Operator]) -> list[str]:
-        """Return the admissible commands that bring the goal one step nearer, in their order.
+    def measured(self, state: Placed, before: Arrivals, operator: Command) -> tuple[Arrivals, float]:
+        """Return what to pass as ``before`` the next time, and the distance.
 
         Args:
-            facts: the facts of the state.
-            commands: its admissible commands.
+            state: the state that a command led to.
+            before: :meth:`arrivals` of the state before it.
+            operator: the command; most leave the arrivals as they were, so this is cheaper than :meth:`distance`.
         """
-        situation = self._situation(facts)
-        if self._done(situation):
+        arrivals = before if operator.action in _STILL else self.arrivals(state)
+        return arrivals, 0.0 if state.won else arrivals.left(state.place)
+
+    def distances(
+        self, state: AnyState, commands: Mapping[str, AnyCommand], step: Step[AnyState, AnyCommand]
+    ) -> dict[str, float]:
+        """Return the distance after each command.
+
+        Args:
+            state: a state of either engine.
+            commands: its admissible commands.
+            step: plays one.
+        """
+        arrivals = self.arrivals(state)
+        here = self.distance(state)
+
+        def after(operator: AnyCommand) -> float:
+            if operator.action in _LOOKING:
+                return here
+            if operator.action == _WALK and not state.won:
+                return arrivals.left(operator.place)
+            return self.distance(step(state, operator))
+
+        return {command: after(operator) for command, operator in commands.items()}
+
+    def optimal(
+        self, state: AnyState, commands: Mapping[str, AnyCommand], step: Step[AnyState, AnyCommand]
+    ) -> list[str]:
+        """Return the commands that bring the goal one step nearer, in their order; arguments as above."""
+        if state.won:
             return []
-        arrivals = self._arrivals(situation)
-        distance = _left(situation.location, arrivals)
+        useful = {command: operator for command, operator in commands.items() if operator.action not in _IDLE}
+        distance = self.distance(state)
+        return [command for command, after in self.distances(state, useful, step).items() if after < distance]
 
-        def improves(operator: Operator) -> bool:
-            if operator.action == "gotolocation":
-                return arrivals.get(operator.bound["lend"], inf) < distance
-            return operator.action not in _IDLE and self.distance(operator.applied(facts)) < distance
-
-        return [command for command, operator in commands.items() if improves(operator)]
-
-    def _situation(self, facts: Facts) -> Situation:
-        inside: defaultdict[str, set[str]] = defaultdict(set)
-        for item, receptacle in _pairs(facts, "inreceptacle"):
-            if receptacle in self._where:
-                inside[receptacle].add(item)
-        return Situation(
-            location=next((place for _, place in _pairs(facts, "atlocation")), ""),
-            held=next((item for _, item in _pairs(facts, "holds")), None),
-            inside={receptacle: frozenset(items) for receptacle, items in inside.items()},
-            closed=self._openable - {row[0] for row in facts.get("opened", _NONE)},
-            treated=frozenset(row[0] for row in facts.get(self._treatment, _NONE)),
-            lit=frozenset(row[0] for row in facts.get("istoggled", _NONE)),
-        )
-
-    def _done(self, s: Situation) -> bool:
+    def subgoals(self, state: Placed) -> dict[str, bool]:
+        """Return which parts of the goal are met, of the object (or receptacle) that meets most of them."""
+        s = state.situation(self.watch)
         if self._lamps:
-            here = (receptacle for receptacle, place in self._where.items() if place == s.location)
-            return s.held in self._targets and any(self._lamps & s.lit & s.inside.get(r, frozenset()) for r in here)
-        wanted = self._targets & s.treated if self._treatment else self._targets
-        return any(len(wanted & s.inside.get(r, frozenset())) > self._two for r in self._goals)
+            lights = {receptacle for receptacle, missing in self._lights(s) if not missing}
+            here = any(self._where[receptacle] == state.place for receptacle in lights)
+            return {"held": s.held in self._targets, "lit": bool(lights), "at the light": here}
+        placed = [s.inside.get(goal, frozenset()) & self._targets for goal in self._goals]
+        if self._two:
+            most = max(map(len, placed), default=0)
+            return {"one placed": most > 0, "two placed": most > 1}
+        there = frozenset().union(*placed)
+        if not self._treatment:
+            return {"placed": bool(there)}
+        treated = s.treated & self._targets
+        best = there & treated or treated or there
+        return {"treated": bool(best & treated), "placed": bool(best & there)}
 
-    def _arrivals(self, s: Situation) -> dict[str, float]:
-        """Location -> steps left after arriving there, over the plans whose first stop is there."""
+    def arrivals(self, state: Placed) -> Arrivals:
+        """Return the steps left over the plans that begin at each location; the last situations are remembered."""
+        essence = state.essence(self.watch)
+        arrivals = self._known.get(essence)
+        if arrivals is None:
+            if len(self._known) >= _MOST_SITUATIONS:
+                self._known.clear()
+            arrivals = self._known[essence] = self._found(state.situation(self.watch))
+        return arrivals
+
+    def _found(self, s: Situation) -> Arrivals:
+        """Steps left over the plans that begin at each location."""
         arrivals: dict[str, float] = {}
         for tour in self._tours(s) if s.held is None else self._tours_with(s, s.held):
             place = self._where[tour.stops[0]]
@@ -149,11 +257,11 @@ class Progress:
         if s.held is not None and self._in_the_way(s, s.held):
             for place, cost in self._put_down(s, s.held):
                 arrivals[place] = min(arrivals.get(place, inf), cost)
-        return arrivals
+        return _nearest(arrivals)
 
     def _tours(self, s: Situation) -> Iterator[Tour]:
         """Every plan worth considering with an empty hand."""
-        sources = [(o, r) for r in sorted(s.inside) for o in s.inside[r] & self._targets & self._pickupable]
+        sources = [(o, r) for r in sorted(s.inside) for o in s.inside[r] & self._takeable]
         if self._lamps:
             for _, source in sources:
                 for stand, missing in self._lights(s):
@@ -178,7 +286,7 @@ class Progress:
                     yield Tour((goal,), 1, frozenset({goal}))
                     continue
                 for source, items in s.inside.items():
-                    if items & self._targets & self._pickupable - {held}:
+                    if items & self._takeable - {held}:
                         yield Tour((goal, source, goal), 3, frozenset({goal, source}))
         else:
             yield from self._deliveries(s, held, None)
@@ -243,9 +351,10 @@ class Progress:
             arrivals[place] = min(arrivals.get(place, inf), cost)
             for receptacle in tour.hands & s.closed:
                 through[receptacle][place] = min(through[receptacle].get(place, inf), cost - 1)
+        anywhere = _nearest(arrivals)
         for home in self._homes.get(held, ()):
             place = self._where[home]
-            later = min(_left(place, arrivals), _left(place, through.get(alike.get(home, home), {})))
+            later = min(anywhere.left(place), _nearest(through.get(alike.get(home, home), {})).left(place))
             yield place, (home in s.closed) + 1 + later
 
     def _lights(self, s: Situation) -> list[tuple[str, int]]:
@@ -257,31 +366,28 @@ class Progress:
         walks = sum(here != there for here, there in pairwise(places))
         return float(walks + tour.acts + len(tour.hands & closed))
 
-    def _fits(self, item: str, receptacles: Iterable[str]) -> tuple[str, ...]:
-        """The receptacles, of those given, that an object can be put into."""
-        kinds = self._kinds.get(item, set())
-        return tuple(
-            r for r in receptacles if any(kinds & self._contents.get(k, set()) for k in self._receptacle_kinds[r])
-        )
 
-    @staticmethod
-    def _of_kind(kinds: Mapping[str, set[str]], name: str) -> frozenset[str]:
-        return frozenset(thing for thing, own in kinds.items() if f"{name.lower()}type" in own)
-
-
-def _left(location: str, arrivals: Mapping[str, float]) -> float:
-    """Steps left where the agent stands: begin here, or walk to where a plan begins."""
-    return min(arrivals.get(location, inf), 1.0 + min(arrivals.values(), default=inf))
+def _nearest(costs: dict[str, float]) -> Arrivals:
+    return Arrivals(costs, min(costs.values(), default=inf))
 
 
 def _pairs(facts: Facts, predicate: str) -> Iterator[tuple[str, str]]:
     """The rows of a predicate of two arguments."""
-    return ((first, second) for first, second in facts.get(predicate, _NONE))
+    return ((first, second) for first, second in facts.get(predicate, NO_ROWS))
 
 
-def _collected(facts: Facts, predicate: str) -> dict[str, set[str]]:
+def _collected(facts: Facts, predicate: str) -> dict[str, frozenset[str]]:
     """First argument -> all its second arguments."""
     table: dict[str, set[str]] = {}
     for first, second in sorted(_pairs(facts, predicate)):
         table.setdefault(first, set()).add(second)
-    return table
+    return {first: frozenset(seconds) for first, seconds in table.items()}
+
+
+def _names(facts: Facts, predicate: str) -> frozenset[str]:
+    """The objects that have a property."""
+    return frozenset(row[0] for row in facts.get(predicate, NO_ROWS))
+
+
+def _of_kind(kinds: Mapping[str, frozenset[str]], name: str) -> frozenset[str]:
+    return frozenset(thing for thing, own in kinds.items() if f"{name.lower()}type" in own)

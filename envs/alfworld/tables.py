@@ -37,7 +37,7 @@ class Tables:
         grammar: TextWorld's grammar, with ``UNKNOWN GOAL`` for the goal sentence.
         goals: task type -> PDDL of the goal, with ``{obj}``, ``{recep}`` and ``{toggle}`` to fill in.
         sentences: task type -> templates of the goal sentence.
-        contents: receptacle type -> object types that it can hold, sorted.
+        contents: receptacle type -> object types that it can hold.
         properties: ``Cleanable``, ``Heatable``, ``Coolable``, ``Sliceable``, ``Toggleable`` -> object types.
         openable: receptacle types that can be opened.
         containers: object types that are receptacles too.
@@ -50,7 +50,7 @@ class Tables:
     grammar: str
     goals: dict[str, str]
     sentences: dict[str, tuple[str, ...]]
-    contents: dict[str, tuple[str, ...]]
+    contents: dict[str, frozenset[str]]
     properties: dict[str, frozenset[str]]
     openable: frozenset[str]
     containers: frozenset[str]
@@ -88,7 +88,7 @@ def tables() -> Tables:
         grammar=(root / "data" / "alfred.twl2").read_text(encoding="utf-8"),
         goals={task: goals.gdict[task]["pddl"].replace("#", "-") for task in TASK_TYPES},
         sentences={task: tuple(goals.gdict[task]["templates"]) for task in TASK_TYPES},
-        contents={kind: tuple(sorted(held)) for kind, held in constants.VAL_RECEPTACLE_OBJECTS.items()},
+        contents={kind: frozenset(held) for kind, held in constants.VAL_RECEPTACLE_OBJECTS.items()},
         properties={name: frozenset(kinds) for name, kinds in constants.VAL_ACTION_OBJECTS.items()},
         openable=frozenset(constants.OPENABLE_CLASS_SET),
         containers=frozenset(constants.MOVABLE_RECEPTACLES),

@@ -1,0 +1,189 @@
+"""Many ALFWorld games stepped in one call, on the native engine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.spaces import Tuple
+from gymnasium.utils import seeding
+from gymnasium.vector import AutoresetMode
+
+from credit_gym import rng
+from credit_gym.envs.alfworld.answers import answer
+from credit_gym.envs.alfworld.env import NOTHING_HAPPENS
+from credit_gym.envs.alfworld.native import State, find, step, view
+from credit_gym.envs.alfworld.progress import Arrivals, Progress
+from credit_gym.envs.alfworld.tasks import list_tasks, load_native
+from credit_gym.grouping import BoolArray, FloatArray, IntArray
+from credit_gym.spaces import FreeText
+
+Actions = Sequence[str] | Sequence[int] | IntArray
+Observations = tuple[str, ...]
+
+
+class ALFWorldVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
+    """n copies of :class:`~credit_gym.envs.alfworld.env.ALFWorldEnv`, step for step the same as n single ones.
+
+    A copy that ended is reset by the next ``step``, whose action it ignores (Gymnasium's ``NEXT_STEP`` mode). Copies
+    that play the same game share what has been worked out about it, so groups of rollouts are cheapest.
+
+    Actions are n texts, or (n,) integers: positions in the lists of admissible actions. ``infos`` holds (n,) arrays
+    and, as Gymnasium asks, a mask ``_name`` for each: ``state_key``, ``admissible_actions`` (tuples), ``verifier``,
+    ``distance``, ``invalid``, ``success`` where an episode ended, and the columns of ``task``.
+
+    Args:
+        num_envs: n.
+        split: ``train``, ``valid_seen`` or ``valid_unseen``.
+        num_tasks: how many tasks to generate.
+        task_types: which of the six task types to play, all by default.
+        max_steps: episodes are truncated after this many steps.
+        data: the folder of the real games, by default the variable ``ALFWORLD_DATA``.
+
+    Raises:
+        UnknownNameError: there is no such split or task type.
+        ManifestError: the data folder has no such games.
+    """
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        split: str = "train",
+        num_tasks: int = 120,
+        task_types: Collection[str] | None = None,
+        max_steps: int = 50,
+        data: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.num_envs, self.max_steps = num_envs, max_steps
+        self.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP, "render_modes": []}
+        self.single_observation_space = self.single_action_space = FreeText()
+        self.observation_space = self.action_space = Tuple((FreeText(),) * num_envs)
+        self.tasks = list_tasks(split, num_tasks, task_types, data)
+        self._streams: list[int] = []
+        self._states: list[State] = []
+        self._distances = [0.0] * num_envs
+        self._progress: list[Progress] = []
+        self._arrivals: list[Arrivals] = []
+        self._about = {name: _objects([""] * num_envs) for name in ("id", "split", "goal", "type")}
+        self._steps = np.zeros(num_envs, dtype=np.int64)
+        self._over = np.zeros(num_envs, dtype=np.bool_)
+
+    def reset(
+        self, *, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observations, dict[str, Any]]:
+        """Start n episodes.
+
+        Args:
+            seed: copy i is seeded with ``seed + i``, or with ``seed[i]``; None goes on with the streams of the copies.
+            options: ``{"task": i}`` with the index of one task or of n of them.
+        """
+        if seed is None and not self._streams:
+            seed = seeding.np_random()[1]
+        if seed is not None:
+            seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, (int, np.integer)) else list(seed)
+            if len(seeds) != self.num_envs or any(not isinstance(s, (int, np.integer)) or s < 0 for s in seeds):
+                raise gym.error.Error(
+                    f"The seed of reset() must be one non-negative integer or {self.num_envs} of them."
+                )
+            self._streams = [rng.derive(int(s)) for s in seeds]
+        tasks = [self._drawn(copy) for copy in range(self.num_envs)]
+        if options is not None and "task" in options:
+            tasks = np.broadcast_to(np.asarray(options["task"], dtype=np.int64), self.num_envs).tolist()
+            if any(not 0 <= task < len(self.tasks) for task in tasks):
+                raise gym.error.Error(f'options["task"] must be integers from 0 to {len(self.tasks) - 1}, not {tasks}.')
+        first = load_native(self.tasks[tasks[0]])
+        self._states = [first.game.start] * self.num_envs
+        self._progress = [first.progress] * self.num_envs
+        self._arrivals = [first.progress.arrivals(first.game.start)] * self.num_envs
+        observations = tuple(self._begin(copy, task) for copy, task in enumerate(tasks))
+        self._steps = np.zeros(self.num_envs, dtype=np.int64)
+        self._over = np.zeros(self.num_envs, dtype=np.bool_)
+        nothing = np.zeros(self.num_envs, dtype=np.bool_)
+        return observations, self._infos(np.zeros(self.num_envs), nothing, nothing)
+
+    def step(self, actions: Actions) -> tuple[Observations, FloatArray, BoolArray, BoolArray, dict[str, Any]]:
+        """Move every copy, starting the next episode of those that ended at the step before.
+
+        Args:
+            actions: n texts, or (n,) integers.
+
+        Raises:
+            ResetNeeded: :meth:`reset` was never called.
+        """
+        if not self._streams:
+            raise gym.error.ResetNeeded("There is no episode to step: call reset() first.")
+        if len(actions) != self.num_envs:
+            raise gym.error.InvalidAction(f"step() needs {self.num_envs} actions, not {len(actions)}.")
+        states, distances, progress, arrivals = self._states, self._distances, self._progress, self._arrivals
+        farthest = float(self.max_steps)
+        commands = self._commands(actions)
+        observations, verifier, refused = [NOTHING_HAPPENS] * self.num_envs, [0.0] * self.num_envs, []
+        over = self._over.tolist()
+        for copy, command in enumerate(commands):
+            if over[copy]:
+                observations[copy] = self._begin(copy, self._drawn(copy))
+                continue
+            operator = find(states[copy], command)
+            if operator is None:
+                refused.append(copy)
+                continue
+            state = states[copy] = step(states[copy], operator)
+            observations[copy] = answer(state, operator)
+            arrivals[copy], distance = progress[copy].measured(state, arrivals[copy], operator)
+            if distance != distances[copy]:
+                verifier[copy] = min(distances[copy], farthest) - min(distance, farthest)
+                distances[copy] = distance
+        self._steps = np.where(self._over, 0, self._steps + 1)
+        invalid = np.zeros(self.num_envs, dtype=np.bool_)
+        invalid[refused] = True
+        terminated = np.array([state.won for state in states], dtype=np.bool_)
+        truncated = (self._steps >= self.max_steps) & ~terminated
+        self._over = terminated | truncated
+        infos = self._infos(np.array(verifier), invalid, terminated)
+        return tuple(observations), terminated.astype(np.float64), terminated, truncated, infos
+
+    def _drawn(self, copy: int) -> int:
+        """The task that the stream of a copy draws next."""
+        stream = self._streams[copy] = rng.advance(self._streams[copy])
+        return (rng.mix(stream) >> 32) * len(self.tasks) >> 32
+
+    def _begin(self, copy: int, task: int) -> str:
+        """Start an episode of a copy; return its first observation."""
+        about, game, progress = load_native(self.tasks[task])
+        self._states[copy], self._progress[copy] = game.start, progress
+        self._arrivals[copy], self._distances[copy] = progress.arrivals(game.start), progress.distance(game.start)
+        for name, column in self._about.items():
+            column[copy] = about[name]
+        return str(game.introduction)
+
+    def _commands(self, actions: Actions) -> Iterable[str]:
+        if isinstance(actions[0], str):
+            return [str(action).strip() for action in actions]
+        listed = [view(state).commands for state in self._states]
+        positions = np.asarray(actions, dtype=np.int64).tolist()
+        return [here[i] if 0 <= i < len(here) else "" for here, i in zip(listed, positions, strict=True)]
+
+    def _infos(self, verifier: FloatArray, invalid: BoolArray, won: BoolArray) -> dict[str, Any]:
+        states, everyone = self._states, np.ones(self.num_envs, dtype=np.bool_)
+        task = {name: column.copy() for name, column in self._about.items()}
+        columns = {
+            "state_key": _objects([state.key for state in states]),
+            "admissible_actions": _objects([view(state).commands for state in states]),
+            "verifier": verifier,
+            "distance": np.array(self._distances),
+            "invalid": invalid,
+            "task": task | {f"_{name}": everyone.copy() for name in task},
+        }
+        masks = {f"_{name}": everyone.copy() for name in columns}
+        return columns | masks | {"success": won.copy(), "_success": self._over.copy()}
+
+
+def _objects(values: Sequence[Any]) -> np.ndarray:
+    """A one-dimensional object array, also of tuples."""
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
