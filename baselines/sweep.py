@@ -119,7 +119,7 @@ def check_config(config: Any, where: str = "The configuration") -> dict[str, Any
     for trainer in full["trainers"]:
         if trainer not in TRAINERS:
             raise unknown("trainer", trainer, TRAINERS)
-    known = {spec.id for spec in ENVIRONMENTS if spec.vector_entry_point}
+    known = {spec.id for spec in ENVIRONMENTS if spec.controlled}
     for cell in cells(full):
         if cell.env_id not in known:
             raise unknown("controlled environment", cell.env_id, known)

@@ -16,48 +16,29 @@ class EnvironmentSpec:
         entry_point: ``module:attribute`` of the environment.
         vector_entry_point: the same of its native vector environment, None if there is none.
         summary: one line for listings.
+        controlled: whether its exact model is known (:class:`credit_gym.model.TabularModel`).
     """
 
     id: str
     entry_point: str
     vector_entry_point: str | None
     summary: str
+    controlled: bool = False
 
 
-_VECTOR = "credit_gym.envs.tabular.vector:"
-_TABULAR = "credit_gym.envs.tabular.env:"
+def _controlled(name: str, function: str, summary: str) -> EnvironmentSpec:
+    module = "credit_gym.envs.tabular"
+    return EnvironmentSpec(
+        f"credit/{name}", f"{module}.env:{function}", f"{module}.vector:{function}", summary, controlled=True
+    )
+
 
 ENVIRONMENTS = (
-    EnvironmentSpec(
-        "credit/Stochastic-v0",
-        _TABULAR + "stochastic",
-        _VECTOR + "stochastic",
-        "stages with slips, loops, detours and fatal actions; exact oracle",
-    ),
-    EnvironmentSpec(
-        "credit/StochasticNoisy-v0",
-        _TABULAR + "stochastic_noisy",
-        _VECTOR + "stochastic_noisy",
-        "the same with one verifier reading in ten wrong",
-    ),
-    EnvironmentSpec(
-        "credit/Diagnostic-v0",
-        _TABULAR + "diagnostic",
-        _VECTOR + "diagnostic",
-        "14 tasks, each a disease of credit assignment (task=...)",
-    ),
-    EnvironmentSpec(
-        "credit/WebShopManifest-v0",
-        _TABULAR + "webshop_manifest",
-        _VECTOR + "webshop_manifest",
-        "WebShop-like state machines from a data file",
-    ),
-    EnvironmentSpec(
-        "credit/ALFWorldManifest-v0",
-        _TABULAR + "alfworld_manifest",
-        _VECTOR + "alfworld_manifest",
-        "ALFWorld-like state machines from a data file",
-    ),
+    _controlled("Stochastic-v0", "stochastic", "stages with slips, loops, detours and fatal actions; exact oracle"),
+    _controlled("StochasticNoisy-v0", "stochastic_noisy", "the same with one verifier reading in ten wrong"),
+    _controlled("Diagnostic-v0", "diagnostic", "14 tasks, each a disease of credit assignment (task=...)"),
+    _controlled("WebShopManifest-v0", "webshop_manifest", "WebShop-like state machines from a data file"),
+    _controlled("ALFWorldManifest-v0", "alfworld_manifest", "ALFWorld-like state machines from a data file"),
     EnvironmentSpec(
         "credit/ALFWorld-v0",
         "credit_gym.envs.alfworld.env:ALFWorldEnv",
