@@ -15,10 +15,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from itertools import count, islice
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import gymnasium as gym
@@ -30,6 +34,7 @@ from credit_gym.baselines.experiment import save_json
 from credit_gym.command import run as run_command
 from credit_gym.envs.webshop.env import open_shop
 from credit_gym.envs.webshop.goals import make_goals
+from credit_gym.envs.webshop.search import load_or_build
 from credit_gym.episode import EpisodeBatch
 from credit_gym.report import Table, show, to_markdown
 from credit_gym.scorers import get, names, score
@@ -65,8 +70,9 @@ class Measurement:
         name: what is measured.
         unit: of the values.
         target: what the project holds itself to; None if there is only a rate to report.
-        run: does the work once and returns the amount done (steps, resets, ...); None in ``unit`` "s" or "ms".
-        lower_is_better: True for times.
+        run: does the work once and returns the amount done (steps, resets, ...), None if the time it took is wanted,
+            and what is to be reported where neither is.
+        lower_is_better: True for times and sizes.
     """
 
     name: str
@@ -83,7 +89,7 @@ class Measurement:
             began = time.perf_counter()
             amount = self.run()
             elapsed = time.perf_counter() - began
-            values.append(elapsed if amount is None else amount / elapsed)
+            values.append(elapsed if amount is None else amount if self.lower_is_better else amount / elapsed)
         return statistics.median(values)
 
 
@@ -248,6 +254,48 @@ def webshop() -> Iterator[Measurement]:
     yield Measurement("WebShop, new searches among 10,000 products", "searches/s", 1e3, searches)
 
 
+def webshop_index() -> Iterator[Measurement]:
+    """An index of 100,000 products in new processes, one that builds it and one that maps it; taken once, on Linux."""
+
+    @cache
+    def figures() -> tuple[float, float, float]:
+        context = get_context("spawn")
+        with TemporaryDirectory() as folder, ProcessPoolExecutor(1, context, max_tasks_per_child=1) as process:
+            process.submit(_write_documents, Path(folder)).result()
+            seconds, peak, _ = process.submit(_open_index, Path(folder)).result()
+            _, _, added = process.submit(_open_index, Path(folder)).result()
+        return seconds, peak, added
+
+    lines = ("built", "s", 30.0), ("peak memory of the process", "MB", 600.0), ("added by a second process", "MB", 50.0)
+    for place, (name, unit, target) in enumerate(lines if _MEMORY.exists() else ()):
+        run = partial(lambda place: figures()[place], place)
+        yield Measurement(f"WebShop, index of 100,000 products, {name}", unit, target, run, lower_is_better=True)
+
+
+_MEMORY = Path("/proc/self/smaps_rollup")
+
+
+def _write_documents(folder: Path) -> None:
+    (folder / "documents").write_text("\0".join(open_shop(None, 100_000).catalogue.documents), encoding="utf-8")
+
+
+def _open_index(folder: Path) -> tuple[float, float, float]:
+    """Seconds, peak memory and added private memory (MB) of building or mapping an index and asking it 200 queries."""
+    documents = (folder / "documents").read_text(encoding="utf-8").split("\0")
+    before, began = _memory("Private_"), time.perf_counter()
+    index = load_or_build(documents, folder)
+    seconds = time.perf_counter() - began
+    for document in documents[:200]:
+        index.search(document[:80])
+    return seconds, _memory("VmHWM", Path("/proc/self/status")), _memory("Private_") - before
+
+
+def _memory(kind: str, report: Path = _MEMORY) -> float:
+    """Sum of the entries of a kind that the kernel reports of this process, MB."""
+    lines = (line.split() for line in report.read_text().splitlines() if line.startswith(kind))
+    return sum(int(line[1]) for line in lines) / 1024
+
+
 def vector_environment() -> Iterator[Measurement]:
     """The native vector environment, 16,384 copies, actions as indices."""
     copies, turns = 16_384, 50
@@ -283,7 +331,16 @@ def importing() -> Iterator[Measurement]:
     yield Measurement("python -c 'import credit_gym'", "s", 0.5, run, lower_is_better=True)
 
 
-SECTIONS = (importing, text_environment, webshop, vector_environment, gigpo_against_loops, scorer_rates, table_one)
+SECTIONS = (
+    importing,
+    text_environment,
+    webshop,
+    webshop_index,
+    vector_environment,
+    gigpo_against_loops,
+    scorer_rates,
+    table_one,
+)
 
 
 def main(

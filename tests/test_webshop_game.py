@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterator
 from dataclasses import fields
 from html.parser import HTMLParser
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -258,6 +260,65 @@ def test_the_first_goal_is_drawn_like_the_others_unless_that_is_kept():
     kept = counts(off_by_one=True)
     assert kept[0] == 0
     assert kept[4] >= 12
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=6), st.integers(0, 2**64 - 1))
+def test_the_published_draw_of_goals_is_kept_to_the_letter(weights, bits):
+    """It bisects the cumulated weights with a 0 before them, and takes the last goal for what lies beyond."""
+    cumulated = [0, *accumulate(weights)]
+    published = min(bisect(cumulated, bits * 2.0**-64 * cumulated[-1]), len(cumulated) - 2)
+    assert Lottery(weights, off_by_one=True).draw(bits) == published
+
+
+@pytest.mark.parametrize("query", ["<r>", "<c>", "<c> fashion", "<q> shirts", "<a> soft", "<a>"])
+def test_prefixes_of_queries_are_words_like_any_other(shop, query):
+    _, page, info = opened(shop, f"search[{query}]", compat=True)
+    assert info["invalid"] is False
+    assert body(page) == body(opened(shop, f"search[{query.replace('<', ' ').replace('>', ' ')}]", compat=True)[1])
+
+
+def test_only_buying_earns(shop):
+    env, _, _ = opened(shop)
+    rewards = [env.step(action)[1] for action in (*ITEM, "click[small]", "click[features]", "click[< prev]")]
+    assert rewards == [0.0] * 5
+    assert env.step("click[buy now]")[1] == 1.0
+
+
+def test_options_of_one_name_replace_each_other_and_choosing_twice_changes_nothing(shop):
+    env, _, _ = opened(shop, *ITEM, "click[small]", "click[a | b]", "click[a | b]")
+    assert env.clone_state().state.options == (("size", "a | b"),)
+
+
+PAGES = ("search[shirt 0]", "click[nothing]", "click[next >]")
+
+
+@pytest.mark.parametrize(
+    ("pages", "actions", "shown"),
+    [
+        (0, 0, "3"),
+        (1, 0, "2 3"),
+        (0, 1, "c 3"),
+        (1, 1, "2 c 3"),
+        (1, 2, "b 2 c 3"),
+        (2, 1, "1 2 c 3"),
+        (9, 9, "0 a 1 b 2 c 3"),
+    ],
+)
+def test_earlier_pages_and_actions_come_before_the_page_oldest_first(shop, pages, actions, shown):
+    alone = [opened(shop, *PAGES[:count])[1] for count in range(4)]
+    parts = dict(zip("0123", alone, strict=True)) | dict(zip("abc", PAGES, strict=True))
+    settings = {"num_prev_obs": pages, "num_prev_actions": actions}
+    env, observation, _ = opened(shop, *PAGES, **settings)
+    assert observation == " [SEP] ".join(parts[part] for part in shown.split())
+    fork, *_ = opened(shop, **settings)
+    assert fork.restore_state(env.clone_state())[0] == observation
+    assert fork.step("click[b000000000]")[0] == env.step("click[b000000000]")[0]
+    assert env.reset(seed=0, options={"task": 0})[0] == alone[0]
+
+
+def test_a_negative_history_is_told(shop):
+    with pytest.raises(gym.error.Error, match="0 or more"):
+        opened(shop, num_prev_obs=-1)
 
 
 def test_quirks_are_kept_one_by_one_and_unknown_ones_are_named(shop):

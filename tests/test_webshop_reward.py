@@ -16,6 +16,7 @@ from credit_gym.envs.webshop.records import Product
 from credit_gym.envs.webshop.reward import (
     attributes_met,
     category_match,
+    ceiling,
     match_product,
     reward,
     title_score,
@@ -174,3 +175,110 @@ def test_components_add_up_to_the_reward():
     parts = c["r_att"] * c["w_att"] + c["r_option"] * c["w_option"] + c["r_price"] * c["w_price"]
     assert found.value == pytest.approx(c["r_type"] * parts) == pytest.approx(3 / 4)
     assert match_product(product, BARE, PLAIN).r_price is True
+
+
+@pytest.mark.parametrize(
+    ("bought", "score", "factor"),
+    [
+        ("red shirt", 2 / 2, 1.0),
+        ("shirt", 1 / 2, 1.0),
+        ("hat", 0.0, 0.0),
+    ],
+)
+def test_published_types_of_short_titles(bought, score, factor):
+    found = match_product(replace(BARE, nouns=tuple(bought.split())), replace(BARE, nouns=("red", "shirt")), PLAIN)
+    assert (found.title_score, found.r_type) == (score, factor)
+
+
+@pytest.mark.parametrize(("shared", "total", "score"), [(1, 3, 0.333), (3, 10, 0.3), (3, 20, 0.15), (1, 21, 0.048)])
+def test_published_title_scores_from_the_numbers_of_nouns_behind_them(shared, total, score):
+    wanted_title = tuple(f"noun{place}" for place in range(total))
+    assert title_score(wanted_title[:shared], wanted_title) == pytest.approx(score, abs=0.01)
+
+
+def test_query_and_category_are_compared_whole_and_step_by_step():
+    other = replace(BARE, query="Q", product_category="c › a")
+    found = match_product(other, BARE, PLAIN)
+    assert (found.query_match, found.category_match) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("has", "features", "description", "met"),
+    [
+        (("tea tree", "essential oils", "natural ingredients"), (), "", 3),
+        (("essential oils", "natural ingredients"), (), "", 2),
+        ((), ("This shampoo has Essential Oil and", "smells of lemons"), "Best natural ingredients ever.", 2),
+        ((), (), "", 0),
+    ],
+)
+def test_published_attribute_rewards(has, features, description, met):
+    product = replace(BARE, attributes=has, features=features, description=description)
+    asked = ("tea tree", "essential oil", "natural ingredients")
+    found = worth(product, attributes=asked)
+    assert found.match.n_att == met
+    assert found.components()["r_att"] == pytest.approx(met / 3)
+
+
+@pytest.mark.parametrize(
+    ("asked", "chosen", "share"),
+    [
+        (("grey", "xl", "pack of 12"), ("pack of 12", "grey", "xl"), 1.0),
+        (("grey", "xl", "pack of 12"), ("grey", "xl", "pack of one"), 2 / 3),
+        (("cool powder snow", "xl"), ("powder snow", "xl"), 1.0),
+        ((), ("grey",), None),
+        (("grey", "xl"), (), 0.0),
+    ],
+)
+def test_published_option_rewards(asked, chosen, share):
+    assert worth(wants=wanted(*asked), choices=bought(*chosen)).components()["r_option"] == share
+
+
+@pytest.mark.parametrize(
+    ("value", "colour"),
+    [("", ""), ("forest green", "green"), ("dark red", "dark"), ("silvergrey", "grey"), ("blue, red", "blue"),
+     ("13-inch black", "black"), ("xx-large", "xx-large"), ("10", "10")],
+)  # fmt: skip
+def test_published_colours_and_sizes(value, colour):
+    assert normalise(value) == colour
+
+
+def test_options_nobody_asked_for_cost_nothing():
+    assert worth(choices=bought("red", "xl")).value == worth().value == 1.0
+
+
+def test_one_chosen_value_may_meet_several_wants():
+    assert worth(wants=wanted("large", "x-large"), choices=bought("x-large")).n_opt == 2
+
+
+def test_a_number_of_pieces_is_met_by_a_like_number():
+    assert worth(wants=wanted("pack of 6"), choices=bought("pack of 12")).n_opt == 1
+
+
+def test_the_price_may_be_the_limit_itself():
+    assert worth(price_upper=BARE.price).match.r_price is True
+
+
+def test_a_factor_of_nought_takes_everything_else_with_it():
+    product = replace(BARE, nouns=("sofa",), attributes=("soft",))
+    found = worth(product, attributes=("soft",), wants=wanted("xl"), choices=bought("xl"))
+    assert (found.match.query_match, found.match.n_att, found.n_opt, found.value) == (True, 1, 1, 0.0)
+
+
+def test_what_broke_the_published_reward_earns_a_plain_one():
+    """No wanted attribute divided by zero there, and a limit of 0 dollars added None."""
+    assert worth(wants=wanted("xl"), choices=bought("xl")).components()["r_att"] is None
+    assert worth(attributes=("round",), price_upper=0.0).value == 0.0
+
+
+@given(
+    st.lists(st.sampled_from(["soft", "round", "essential oil"]), max_size=3).map(tuple),
+    st.lists(st.sampled_from(["shirt", "cotton", "hat"]), max_size=3).map(tuple),
+    st.sampled_from([5.0, 10.0]),
+)
+def test_the_quick_bound_is_never_below_the_reward(attributes, nouns, limit):
+    product = replace(BARE, attributes=("soft",), nouns=nouns, product_category="z", query="other")
+    goal = replace(PLAIN, attributes=attributes, wants=wanted("xl"), price_upper=limit)
+    found = reward(product, BARE, goal, bought("xl"))
+    assert ceiling(product, BARE, goal) >= found.value
+    if found.match.n_att == len(attributes):
+        assert ceiling(product, BARE, goal) == found.value

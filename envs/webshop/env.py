@@ -38,6 +38,7 @@ class Snapshot(NamedTuple):
     steps: int
     verifier: float
     invalid: bool
+    past: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +72,8 @@ class WebShopEnv(TextEnv):
         compat: True keeps the oddities of the published environment, a collection of names keeps those
             (:class:`~credit_gym.envs.webshop.game.Quirks`).
         show_attributes: whether a product's page leads to its attributes.
+        num_prev_obs: show so many earlier pages, and
+        num_prev_actions: so many earlier actions, before each page, oldest first and with ``[SEP]`` between them.
         catalogue_seed: seed of the invented catalogue and of the drawn prices.
         data: the folder of the published files. By default the variable ``WEBSHOP_DATA``; where that is unset, the
             catalogue is invented.
@@ -93,6 +96,8 @@ class WebShopEnv(TextEnv):
         max_goals: int | None = None,
         compat: bool | Collection[str] = False,
         show_attributes: bool = False,
+        num_prev_obs: int = 0,
+        num_prev_actions: int = 0,
         catalogue_seed: int = 0,
         data: str | os.PathLike[str] | None = None,
         expert: bool = True,
@@ -101,6 +106,8 @@ class WebShopEnv(TextEnv):
         super().__init__(render_mode=render_mode)
         if observation not in _SHOW:
             raise unknown("observation mode", observation, _SHOW)
+        if min(num_prev_obs, num_prev_actions) < 0:
+            raise gym.error.Error("num_prev_obs and num_prev_actions count what is shown again: make them 0 or more.")
         folder = data if data is not None else os.environ.get("WEBSHOP_DATA") or None
         shop = open_shop(None if folder is None else Path(folder), num_products, catalogue_seed)
         self.max_steps = max_steps
@@ -108,6 +115,8 @@ class WebShopEnv(TextEnv):
         self.game = Game(shop.catalogue, shop.index, Quirks.of(compat), show_attributes=show_attributes)
         self._show = _SHOW[observation]
         self._expert = expert
+        self._shown_again = (num_prev_obs, num_prev_actions)
+        self._remembered = 2 * max(self._shown_again) + 1
         self._lottery = Lottery([goal.weight for goal in self.goals], off_by_one=self.game.quirks.skip_first_goal)
         self._progress_of = lru_cache(1024)(lambda task: Progress(self.game, self.goals[task]))
         self._task = -1
@@ -115,6 +124,7 @@ class WebShopEnv(TextEnv):
         self._steps = 0
         self._verifier = 0.0
         self._invalid = False
+        self._past: tuple[str, ...] = ()  # pages and the actions between them; the last page is the open one
 
     @property
     def num_tasks(self) -> int:
@@ -140,7 +150,8 @@ class WebShopEnv(TextEnv):
             raise gym.error.ResetNeeded("There is no episode under way: call reset() first.")
         worth = self._worth
         after = self.game.move(before, action)
-        observation, info = self._at(before if after is None else after, self._steps + 1, invalid=after is None)
+        past = (*self._past, action)
+        observation, info = self._at(before if after is None else after, self._steps + 1, past, invalid=after is None)
         info["verifier"] = self._verifier = self._worth - worth
         bought = after is not None and after.page == "done"
         earned = self._outlook.now if bought else 0 if self.game.quirks.integer_zero else 0.0
@@ -158,13 +169,14 @@ class WebShopEnv(TextEnv):
         """
         if self._state is None:
             raise gym.error.ResetNeeded("There is no episode to clone: call reset() first.")
-        return Snapshot(self.stream, self._task, self._state, self._steps, self._verifier, self._invalid)
+        past = self._past[:-1]
+        return Snapshot(self.stream, self._task, self._state, self._steps, self._verifier, self._invalid, past)
 
     def restore_state(self, state: Snapshot) -> Moment:
         """Continue from a clone, which may come from another environment with the same shop and goals."""
         self.stream = state.stream
         self._load(state.task)
-        return self._at(state.state, state.steps, state.verifier, invalid=state.invalid)
+        return self._at(state.state, state.steps, state.past, state.verifier, invalid=state.invalid)
 
     def _checked(self, task: object) -> int:
         if isinstance(task, bool) or not isinstance(task, (int, np.integer)) or not 0 <= task < len(self.goals):
@@ -179,8 +191,10 @@ class WebShopEnv(TextEnv):
             self._heading_text = show_text(self._heading)
             self._searches = [f"search[{query}]" for query in self._progress.queries]
 
-    def _at(self, state: State, steps: int, verifier: float = 0.0, *, invalid: bool = False) -> Moment:
-        """Move to a moment of an episode; return its observation and info."""
+    def _at(
+        self, state: State, steps: int, past: tuple[str, ...] = (), verifier: float = 0.0, *, invalid: bool = False
+    ) -> Moment:
+        """Move to a moment of an episode, which pages and actions came before; return its observation and info."""
         self._state, self._steps, self._verifier, self._invalid = state, steps, verifier, invalid
         self._outlook = outlook = self._progress.outlook(state, self.max_steps - steps)
         best, done = outlook.best, state.page == "done"
@@ -200,7 +214,17 @@ class WebShopEnv(TextEnv):
             info["reward_components"] = self._progress.reward(state.product, state.options).components()
         if done or steps >= self.max_steps:
             info["success"] = done and outlook.now == 1.0
-        return self._observe(state), info
+        self._past = (*past, self._observe(state))[-self._remembered :]
+        return self._with_history(), info
+
+    def _with_history(self) -> str:
+        """The open page, after the pages and actions that are to be shown again."""
+        if len(self._past) == 1:
+            return self._past[0]
+        ages = range(len(self._past) - 1, -1, -1)  # those of actions are odd
+        return SEPARATOR.join(
+            text for age, text in zip(ages, self._past, strict=True) if age <= 2 * self._shown_again[age % 2]
+        )
 
     def _observe(self, state: State) -> str:
         return self._show(self, state)

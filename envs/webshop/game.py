@@ -200,7 +200,7 @@ class Game:
         more = self.quirks.endless_results or number * PAGE_SIZE < len(hits)
         products = [self.catalogue.products[hit] for hit in shown]
         moves: dict[str, Move] = {HOME: _home, PREVIOUS: partial(_turn, -1), NEXT: partial(_turn, 1)}
-        links = {product.asin: partial(_open, hit) for product, hit in zip(products, shown, strict=True)}
+        links = {product.asin: _opening(hit) for product, hit in zip(products, shown, strict=True)}
         return _view(results_page(products, number, len(hits), more=more), moves, links)
 
     def _item_view(self, product: int) -> View:
@@ -228,11 +228,16 @@ def _view(
     options = {node.text: (node.name, node.text) for node in nodes if node.kind == "option"}
     moves |= {text: partial(_choose, choice) for text, choice in options.items()}
     moves |= labels
-    actions = tuple(
-        f"click[{text}]" for text in moves if text != "search" and parse(f"click[{text}]") == ("click", text)
-    )
-    choices = tuple(choice for text, choice in options.items() if text not in labels and f"click[{text}]" in actions)
+    actions = tuple(action for text in moves if (action := _click(text)))
+    choices = tuple(choice for text, choice in options.items() if text not in labels and _click(text))
     return View(nodes, show_text(nodes), moves, actions, choices)
+
+
+@lru_cache(maxsize=1 << 16)
+def _click(text: str) -> str:
+    """The action that clicks on a text, "" if none can."""
+    action = f"click[{text}]"
+    return action if text != "search" and parse(action) == ("click", text) else ""
 
 
 def _stay(state: State) -> State:
@@ -250,6 +255,11 @@ def _turn(by: int, state: State) -> State:
 def _open(product: int, state: State) -> State:
     options = state.options if product == state.product else ()
     return state._replace(page="item", product=product, options=options, visited=state.visited | {product})
+
+
+@lru_cache(maxsize=1 << 14)
+def _opening(product: int) -> Move:
+    return partial(_open, product)
 
 
 def _choose(choice: Choice, state: State) -> State:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import lru_cache
 from html import escape
 from typing import Literal, NamedTuple
 
@@ -45,8 +46,14 @@ def results_page(products: Sequence[Product], number: int, total: int, *, more: 
     if more:
         nodes.append(Node("button", NEXT))
     for product in products:
-        nodes += Node("link", product.asin), Node("text", product.title), Node("text", product.price_tag)
+        nodes += _entry(product)
     return tuple(nodes)
+
+
+@lru_cache(maxsize=1 << 14)
+def _entry(product: Product) -> tuple[Node, ...]:
+    """A product among the results; most are found again and again."""
+    return Node("link", product.asin), Node("text", product.title), Node("text", product.price_tag)
 
 
 def item_page(product: Product, *, attributes: bool) -> tuple[Node, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -12,7 +13,7 @@ from credit_gym.envs.webshop.game import Game, Page, State
 from credit_gym.envs.webshop.goals import Goal
 from credit_gym.envs.webshop.nouns import bundled_nouns
 from credit_gym.envs.webshop.pages import BUY, HOME, NEXT, PAGE_SIZE, PREVIOUS
-from credit_gym.envs.webshop.reward import Choice, Match, Reward, match_product, priced, reward, wants_met
+from credit_gym.envs.webshop.reward import Choice, Match, Reward, ceiling, match_product, priced, reward, wants_met
 
 _CLAUSE = re.compile(r", and price lower than [\d.]+ dollars$")
 _FRONT = re.compile(r"[,;]| that ")
@@ -76,7 +77,8 @@ class Progress:
 
     Rewards are exact. So are distances, given what a search may be: one of the queries that the environment offers, or
     the title of the product that the goal was written about (where that cannot earn 1, of those that earn most). Where
-    too few steps are left to earn the most, new searches are looked at for those products alone.
+    too few steps are left to earn the most, new searches are looked at for those products alone; where enough are left,
+    no other product is looked at.
 
     Args:
         game: the shop.
@@ -89,17 +91,23 @@ class Progress:
         self._goal = goal
         self._products = game.catalogue.products
         self._by_name = not game.quirks.ignore_option_names
-        self._matches: dict[int, tuple[Match, float]] = {}
         self._ladders: dict[tuple[int, tuple[Choice, ...]], tuple[Prospect, ...]] = {}
-        self._least = 2 if goal.wants else 1  # steps on the page of a product that is to earn 1, buying included
         self._met = lru_cache(4096)(self._wants_met)
         self._outlook = lru_cache(1024)(self._unhurried)
-        self._full_hits = lru_cache(256)(self._find_full_hits)
-        self._full = self._most(goal.product) == 1.0
-        self._searches = tuple(sorted(self._find_searches(), key=lambda route: route.steps))
-        self._searches_again = tuple(route._replace(steps=route.steps + 1, action=_HOME) for route in self._searches)
-        longest = max((rung.steps for rung in self._ladder(goal.product, ())), default=0)
-        self._longest = longest + max((route.steps for route in self._searches_again), default=0)
+        self._bound = lru_cache(4096)(self._ceiling)
+        self._earns_most = lru_cache(4096)(self._is_best)
+        self._best_hits = lru_cache(256)(self._find_best_hits)
+        targets, self._top = self._worth_searching()
+        # The fewest steps on the page of a product that is to earn 1, nothing being chosen there yet.
+        self._least = 2 if goal.wants and self._top == 1.0 else 1
+        self._searches = tuple(sorted(self._find_searches(targets), key=self._length))
+        self._elsewhere = self._searches  # the ways to them from a page without a search field
+        if not game.quirks.search_anywhere:
+            again = (route._replace(steps=route.steps + 1, action=_HOME) for route in self._searches)
+            self._elsewhere = tuple(dict.fromkeys(again))
+        self._enough = self._length(self._elsewhere[0]) if self._elsewhere else math.inf
+        shortest = (route for route in self._elsewhere if self._length(route) == self._enough)
+        self._shortest = tuple({route.action: route for route in shortest}.values())
 
     def reward(self, product: int, options: tuple[Choice, ...]) -> Reward:
         """Return the reward of buying a product with some options now."""
@@ -132,7 +140,9 @@ class Progress:
         """The best purchase within ``left`` steps, and every first action of a shortest way to it."""
         best, ways = NOTHING, list[Route]()
         for route in self._routes(state, left):
-            if best.reward == 1.0 and best.steps < route.steps + self._least:
+            if best.reward == self._top and best.steps < route.steps + (1 if route.options else self._least):
+                continue
+            if best.reward > self._bound(route.product):
                 continue
             found = self._along(route, left)
             if found.reward > best.reward or (found.reward == best.reward > 0.0 and found.steps < best.steps):
@@ -167,7 +177,7 @@ class Progress:
         key = (product, options)
         ladder = self._ladders.get(key)
         if ladder is None:
-            match, _ = self._match(product)
+            match = self._match(product)
             counts = self._options_met(product, options) if match.r_type > 0.0 else {}
             rungs: list[Prospect] = []
             for clicks, met in sorted(counts.items()):
@@ -202,13 +212,12 @@ class Progress:
     def _wants_met(self, name: str, value: str) -> int:
         return wants_met((name, value), self._goal.wants, by_name=self._by_name)
 
-    def _match(self, product: int) -> tuple[Match, float]:
-        """What a product brings before any option is chosen, and what it earns with every option met."""
-        found = self._matches.get(product)
-        if found is None:
-            match = match_product(self._products[product], self._products[self._goal.product], self._goal)
-            found = self._matches[product] = match, priced(match, len(self._goal.wants), self._goal).value
-        return found
+    def _match(self, product: int) -> Match:
+        """What a product brings before any option is chosen."""
+        return match_product(self._products[product], self._products[self._goal.product], self._goal)
+
+    def _ceiling(self, product: int) -> float:
+        return ceiling(self._products[product], self._products[self._goal.product], self._goal)
 
     def _routes(self, state: State, left: int) -> Iterator[Route]:
         """The ways to products."""
@@ -216,52 +225,66 @@ class Progress:
             yield from self._searches
             return
         depth = _DEPTH[state.page]  # steps back to the results
-        if depth:
+        # With time for a new search that ends in the highest reward, only what earns as much as soon can be better.
+        hurried = left < self._enough
+        if depth and (hurried or self._earns_most(state.product)):
             yield Route(depth - 1, "" if depth == 1 else _PREVIOUS, state.product, state.options)
-        if self._game.quirks.search_anywhere:
-            yield from self._searches
-        yield from self._searches_again
-        # With time for a new search that ends in a reward of 1, only results that earn as much can be better.
-        hurried = not self._full or not self._searches or left < self._longest
-        hits = enumerate(self._game.hits(state.query)) if hurried else self._full_hits(state.query)
-        forgets = self._game.quirks.forget_options and depth > 0
-        for place, hit in hits:
-            turns = place // PAGE_SIZE + 1 - state.number
+        yield from self._elsewhere if hurried else self._shortest
+        kept = state.product if state.options and not depth else -1  # from its own page no other way is as short
+        hits = self._hits(state.query, state.number) if hurried or kept >= 0 else ()
+        if not hurried:
+            best = self._best_hits(state.query, state.number)
+            hits = (*(best[:1] if depth else best), *(hit for hit in hits if hit[1] == kept))
+        for turns, hit in hits:
             steps = depth + abs(turns) + 1
-            if steps >= left:
-                continue
-            action = _PREVIOUS if depth or turns < 0 else _NEXT if turns else self._click(hit)
-            options = state.options if hit == state.product and not forgets else ()
-            yield Route(steps, action, hit, options)
+            if steps < left:
+                action = _PREVIOUS if depth or turns < 0 else _NEXT if turns else self._click(hit)
+                yield Route(steps, action, hit, state.options if hit == kept else ())
 
     def _click(self, product: int) -> str:
         return f"click[{self._products[product].asin.lower()}]"
 
-    def _find_full_hits(self, query: str) -> tuple[tuple[int, int], ...]:
-        """``(place, product)`` of the results that may earn 1."""
-        return tuple((place, hit) for place, hit in enumerate(self._game.hits(query)) if self._match(hit)[1] == 1.0)
+    def _hits(self, query: str, number: int) -> tuple[tuple[int, int], ...]:
+        """``(pages to turn, product)`` of the results of a search, one of whose pages is open."""
+        return tuple((place // PAGE_SIZE + 1 - number, hit) for place, hit in enumerate(self._game.hits(query)))
 
-    def _find_searches(self) -> Iterator[Route]:
-        """The searches that lead to a product worth a search, from a page with a search field, shortest first."""
-        targets, most = self._worth_searching()
+    def _find_best_hits(self, query: str, number: int) -> tuple[tuple[int, int], ...]:
+        """Those of the results that earn the most the soonest; none if a new search is sooner."""
+        best, soonest = list[tuple[int, int]](), self._enough
+        for turns, hit in sorted(self._hits(query, number), key=lambda hit: abs(hit[0])):
+            route = Route(abs(turns) + 1, "", hit, ())
+            if route.steps + self._least > soonest or not self._earns_most(hit):
+                continue
+            steps = self._length(route)
+            if steps <= soonest:
+                best = [*(best if steps == soonest else ()), (turns, hit)]
+                soonest = steps
+        return tuple(best)
+
+    def _find_searches(self, targets: list[int]) -> Iterator[Route]:
+        """The searches that lead to a product worth a search, from a page with a search field."""
         titles = (query_for(self._products[target].title) for target in targets)
         found = {query: self._game.hits(query) for query in (*self.queries, *titles) if query}
         places = [hits.index(target) for hits in found.values() for target in targets if target in hits]
         pages = min(places, default=0) // PAGE_SIZE + 1  # a product further back takes more steps
         for query, hits in found.items():
             for place, hit in enumerate(hits[: pages * PAGE_SIZE]):
-                if hit in targets or (self._match(hit)[1] >= most > 0.0 and self._most(hit) == most):
+                if self._earns_most(hit):
                     yield Route(2 + place // PAGE_SIZE, f"search[{query}]", hit, ())
+
+    def _length(self, route: Route) -> int:
+        """Steps until the most is earned at the end of a route."""
+        return route.steps + self._ladder(route.product, route.options)[-1].steps
 
     def _worth_searching(self) -> tuple[list[int], float]:
         """The wanted product if it can earn 1, else up to ten of those that earn the most; and how much that is."""
-        own = self._goal.product
-        if self._full:
-            return [own], 1.0
+        own, goal = self._goal.product, self._goal
         targets, most = [own], self._most(own)
-        for number, product in enumerate(self._products):
-            match = match_product(product, self._products[own], self._goal)  # not kept: there may be a million
-            if number == own or priced(match, len(self._goal.wants), self._goal).value < most:
+        for number, product in enumerate(self._products if most < 1.0 else ()):
+            # Neither is kept: there may be a million.
+            if number == own or ceiling(product, self._products[own], goal) < most:
+                continue
+            if priced(match_product(product, self._products[own], goal), len(goal.wants), goal).value < most:
                 continue
             found = self._most(number)
             if found > most:
@@ -269,6 +292,13 @@ class Progress:
             elif found == most > 0.0:
                 targets.append(number)
         return targets[:PAGE_SIZE], most
+
+    def _is_best(self, product: int) -> bool:
+        """Whether no purchase earns more than this product at its best."""
+        if self._top == 0.0 or self._bound(product) < self._top:
+            return False
+        every = priced(self._match(product), len(self._goal.wants), self._goal).value
+        return every >= self._top and self._most(product) == self._top
 
     def _most(self, product: int) -> float:
         """The most that buying a product can earn."""

@@ -106,12 +106,23 @@ def priced(match: Match, n_opt: int, goal: Goal) -> Reward:
 
 def match_product(product: Product, wanted: Product, goal: Goal) -> Match:
     """Return what a product brings before any option is chosen."""
+    r_type, title, query, category = _kind(product, wanted)
+    affordable = product.price <= goal.price_upper
+    return Match(r_type, attributes_met(product, goal.attributes), affordable, title, query, category)
+
+
+def ceiling(product: Product, wanted: Product, goal: Goal) -> float:
+    """Return what a product would earn with every attribute and every option: quick to tell, and never too low."""
+    asked = len(goal.attributes) + len(goal.wants)
+    return _kind(product, wanted)[0] * (asked + (product.price <= goal.price_upper)) / (asked + 1)
+
+
+def _kind(product: Product, wanted: Product) -> tuple[float, float, bool, bool]:
+    """The factor for being the wanted kind of thing, and what it comes from: title score, query, category."""
     title = title_score(product.nouns, wanted.nouns)
     query = product.query == wanted.query
     category = category_match(product.product_category, wanted.product_category)
-    r_type = type_factor(title, query_match=query, category_match=category)
-    affordable = product.price <= goal.price_upper
-    return Match(r_type, attributes_met(product, goal.attributes), affordable, title, query, category)
+    return type_factor(title, query_match=query, category_match=category), title, query, category
 
 
 def type_factor(title: float, *, query_match: bool, category_match: bool) -> float:
@@ -128,6 +139,7 @@ def title_score(bought: Iterable[str], wanted: tuple[str, ...]) -> float:
     return len(set(wanted).intersection(bought)) / len(wanted) if wanted else _WITHOUT_NOUNS
 
 
+@lru_cache(maxsize=1 << 16)
 def category_match(first: str, second: str) -> bool:
     """Return whether two paths "A › B › C" share at least two different steps, wherever they stand."""
     return len(_steps(first) & _steps(second)) >= 2
@@ -138,10 +150,7 @@ def attributes_met(product: Product, attributes: tuple[str, ...]) -> int:
 
     The texts are lower-cased and the attribute is not, as published.
     """
-    return sum(
-        any(similar(attribute, wanted) for attribute in product.attributes) or _says(product, wanted)
-        for wanted in attributes
-    )
+    return sum(_has(product, wanted) for wanted in attributes)
 
 
 def wants_met(choice: Choice, wants: tuple[Want, ...], *, by_name: bool) -> int:
@@ -159,9 +168,11 @@ def wants_met(choice: Choice, wants: tuple[Want, ...], *, by_name: bool) -> int:
     )
 
 
-def _says(product: Product, wanted: str) -> bool:
+@lru_cache(maxsize=1 << 16)
+def _has(product: Product, wanted: str) -> bool:
     return (
-        wanted in product.title.lower()
+        any(similar(attribute, wanted) for attribute in product.attributes)
+        or wanted in product.title.lower()
         or wanted in " ".join(product.features).lower()
         or wanted in product.description.lower()
     )

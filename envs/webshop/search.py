@@ -121,19 +121,20 @@ class Index:
     def scores(self, query: str) -> npt.NDArray[np.float32]:
         """Return the BM25 score of every document, (N,) float32 in the order of their ids, 0 where no term occurs."""
         postings = self.postings
-        documents, gains = [], []
         counts = Counter(analyse(query))
         hashes = np.array([_hash(term) for term in counts], dtype=np.uint64)
         places = np.searchsorted(postings.term, hashes)
-        for place, wanted, count in zip(places, hashes, counts.values(), strict=True):
-            if place < postings.term.size and postings.term[place] == wanted:
-                pairs = slice(postings.offsets[place], postings.offsets[place + 1])
-                weight = np.float32(count) * postings.idf[place]
-                documents.append(postings.document[pairs])
-                gains.append(weight - weight / postings.saturation[pairs])
-        if not documents:
+        known = np.flatnonzero(places < postings.term.size)
+        known = known[postings.term[places[known]] == hashes[known]]
+        if not known.size:
             return np.zeros(len(self), dtype=np.float32)
-        total = np.bincount(np.concatenate(documents), np.concatenate(gains), minlength=len(self))
+        places = places[known]
+        first, last = postings.offsets[places], postings.offsets[places + 1]
+        pairs = [slice(*ends) for ends in zip(first.tolist(), last.tolist(), strict=True)]
+        weight = np.fromiter(counts.values(), dtype=np.float32, count=len(counts))[known] * postings.idf[places]
+        weight = np.repeat(weight, last - first)
+        gain = weight - weight / np.concatenate([postings.saturation[pair] for pair in pairs])
+        total = np.bincount(np.concatenate([postings.document[pair] for pair in pairs]), gain, minlength=len(self))
         return total.astype(np.float32)
 
     def _rank(self, query: str, k: int) -> tuple[int, ...]:
