@@ -120,11 +120,11 @@ def test_alfworlds_own_environment_plays_the_written_games_alike(tmp_path):
     assert run.stdout.endswith("alike\n"), run.stderr[-2000:]
 
 
-def rollout(env: ALFWorldEnv, task: int) -> tuple[str, float]:
-    """Play one short random episode; return where it ends."""
+def rollout(env: ALFWorldEnv, task: int, steps: int = 8) -> tuple[str, float]:
+    """Play one random episode; return where it ends."""
     random = Random(task)
     _, info = env.reset(options={"task": task})
-    for _ in range(8):
+    for _ in range(steps):
         _, _, over, _, info = env.step(random.choice(info["admissible_actions"]))
         if over:
             break
@@ -149,12 +149,12 @@ def test_five_hundred_games_do_not_grow():
     env = ALFWorldEnv(num_tasks=500, expert=False)
     tracemalloc.start()
     for task in range(500):
-        rollout(env, task)
+        rollout(env, task, steps=50)
     gc.collect()
     first = tracemalloc.get_traced_memory()[0]
     for _ in range(2):
         for task in range(500):
-            rollout(env, task)
+            rollout(env, task, steps=50)
     gc.collect()
     grown = tracemalloc.get_traced_memory()[0] - first
     tracemalloc.stop()

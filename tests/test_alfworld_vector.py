@@ -77,3 +77,21 @@ def test_it_is_what_make_vec_makes():
 def test_it_must_be_reset_first():
     with pytest.raises(gym.error.ResetNeeded):
         ALFWorldVectorEnv(2, num_tasks=2).step(["look", "look"])
+
+
+def test_what_is_not_asked_for_is_left_out_and_changes_nothing_else():
+    full = ALFWorldVectorEnv(4, num_tasks=6, max_steps=9)
+    bare = ALFWorldVectorEnv(4, num_tasks=6, max_steps=9, admissible=False, verifier=False)
+    draws = np.random.default_rng(0)
+    played, quick = full.reset(seed=1), bare.reset(seed=1)
+    for _ in range(30):
+        infos, kept = played[-1], quick[-1]
+        assert quick[0] == played[0]
+        for mine, theirs in zip(quick[1:-1], played[1:-1], strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+        left_out = {"admissible_actions", "verifier", "distance"}
+        assert infos.keys() - kept.keys() == left_out | {f"_{name}" for name in left_out}
+        assert list(kept["state_key"]) == list(infos["state_key"])
+        assert [bare.admissible_actions(i) for i in range(4)] == list(infos["admissible_actions"])
+        actions = draws.integers([len(here) for here in infos["admissible_actions"]])
+        played, quick = full.step(actions), bare.step(actions)

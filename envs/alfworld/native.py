@@ -17,7 +17,17 @@ from credit_gym.envs.alfworld.keys import Replay
 from credit_gym.envs.alfworld.layout import Layout
 from credit_gym.envs.alfworld.problem import Facts, Row
 from credit_gym.envs.alfworld.progress import Situation, Watch
-from credit_gym.envs.alfworld.rules import AS_BEFORE, EMPTY, Deed, Operator, members, operator, possible, visible
+from credit_gym.envs.alfworld.rules import (
+    AS_BEFORE,
+    EMPTY,
+    Deed,
+    Operator,
+    members,
+    operator,
+    phrase,
+    possible,
+    visible,
+)
 from credit_gym.errors import ManifestError
 
 K = TypeVar("K")
@@ -31,10 +41,17 @@ _MOST_LISTINGS = 128
 
 
 class View(NamedTuple):
-    """What can be typed at one place: all commands, sorted, and the operators of those that are not ``go to``."""
+    """What can be typed at one place, ``go to`` aside.
 
-    commands: tuple[str, ...]
-    operators: dict[str, Operator]
+    Attributes:
+        before: the commands that sort before ``go to``, sorted.
+        after: those that sort after it, sorted.
+        deeds: what each of them does.
+    """
+
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    deeds: dict[str, Deed]
 
 
 class NativeGame:
@@ -58,13 +75,18 @@ class NativeGame:
         self.checked_receptacle: int = self.checked_location + len(layout.locations)
         self.checked_thing: int = self.checked_receptacle + len(layout.receptacles)
         located = [receptacle for receptacle, location in enumerate(layout.location_of) if location >= 0]
-        self.goto = {deed.command: deed for deed in (operator(self, ("gotolocation", 0, r)) for r in located)}
+        walks = [("gotolocation", 0, receptacle) for receptacle in located]
+        self.goto = {typed: operator(self, walk, typed) for walk in walks for typed in [phrase(self, walk)]}
         self.elsewhere = [
             tuple(sorted(command for command, deed in self.goto.items() if deed.goes != location))
             for location in range(len(layout.locations))
         ]
-        self.visible = [visible(self, location) for location in range(len(layout.locations))]
+        self.visible = {
+            holding: [visible(self, location, holding) for location in range(len(layout.locations))]
+            for holding in (False, True)
+        }
         self.views: dict[int, View] = {}
+        self.typed: dict[Deed, tuple[str, Deed]] = {}
         self.operators: dict[Deed, Operator] = {}
         self.listings: dict[int, str] = {}
         self.marks: dict[int, int] = {}
@@ -83,11 +105,18 @@ class NativeGame:
         """The text that opens the game."""
         return introduction(self)
 
+    def command(self, deed: Deed) -> tuple[str, Deed]:
+        """Return how a deed is typed, and the deed: one tuple for all equal ones."""
+        found = self.typed.get(deed)
+        if found is None:
+            found = _kept(self.typed, deed, (phrase(self, deed), deed), _MOST_OPERATORS)
+        return found
+
     def operator(self, deed: Deed) -> Operator:
         """Return the operator of a deed."""
         found = self.operators.get(deed)
         if found is None:
-            found = _kept(self.operators, deed, operator(self, deed), _MOST_OPERATORS)
+            found = _kept(self.operators, deed, operator(self, deed, self.command(deed)[0]), _MOST_OPERATORS)
         return found
 
     def fulfilled(self, facts: int) -> bool:
@@ -212,21 +241,36 @@ class State:
 
 def commands(state: State) -> dict[str, Operator]:
     """Return the admissible commands of a state, sorted, each with what it does."""
-    here = view(state)
-    return {command: here.operators.get(command) or state.game.goto[command] for command in here.commands}
+    game, deeds = state.game, view(state).deeds
+    return {
+        command: game.operator(deeds[command]) if command in deeds else game.goto[command]
+        for command in admissible(state)
+    }
 
 
 def admissible(state: State) -> tuple[str, ...]:
     """Return everything that can be typed in a state, sorted."""
-    return view(state).commands
+    here = view(state)
+    return (*here.before, *state.game.elsewhere[state.at], *here.after)
+
+
+def listed(state: State, position: int) -> str:
+    """Return one of the admissible commands by its position; the empty text if there is none."""
+    here, elsewhere = view(state), state.game.elsewhere[state.at]
+    for commands in (here.before, elsewhere, here.after) if position >= 0 else ():
+        if position < len(commands):
+            return commands[position]
+        position -= len(commands)
+    return ""
 
 
 def find(state: State, command: str) -> Operator | None:
     """Return what a command does in a state, None if it is not admissible."""
     operator = state.game.goto.get(command)
-    if operator is None:
-        return view(state).operators.get(command)
-    return None if operator.goes == state.at else operator
+    if operator is not None:
+        return None if operator.goes == state.at else operator
+    deed = view(state).deeds.get(command)
+    return None if deed is None else state.game.operator(deed)
 
 
 def step(state: State, operator: Operator) -> State:
@@ -277,18 +321,16 @@ def view(state: State) -> View:
     found = state.view
     if found is None:
         game = state.game
-        pattern = state.bits & game.visible[state.at]
+        pattern = state.bits & game.visible[state.held != EMPTY][state.at]
         found = state.view = game.views.get(pattern) or _kept(game.views, pattern, _made(state), _MOST_VIEWS)
     return found
 
 
 def _made(state: State) -> View:
-    game = state.game
-    deeds = {operator.command: operator for operator in map(game.operator, possible(state))}
-    elsewhere = game.elsewhere[state.at]
+    deeds = dict(map(state.game.command, possible(state)))
     commands = sorted(deeds)
-    cut = bisect(commands, elsewhere[0]) if elsewhere else 0
-    return View((*commands[:cut], *elsewhere, *commands[cut:]), deeds)
+    cut = bisect(commands, "go to ")
+    return View(tuple(commands[:cut]), tuple(commands[cut:]), deeds)
 
 
 def _all(bits: int, numbers: frozenset[int]) -> bool:

@@ -81,7 +81,7 @@ def display_names(identifiers: set[str]) -> dict[str, str]:
     names = {}
     for identifier, kind in kinds.items():
         if "_bar_" in identifier:
-            names[identifier] = f"{kind} {left[kind]}"
+            names[identifier] = sys.intern(f"{kind} {left[kind]}")  # other games have a mug 1, too
             left[kind] -= 1
         else:
             names[identifier] = f"{identifier} "

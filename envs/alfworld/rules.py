@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -82,32 +83,39 @@ def possible(state: State) -> Iterator[Deed]:
             yield "sliceobject", thing, held
 
 
-def visible(game: NativeGame, location: int) -> int:
-    """Return the facts that :func:`possible` reads at a location, and the one that the agent is there."""
+def visible(game: NativeGame, location: int, holding: bool) -> int:
+    """Return the facts that :func:`possible` reads at a location, and the one that the agent is there.
+
+    Args:
+        game: the game.
+        location: index of the location.
+        holding: whether something is in hand: then nothing can be taken, and things lying around may be sliced.
+    """
     layout = game.layout
-    facts = 1 << game.at + location | game.everything << game.holds
-    facts |= layout.traits["sliceable"] << game.lying + location * game.width
+    facts = 1 << game.at + location
+    things = game.everything
+    if holding:
+        facts |= game.everything << game.holds | layout.traits["sliceable"] << game.lying + location * game.width
+        things = layout.traits["toggleable"]
     for receptacle in layout.around[location]:
-        facts |= game.everything << game.inside + receptacle * game.width | 1 << game.opened + receptacle
+        facts |= things << game.inside + receptacle * game.width | 1 << game.opened + receptacle
     return facts
 
 
-def operator(game: NativeGame, deed: Deed) -> Operator:
-    """Return the operator of a deed."""
+def phrase(game: NativeGame, deed: Deed) -> str:
+    """Return how a deed is typed; games share the text."""
+    return sys.intern(game.layout.wording.commands[deed[0]].format(**_names(game, deed)))
+
+
+def operator(game: NativeGame, deed: Deed, typed: str) -> Operator:
+    """Return the operator of a deed, given how it is typed."""
     action, first, second = deed
-    wording, things, receptacles = game.layout.wording, game.thing_names, game.receptacle_names
-    if action in _BARE:
-        names = {}
-    elif action == "sliceobject":
-        names = {"co": things[first], "ko": things[second]}
-    else:
-        names = {"o": things[first], "r": receptacles[second]}
     adds, deletes = _EFFECTS[action](game, first, second)
     goes = game.layout.location_of[second] if action == "gotolocation" else -1
     return Operator(
         action=action,
-        command=wording.commands[action].format(**names),
-        sentence=wording.sentences.get(action, "").format(**names),
+        command=typed,
+        sentence=sys.intern(game.layout.wording.sentences.get(action, "").format(**_names(game, deed))),
         subject=first if action == "examineobject" else second,
         adds=tuple(1 << number for number in adds),
         deletes=tuple(1 << number for number in deletes),
@@ -115,6 +123,16 @@ def operator(game: NativeGame, deed: Deed) -> Operator:
         goes=goes,
         place=game.layout.locations[goes] if goes >= 0 else "",
     )
+
+
+def _names(game: NativeGame, deed: Deed) -> dict[str, str]:
+    """What an action acts on, by the names that the grammar has for it."""
+    action, first, second = deed
+    if action in _BARE:
+        return {}
+    if action == "sliceobject":
+        return {"co": game.thing_names[first], "ko": game.thing_names[second]}
+    return {"o": game.thing_names[first], "r": game.receptacle_names[second]}
 
 
 def members(things: int) -> Iterator[int]:

@@ -15,8 +15,9 @@ from gymnasium.vector import AutoresetMode
 from credit_gym import rng
 from credit_gym.envs.alfworld.answers import answer
 from credit_gym.envs.alfworld.env import NOTHING_HAPPENS
-from credit_gym.envs.alfworld.native import State, find, step, view
+from credit_gym.envs.alfworld.native import State, admissible, find, listed, step
 from credit_gym.envs.alfworld.progress import Arrivals, Progress
+from credit_gym.envs.alfworld.rules import Operator
 from credit_gym.envs.alfworld.tasks import list_tasks, load_native
 from credit_gym.grouping import BoolArray, FloatArray, IntArray
 from credit_gym.spaces import FreeText
@@ -42,6 +43,8 @@ class ALFWorldVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         task_types: which of the six task types to play, all by default.
         max_steps: episodes are truncated after this many steps.
         data: the folder of the real games, by default the variable ``ALFWORLD_DATA``.
+        admissible: whether ``infos`` has ``admissible_actions``; :meth:`admissible_actions` tells them in any case.
+        verifier: whether ``infos`` has ``verifier`` and ``distance``. Without these and the lists, steps are fastest.
 
     Raises:
         UnknownNameError: there is no such split or task type.
@@ -57,8 +60,11 @@ class ALFWorldVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         task_types: Collection[str] | None = None,
         max_steps: int = 50,
         data: str | os.PathLike[str] | None = None,
+        admissible: bool = True,
+        verifier: bool = True,
     ) -> None:
         self.num_envs, self.max_steps = num_envs, max_steps
+        self._admissible, self._verifier = admissible, verifier
         self.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP, "render_modes": []}
         self.single_observation_space = self.single_action_space = FreeText()
         self.observation_space = self.action_space = Tuple((FreeText(),) * num_envs)
@@ -118,8 +124,7 @@ class ALFWorldVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
             raise gym.error.ResetNeeded("There is no episode to step: call reset() first.")
         if len(actions) != self.num_envs:
             raise gym.error.InvalidAction(f"step() needs {self.num_envs} actions, not {len(actions)}.")
-        states, distances, progress, arrivals = self._states, self._distances, self._progress, self._arrivals
-        farthest = float(self.max_steps)
+        states = self._states
         commands = self._commands(actions)
         observations, verifier, refused = [NOTHING_HAPPENS] * self.num_envs, [0.0] * self.num_envs, []
         over = self._over.tolist()
@@ -133,10 +138,8 @@ class ALFWorldVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
                 continue
             state = states[copy] = step(states[copy], operator)
             observations[copy] = answer(state, operator)
-            arrivals[copy], distance = progress[copy].measured(state, arrivals[copy], operator)
-            if distance != distances[copy]:
-                verifier[copy] = min(distances[copy], farthest) - min(distance, farthest)
-                distances[copy] = distance
+            if self._verifier:
+                verifier[copy] = self._measured(copy, state, operator)
         self._steps = np.where(self._over, 0, self._steps + 1)
         invalid = np.zeros(self.num_envs, dtype=np.bool_)
         invalid[refused] = True
@@ -146,6 +149,17 @@ class ALFWorldVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         infos = self._infos(np.array(verifier), invalid, terminated)
         return tuple(observations), terminated.astype(np.float64), terminated, truncated, infos
 
+    def admissible_actions(self, copy: int) -> tuple[str, ...]:
+        """Return everything that can be typed in a copy, sorted."""
+        return admissible(self._states[copy])
+
+    def _measured(self, copy: int, state: State, operator: Operator) -> float:
+        """Measure the distance of a copy anew; return by how much it fell."""
+        before, farthest = self._distances[copy], float(self.max_steps)
+        self._arrivals[copy], distance = self._progress[copy].measured(state, self._arrivals[copy], operator)
+        self._distances[copy] = distance
+        return 0.0 if distance == before else min(before, farthest) - min(distance, farthest)
+
     def _drawn(self, copy: int) -> int:
         """The task that the stream of a copy draws next."""
         stream = self._streams[copy] = rng.advance(self._streams[copy])
@@ -154,8 +168,10 @@ class ALFWorldVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
     def _begin(self, copy: int, task: int) -> str:
         """Start an episode of a copy; return its first observation."""
         about, game, progress = load_native(self.tasks[task])
-        self._states[copy], self._progress[copy] = game.start, progress
-        self._arrivals[copy], self._distances[copy] = progress.arrivals(game.start), progress.distance(game.start)
+        self._states[copy] = game.start
+        if self._verifier:
+            self._progress[copy], self._arrivals[copy] = progress, progress.arrivals(game.start)
+            self._distances[copy] = progress.distance(game.start)
         for name, column in self._about.items():
             column[copy] = about[name]
         return str(game.introduction)
@@ -163,21 +179,20 @@ class ALFWorldVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
     def _commands(self, actions: Actions) -> Iterable[str]:
         if isinstance(actions[0], str):
             return [str(action).strip() for action in actions]
-        listed = [view(state).commands for state in self._states]
-        positions = np.asarray(actions, dtype=np.int64).tolist()
-        return [here[i] if 0 <= i < len(here) else "" for here, i in zip(listed, positions, strict=True)]
+        return map(listed, self._states, np.asarray(actions, dtype=np.int64).tolist())
 
     def _infos(self, verifier: FloatArray, invalid: BoolArray, won: BoolArray) -> dict[str, Any]:
         states, everyone = self._states, np.ones(self.num_envs, dtype=np.bool_)
         task = {name: column.copy() for name, column in self._about.items()}
         columns = {
             "state_key": _objects([state.key for state in states]),
-            "admissible_actions": _objects([view(state).commands for state in states]),
-            "verifier": verifier,
-            "distance": np.array(self._distances),
             "invalid": invalid,
             "task": task | {f"_{name}": everyone.copy() for name in task},
         }
+        if self._admissible:
+            columns["admissible_actions"] = _objects([admissible(state) for state in states])
+        if self._verifier:
+            columns |= {"verifier": verifier, "distance": np.array(self._distances)}
         masks = {f"_{name}": everyone.copy() for name in columns}
         return columns | masks | {"success": won.copy(), "_success": self._over.copy()}
 
