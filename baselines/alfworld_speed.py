@@ -8,17 +8,25 @@ take an hour.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
 from contextlib import redirect_stdout
+from functools import cache, partial
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any
+from unittest.mock import patch
 
+import gymnasium as gym
+import numpy as np
 import typer
 
+from credit_gym import rng
+from credit_gym.baselines.measurement import Measurement
+from credit_gym.command import run as run_command
 from credit_gym.envs.alfworld.engine import require
 from credit_gym.envs.alfworld.env import ALFWorldEnv
 from credit_gym.envs.alfworld.generate import write_games
@@ -36,8 +44,8 @@ def stock_environment(root: Path, batch_size: int = 1, max_steps: int = 50) -> A
     Raises:
         MissingExtraError: alfworld is not installed.
     """
-    os.environ.setdefault("ALFWORLD_DATA", str(root))  # importing alfworld creates the folder that this names
-    library = require("alfworld.agents.environment.alfred_tw_env")
+    with patch.dict(os.environ, {"ALFWORLD_DATA": str(root)}):  # importing alfworld creates the folder that this names
+        library = require("alfworld.agents.environment.alfred_tw_env")
     config = {
         "dataset": {"data_path": str(root), "num_train_games": -1},
         "env": {
@@ -70,27 +78,86 @@ def stock_rates(root: Path, resets: int, steps: int) -> tuple[float, float]:
     return resets / spent["reset"], resets * steps / spent["step"]
 
 
-def own_rates(root: Path, engine: str, resets: int, steps: int) -> tuple[float, float]:
-    """Return the same of ``credit/ALFWorld-v0``, text, commands, verifier and all; games are compiled before."""
+def own_rates(root: Path, engine: str, episodes: int, steps: int) -> tuple[float, float]:
+    """Return the same of ``credit/ALFWorld-v0``, text, commands, verifier and all, on fresh random play.
+
+    Games are compiled before, as they are once per process; no episode is played twice.
+    """
     env = ALFWorldEnv(data=root, engine=engine, expert=False, max_steps=steps + 1)
     for task in range(env.num_tasks):
         env.reset(options={"task": task})
     spent = {"reset": 0.0, "step": 0.0}
     taken = 0
-    for episode in range(resets):
+    for episode in range(episodes):
         began = time.perf_counter()
         _, info = env.reset(options={"task": episode % env.num_tasks})
         spent["reset"] += time.perf_counter() - began
-        for _ in range(steps):
+        for step in range(steps):
             listed = info["admissible_actions"]
+            command = listed[rng.derive(episode, step) % len(listed)]
             began = time.perf_counter()
-            _, _, terminated, _, info = env.step(listed[(7 * taken) % len(listed)])
+            _, _, terminated, _, info = env.step(command)
             spent["step"] += time.perf_counter() - began
             taken += 1
             if terminated:
                 break
     env.close()
-    return resets / spent["reset"], taken / spent["step"]
+    return episodes / spent["reset"], taken / spent["step"]
+
+
+def side_by_side(games: int, steps: int) -> dict[str, tuple[float, float]]:
+    """Return resets and steps per second of ALFWorld's own environment and of both engines, on the same new games."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        write_games(root, "train", games)
+        rates = {"stock": stock_rates(root, resets=games, steps=5)}
+        for engine, episodes in (("textworld", 4 * games), ("native", 40 * games)):
+            rates[engine] = own_rates(root, engine, episodes, steps)
+    return rates
+
+
+def alfworld() -> Iterator[Measurement]:
+    """ALFWorld's lines of the speed table: rates, and multiples of the stock environment's in the same run."""
+    if importlib.util.find_spec("alfworld") is None:
+        return
+
+    @cache
+    def rates() -> dict[str, tuple[float, float]]:
+        return side_by_side(games=6, steps=30)
+
+    def value(engine: str, place: int) -> float:
+        return rates()[engine][place]
+
+    def multiple(engine: str, place: int) -> float:
+        return rates()[engine][place] / rates()["stock"][place]
+
+    for place, unit in enumerate(("resets/s", "steps/s")):
+        yield Measurement(f"ALFWorld's own environment, {unit}", unit, None, partial(value, "stock", place), "value")
+        for engine, target in (("textworld", 50.0), ("native", (10_000.0, 3_000.0)[place])):
+            yield Measurement(f"ALFWorld {engine}, {unit}", unit, None, partial(value, engine, place), "value")
+            name = f"ALFWorld {engine}, multiple of the stock {unit}"
+            yield Measurement(name, "times", target, partial(multiple, engine, place), "value")
+
+    env: Any = gym.make("credit/ALFWorld-v0", expert=False).unwrapped
+
+    def forks() -> float:
+        for _ in range(20_000):
+            env.restore_state(env.clone_state())
+        return 20_000
+
+    env.reset(seed=0)
+    yield Measurement("ALFWorld native, clone_state + restore_state, expert off", "forks/s", 3e5, forks)
+    copies, turns = 64, 200
+    vector: Any = gym.make_vec("credit/ALFWorld-v0", num_envs=copies, num_tasks=8, admissible=False, verifier=False)
+
+    def steps() -> float:
+        vector.reset(seed=0)
+        positions = np.random.default_rng(0).integers(0, 4, size=(turns, copies))
+        for row in positions:
+            vector.step(row)
+        return copies * turns
+
+    yield Measurement("ALFWorld native, vector of 64 on 8 games, bare", "transitions/s", 2.5e5, steps)
 
 
 def main(
@@ -98,17 +165,12 @@ def main(
     steps: Annotated[int, typer.Option(help="Steps of an episode.")] = 30,
 ) -> None:
     """Measure all three and print them side by side."""
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        write_games(root, "train", games)
-        stock = stock_rates(root, resets=games, steps=5)
-        rates = {"ALFWorld's own": stock}
-        for engine, episodes in (("textworld", 4 * games), ("native", 100 * games)):
-            rates[f'engine="{engine}"'] = own_rates(root, engine, episodes, steps)
-    show(Table("ALFWorld, one process", ("engine", "resets/s", "times", "steps/s", "times"), _rows(rates, stock)))
+    rates = side_by_side(games, steps)
+    show(Table("ALFWorld, one process", ("engine", "resets/s", "times", "steps/s", "times"), _rows(rates)))
 
 
-def _rows(rates: dict[str, tuple[float, float]], stock: Sequence[float]) -> tuple[tuple[str, ...], ...]:
+def _rows(rates: dict[str, tuple[float, float]]) -> tuple[tuple[str, ...], ...]:
+    stock = rates["stock"]
     return tuple(
         (name, f"{resets:,.1f}", f"{resets / stock[0]:,.0f}", f"{steps:,.1f}", f"{steps / stock[1]:,.0f}")
         for name, (resets, steps) in rates.items()
@@ -116,4 +178,4 @@ def _rows(rates: dict[str, tuple[float, float]], stock: Sequence[float]) -> tupl
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main)

@@ -13,16 +13,9 @@ import platform
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
-from functools import cache, partial
-from itertools import count, islice
-from multiprocessing import get_context
+from dataclasses import replace
 from pathlib import Path
-from random import Random
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import gymnasium as gym
@@ -30,11 +23,11 @@ import numpy as np
 import typer
 
 from credit_gym.baselines import stochastic
+from credit_gym.baselines.alfworld_speed import alfworld
 from credit_gym.baselines.experiment import save_json
+from credit_gym.baselines.measurement import Measurement
+from credit_gym.baselines.webshop_speed import webshop, webshop_index
 from credit_gym.command import run as run_command
-from credit_gym.envs.webshop.env import open_shop
-from credit_gym.envs.webshop.goals import make_goals
-from credit_gym.envs.webshop.search import load_or_build
 from credit_gym.episode import EpisodeBatch
 from credit_gym.report import Table, show, to_markdown
 from credit_gym.scorers import get, names, score
@@ -60,37 +53,6 @@ SOLVES = frozenset(
     }
 )  # fmt: skip
 """Scorers that solve a linear system or walk the pooled graph: held to O(M), without a rate to meet."""
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """One line of the table.
-
-    Attributes:
-        name: what is measured.
-        unit: of the values.
-        target: what the project holds itself to; None if there is only a rate to report.
-        run: does the work once and returns the amount done (steps, resets, ...), None if the time it took is wanted,
-            and what is to be reported where neither is.
-        lower_is_better: True for times and sizes.
-    """
-
-    name: str
-    unit: str
-    target: float | None
-    run: Callable[[], float | None]
-    lower_is_better: bool = False
-
-    def measure(self, repeats: int) -> float:
-        """Return the median rate (or time) over the repeats, after one uncounted run."""
-        self.run()
-        values = []
-        for _ in range(repeats):
-            began = time.perf_counter()
-            amount = self.run()
-            elapsed = time.perf_counter() - began
-            values.append(elapsed if amount is None else amount if self.lower_is_better else amount / elapsed)
-        return statistics.median(values)
 
 
 def synthetic_batch(steps: int = STEPS, length: int = 20, group_size: int = 64) -> EpisodeBatch:
@@ -215,87 +177,6 @@ def text_environment() -> Iterator[Measurement]:
     yield Measurement("three wrappers, branch_aware on groups of 64", "steps/s", 2e5, steps(wrapped, 100_000))
 
 
-def webshop() -> Iterator[Measurement]:
-    """WebShop, every signal included: random walks over all goals, resets, forks, and searches nobody asked before."""
-    raw: Any = gym.make("credit/WebShop-v0", max_steps=25).unwrapped
-    index = open_shop(None, 10_000).index
-    goals = make_goals(open_shop(None, 10_000).catalogue, "human")
-    queries, walks = iter(goals), count()
-
-    def steps() -> float:
-        seed = next(walks)
-        random = Random(seed)
-        _, info = raw.reset(seed=seed)
-        for _ in range(20_000):
-            _, _, terminated, truncated, info = raw.step(random.choice(info["admissible_actions"]))
-            if terminated or truncated:
-                _, info = raw.reset()
-        return 20_000
-
-    def resets() -> float:
-        for seed in range(20_000):
-            raw.reset(seed=seed)
-        return 20_000
-
-    def forks() -> float:
-        raw.reset(seed=0)
-        for _ in range(50_000):
-            raw.restore_state(raw.clone_state())
-        return 50_000
-
-    def searches() -> float:
-        for goal in islice(queries, 500):
-            index.search(goal.instruction)
-        return 500
-
-    yield Measurement("WebShop, random walks", "steps/s", 2e4, steps)
-    yield Measurement("WebShop, resets with a seed each", "resets/s", 5e4, resets)
-    yield Measurement("WebShop, clone_state + restore_state", "forks/s", 5e4, forks)
-    yield Measurement("WebShop, new searches among 10,000 products", "searches/s", 1e3, searches)
-
-
-def webshop_index() -> Iterator[Measurement]:
-    """An index of 100,000 products in new processes, one that builds it and one that maps it; taken once, on Linux."""
-
-    @cache
-    def figures() -> tuple[float, float, float]:
-        context = get_context("spawn")
-        with TemporaryDirectory() as folder, ProcessPoolExecutor(1, context, max_tasks_per_child=1) as process:
-            process.submit(_write_documents, Path(folder)).result()
-            seconds, peak, _ = process.submit(_open_index, Path(folder)).result()
-            _, _, added = process.submit(_open_index, Path(folder)).result()
-        return seconds, peak, added
-
-    lines = ("built", "s", 30.0), ("peak memory of the process", "MB", 600.0), ("added by a second process", "MB", 50.0)
-    for place, (name, unit, target) in enumerate(lines if _MEMORY.exists() else ()):
-        run = partial(lambda place: figures()[place], place)
-        yield Measurement(f"WebShop, index of 100,000 products, {name}", unit, target, run, lower_is_better=True)
-
-
-_MEMORY = Path("/proc/self/smaps_rollup")
-
-
-def _write_documents(folder: Path) -> None:
-    (folder / "documents").write_text("\0".join(open_shop(None, 100_000).catalogue.documents), encoding="utf-8")
-
-
-def _open_index(folder: Path) -> tuple[float, float, float]:
-    """Seconds, peak memory and added private memory (MB) of building or mapping an index and asking it 200 queries."""
-    documents = (folder / "documents").read_text(encoding="utf-8").split("\0")
-    before, began = _memory("Private_"), time.perf_counter()
-    index = load_or_build(documents, folder)
-    seconds = time.perf_counter() - began
-    for document in documents[:200]:
-        index.search(document[:80])
-    return seconds, _memory("VmHWM", Path("/proc/self/status")), _memory("Private_") - before
-
-
-def _memory(kind: str, report: Path = _MEMORY) -> float:
-    """Sum of the entries of a kind that the kernel reports of this process, MB."""
-    lines = (line.split() for line in report.read_text().splitlines() if line.startswith(kind))
-    return sum(int(line[1]) for line in lines) / 1024
-
-
 def vector_environment() -> Iterator[Measurement]:
     """The native vector environment, 16,384 copies, actions as indices."""
     copies, turns = 16_384, 50
@@ -315,25 +196,25 @@ def vector_environment() -> Iterator[Measurement]:
 def table_one() -> Iterator[Measurement]:
     """Table 1 whole (both environments, every scorer, 15 x 20 x 64) on two processes."""
 
-    def run() -> None:
-        for env_id in stochastic.LAMBDAS:
-            stochastic.run(env_id, workers=2)
+    def run() -> float:
+        return float(sum(len(stochastic.run(env_id, workers=2)) for env_id in stochastic.LAMBDAS))
 
-    yield Measurement("Table 1 whole, two processes", "s", 20.0, run, lower_is_better=True)
+    yield Measurement("Table 1 whole, two processes", "s", 20.0, run, "time", lower_is_better=True)
 
 
 def importing() -> Iterator[Measurement]:
     """``import credit_gym`` in a new interpreter, the interpreter's own start included."""
 
-    def run() -> None:
-        subprocess.run([sys.executable, "-c", "import credit_gym"], check=True)
+    def run() -> float:
+        return float(subprocess.run([sys.executable, "-c", "import credit_gym"], check=True).returncode)
 
-    yield Measurement("python -c 'import credit_gym'", "s", 0.5, run, lower_is_better=True)
+    yield Measurement("python -c 'import credit_gym'", "s", 0.5, run, "time", lower_is_better=True)
 
 
 SECTIONS = (
     importing,
     text_environment,
+    alfworld,
     webshop,
     webshop_index,
     vector_environment,
@@ -356,9 +237,7 @@ def main(
             if only not in line.name:
                 continue
             value = line.measure(repeats)
-            ratio = (
-                None if line.target is None else line.target / value if line.lower_is_better else value / line.target
-            )
+            ratio = line.ratio(value)
             results[line.name] = {"value": value, "unit": line.unit, "target": line.target, "ratio": ratio}
             shown = f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
             rows.append((line.name, shown, line.unit, *_against(line, ratio)))
