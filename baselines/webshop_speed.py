@@ -30,10 +30,10 @@ def webshop() -> Iterator[Measurement]:
 
     def steps() -> float:
         seed = next(walks)
-        random = Random(seed)
+        chance = Random(seed)
         _, info = raw.reset(seed=seed)
         for _ in range(20_000):
-            _, _, terminated, truncated, info = raw.step(random.choice(info["admissible_actions"]))
+            _, _, terminated, truncated, info = raw.step(chance.choice(info["admissible_actions"]))
             if terminated or truncated:
                 _, info = raw.reset()
         return 20_000

@@ -73,18 +73,18 @@ def generate_game(split: str, index: int) -> Game:
         split: ``train`` and ``valid_seen`` share 96 scenes but no game, ``valid_unseen`` has 24 scenes of its own.
         index: any non-negative integer.
     """
-    random = Random(rng.derive(SPLITS.index(split), index))
+    chance = Random(rng.derive(SPLITS.index(split), index))
     task_type = TASK_TYPES[index % len(TASK_TYPES)]
     world = tables()
-    for scene in _scenes(task_type, split, random):
+    for scene in _scenes(task_type, split, chance):
         places = _places(scene)
         kinds = [kind for kind in floor_plan(scene).objects if _homes(kind, places)]
         lamps = [kind for kind in floor_plan(scene).objects if kind in world.properties["Toggleable"]]
         wishes = list(_wishes(task_type, kinds, lamps, places))
         if wishes:
-            wish = random.choice(wishes)
-            items = _items(task_type, wish, kinds, lamps, places, random)
-            return _game(split, index, task_type, scene, wish, places, items, random)
+            wish = chance.choice(wishes)
+            items = _items(task_type, wish, kinds, lamps, places, chance)
+            return _game(split, index, task_type, scene, wish, places, items, chance)
     raise AssertionError(f"No scene can host {task_type}.")
 
 
@@ -97,27 +97,27 @@ def write_games(root: Path, split: str, games: int) -> list[Path]:
     return [write_game(generate_game(split, index), root / "json_2.1.1") for index in range(games)]
 
 
-def _scenes(task_type: str, split: str, random: Random) -> list[int]:
+def _scenes(task_type: str, split: str, chance: Random) -> list[int]:
     """Every scene that the split and the task type allow, in random order."""
     world = tables()
     unseen = split == "valid_unseen"
     scenes = [n for room in world.rooms[task_type] for n in world.scenes[room] if (n in world.held_out) == unseen]
-    return random.sample(scenes, len(scenes))
+    return chance.sample(scenes, len(scenes))
 
 
 @cache
 def _places(scene: int) -> tuple[Place, ...]:
     """The receptacles of a scene, the same in all its games, sorted by id."""
     plan, world = floor_plan(scene), tables()
-    random = Random(rng.derive(scene))
+    chance = Random(rng.derive(scene))
     places = [Place(name, _kind(name), _location(*pose)) for name, pose in plan.receptacles.items()]
     present = {place.kind for place in places}
     for kind, count in {**_MISSING, **_HANGERS}.items():
         if kind in plan.objects and kind not in present:
             for _ in range(count):
-                x, z = random.choice(plan.floor)
-                name = _identifier(kind, x + random.uniform(0.3, 0.7), random.uniform(0.4, 1.4), z)
-                places.append(Place(name, kind, _location(x, z, 90 * random.randrange(4), random.choice((0, 30, 60)))))
+                x, z = chance.choice(plan.floor)
+                name = _identifier(kind, x + chance.uniform(0.3, 0.7), chance.uniform(0.4, 1.4), z)
+                places.append(Place(name, kind, _location(x, z, 90 * chance.randrange(4), chance.choice((0, 30, 60)))))
     return tuple(sorted((p for p in places if p.kind in world.contents), key=lambda place: place.id))
 
 
@@ -150,12 +150,12 @@ def _wishes(task_type: str, kinds: list[str], lamps: list[str], places: tuple[Pl
 
 
 def _items(
-    task_type: str, wish: Wish, kinds: list[str], lamps: list[str], places: tuple[Place, ...], random: Random
+    task_type: str, wish: Wish, kinds: list[str], lamps: list[str], places: tuple[Place, ...], chance: Random
 ) -> list[Item]:
     """Put one object of each type and some duplicates into receptacles, the targets outside the goal's."""
-    targets = random.randint(*_TARGETS.get(task_type, (1, 3)))
+    targets = chance.randint(*_TARGETS.get(task_type, (1, 3)))
     others = [kind for kind in kinds if kind != wish.target]
-    duplicates = random.choices(others, k=random.randint(5, 15)) if others else []
+    duplicates = chance.choices(others, k=chance.randint(5, 15)) if others else []
     stands = [place for place in places if place.kind in _LAMP_STANDS] or list(places)
     worktops = [place for place in places if place.kind == "CounterTop"]
     taken: set[str] = set()
@@ -164,31 +164,31 @@ def _items(
         homes = stands if kind in lamps else _homes(kind, places)
         if kind == wish.target:
             homes = [place for place in homes if place.kind != wish.parent]
-        elif random.random() < _MISPLACED:
+        elif chance.chance() < _MISPLACED:
             homes = list(places)
-        home = random.choice(homes)
+        home = chance.choice(homes)
         both = home.kind in _ON_WORKTOP and worktops and not (kind == wish.target and wish.parent == "CounterTop")
-        also = (random.choice(worktops),) if both and random.random() < 0.5 else ()
-        items.append(Item(_beside(home, kind, taken, random), kind, (home, *also)))
+        also = (chance.choice(worktops),) if both and chance.chance() < 0.5 else ()
+        items.append(Item(_beside(home, kind, taken, chance), kind, (home, *also)))
     return sorted(items, key=lambda item: item.id)
 
 
-def _oddities(items: list[Item], random: Random) -> list[str]:
+def _oddities(items: list[Item], chance: Random) -> list[str]:
     """Facts as real files have them: some told twice, and things in bowls and mugs."""
-    facts = [f"objectType {item.id} {item.kind}Type" for item in random.sample(items, min(_REPEATED, len(items)))]
+    facts = [f"objectType {item.id} {item.kind}Type" for item in chance.sample(items, min(_REPEATED, len(items)))]
     for outer in items:
-        if outer.kind in tables().containers and random.random() < _NESTED:
+        if outer.kind in tables().containers and chance.chance() < _NESTED:
             beside = [item.id for item in items if item.places[0] is outer.places[0] and item is not outer]
-            facts += [f"inReceptacleObject {random.choice(beside)} {outer.id}"] if beside else []
+            facts += [f"inReceptacleObject {chance.choice(beside)} {outer.id}"] if beside else []
     return facts
 
 
-def _beside(place: Place, kind: str, taken: set[str], random: Random) -> str:
+def _beside(place: Place, kind: str, taken: set[str], chance: Random) -> str:
     """A new id for an object near a receptacle."""
     x, y, z = (float(part) for part in place.id.split("|")[1:4])
     while True:
         name = _identifier(
-            kind, x + random.uniform(-0.4, 0.4), y + random.uniform(0.0, 0.2), z + random.uniform(-0.4, 0.4)
+            kind, x + chance.uniform(-0.4, 0.4), y + chance.uniform(0.0, 0.2), z + chance.uniform(-0.4, 0.4)
         )
         if name not in taken:
             taken.add(name)
@@ -203,15 +203,15 @@ def _game(
     wish: Wish,
     places: tuple[Place, ...],
     items: list[Item],
-    random: Random,
+    chance: Random,
 ) -> Game:
     world = tables()
-    sentence = random.choice(world.sentences[task_type]).format(
+    sentence = chance.choice(world.sentences[task_type]).format(
         obj=wish.target.lower(), recep=wish.parent.lower(), toggle=wish.toggle.lower()
     )
     goal = world.goals[task_type].format(obj=wish.target, recep=wish.parent, toggle=wish.toggle)
-    start = random.choice(_spots(scene))
-    opened = [place.id for place in places if place.kind in world.openable and random.random() < 0.1]
+    start = chance.choice(_spots(scene))
+    opened = [place.id for place in places if place.kind in world.openable and chance.chance() < 0.1]
     return Game(
         id=f"{task_type}-{wish.target}-None-{wish.parent or wish.toggle}-{scene}/trial_{split}_{index:05d}",
         split=split,
@@ -220,7 +220,7 @@ def _game(
         parent=wish.parent,
         toggle=wish.toggle,
         domain=world.domain,
-        problem=problem_text(f"plan_{split}_{index}", places, items, opened, start, goal, _oddities(items, random)),
+        problem=problem_text(f"plan_{split}_{index}", places, items, opened, start, goal, _oddities(items, chance)),
         grammar=world.grammar.replace("UNKNOWN GOAL", sentence),
     )
 
