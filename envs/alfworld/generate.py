@@ -164,11 +164,11 @@ def _items(
         homes = stands if kind in lamps else _homes(kind, places)
         if kind == wish.target:
             homes = [place for place in homes if place.kind != wish.parent]
-        elif chance.chance() < _MISPLACED:
+        elif chance.random() < _MISPLACED:
             homes = list(places)
         home = chance.choice(homes)
         both = home.kind in _ON_WORKTOP and worktops and not (kind == wish.target and wish.parent == "CounterTop")
-        also = (chance.choice(worktops),) if both and chance.chance() < 0.5 else ()
+        also = (chance.choice(worktops),) if both and chance.random() < 0.5 else ()
         items.append(Item(_beside(home, kind, taken, chance), kind, (home, *also)))
     return sorted(items, key=lambda item: item.id)
 
@@ -177,7 +177,7 @@ def _oddities(items: list[Item], chance: Random) -> list[str]:
     """Facts as real files have them: some told twice, and things in bowls and mugs."""
     facts = [f"objectType {item.id} {item.kind}Type" for item in chance.sample(items, min(_REPEATED, len(items)))]
     for outer in items:
-        if outer.kind in tables().containers and chance.chance() < _NESTED:
+        if outer.kind in tables().containers and chance.random() < _NESTED:
             beside = [item.id for item in items if item.places[0] is outer.places[0] and item is not outer]
             facts += [f"inReceptacleObject {chance.choice(beside)} {outer.id}"] if beside else []
     return facts
@@ -211,7 +211,7 @@ def _game(
     )
     goal = world.goals[task_type].format(obj=wish.target, recep=wish.parent, toggle=wish.toggle)
     start = chance.choice(_spots(scene))
-    opened = [place.id for place in places if place.kind in world.openable and chance.chance() < 0.1]
+    opened = [place.id for place in places if place.kind in world.openable and chance.random() < 0.1]
     return Game(
         id=f"{task_type}-{wish.target}-None-{wish.parent or wish.toggle}-{scene}/trial_{split}_{index:05d}",
         split=split,
