@@ -46,17 +46,17 @@ def generate(num_products: int = 1000, seed: int = 0) -> RawCatalogue:
     """
     raw = RawCatalogue([], {}, {})
     for number in range(num_products):
-        random = Random(rng.derive(seed, number))
-        kind = random.choice(_vocabulary()["kinds"])
+        chance = Random(rng.derive(seed, number))
+        kind = chance.choice(_vocabulary()["kinds"])
         asin = _asin(number, seed)
-        attributes = random.sample(kind["attributes"], random.randint(3, min(6, len(kind["attributes"]))))
-        options = {name: _some(values, random) for name, values in kind["options"].items() if random.random() < 0.9}
-        use = random.choice(kind["uses"])
-        raw.products.append(_product(asin, kind, use, attributes, options, random))
-        raw.annotations[asin] = _annotation(kind, attributes, random)
-        people = random.choices((0, 1, 2), (0.4, 0.45, 0.15))[0]
+        attributes = chance.sample(kind["attributes"], chance.randint(3, min(6, len(kind["attributes"]))))
+        options = {name: _some(values, chance) for name, values in kind["options"].items() if chance.random() < 0.9}
+        use = chance.choice(kind["uses"])
+        raw.products.append(_product(asin, kind, use, attributes, options, chance))
+        raw.annotations[asin] = _annotation(kind, attributes, chance)
+        people = chance.choices((0, 1, 2), (0.4, 0.45, 0.15))[0]
         if people:
-            raw.requests[asin] = [_request(asin, kind, use, attributes, options, random) for _ in range(people)]
+            raw.requests[asin] = [_request(asin, kind, use, attributes, options, chance) for _ in range(people)]
     return raw
 
 
@@ -82,34 +82,34 @@ def _asin(number: int, seed: int) -> str:
     return f"B{mark}{number:06d}"
 
 
-def _some(values: Sequence[str], random: Random) -> list[str]:
+def _some(values: Sequence[str], chance: Random) -> list[str]:
     """Some of an option's values, in the order of the vocabulary."""
-    count = random.randint(min(2, len(values)), min(6, len(values)))
-    chosen = set(random.sample(range(len(values)), count))
+    count = chance.randint(min(2, len(values)), min(6, len(values)))
+    chosen = set(chance.sample(range(len(values)), count))
     return [value for place, value in enumerate(values) if place in chosen]
 
 
 def _product(
-    asin: str, kind: dict[str, Any], use: str, attributes: list[str], options: dict[str, list[str]], random: Random
+    asin: str, kind: dict[str, Any], use: str, attributes: list[str], options: dict[str, list[str]], chance: Random
 ) -> dict[str, Any]:
-    brand, noun = random.choice(_vocabulary()["brands"]), kind["noun"]
-    series = f"{random.choice(_SERIES)} {random.randint(1, 99)}"
-    shown = [attribute.title() for attribute in attributes[: random.randint(1, 3)]]
+    brand, noun = chance.choice(_vocabulary()["brands"]), kind["noun"]
+    series = f"{chance.choice(_SERIES)} {chance.randint(1, 99)}"
+    shown = [attribute.title() for attribute in attributes[: chance.randint(1, 3)]]
     title = f"{brand} {series} {shown[0]} {noun.title()} for {use.title()}"
     if shown[1:]:
         title += f", {', '.join(shown[1:])}"
     bullets = [
-        random.choice(_PRAISE).format(use=use, noun=noun, attribute=attribute.capitalize(), brand=brand)
+        chance.choice(_PRAISE).format(use=use, noun=noun, attribute=attribute.capitalize(), brand=brand)
         for attribute in attributes
     ]
     low, high = kind["price"]
-    price = random.randint(100 * low, 100 * high) / 100
-    dearer = price * (1 + random.random())
-    pricing = random.choices((f"${price:,.2f}", f"${price:,.2f}${dearer:,.2f}", ""), (0.855, 0.125, 0.02))[0]
+    price = chance.randint(100 * low, 100 * high) / 100
+    dearer = price * (1 + chance.random())
+    pricing = chance.choices((f"${price:,.2f}", f"${price:,.2f}${dearer:,.2f}", ""), (0.855, 0.125, 0.02))[0]
     return {
         "asin": asin,
         "name": title,
-        "full_description": f"The {brand} {series} is a {noun} for {use}. " + " ".join(random.sample(bullets, 2)),
+        "full_description": f"The {brand} {series} is a {noun} for {use}. " + " ".join(chance.sample(bullets, 2)),
         "small_description": bullets,
         "pricing": pricing,
         "images": [f"https://shop.invalid/{asin}.jpg"],
@@ -124,30 +124,30 @@ def _product(
     }
 
 
-def _annotation(kind: dict[str, Any], attributes: list[str], random: Random) -> dict[str, Any]:
+def _annotation(kind: dict[str, Any], attributes: list[str], chance: Random) -> dict[str, Any]:
     annotation: dict[str, Any] = {"attributes": attributes}
-    if random.random() < 0.4:
-        wanted = random.sample(attributes, random.randint(1, 3))
+    if chance.random() < 0.4:
+        wanted = chance.sample(attributes, chance.randint(1, 3))
         annotation |= {"instruction": f"Find me {', '.join(wanted)} {kind['query']}", "instruction_attributes": wanted}
     return annotation
 
 
 def _request(
-    asin: str, kind: dict[str, Any], use: str, attributes: list[str], options: dict[str, list[str]], random: Random
+    asin: str, kind: dict[str, Any], use: str, attributes: list[str], options: dict[str, list[str]], chance: Random
 ) -> dict[str, Any]:
-    wanted = random.sample(attributes, random.randint(1, 3))
-    chosen = {name: random.choice(values) for name, values in options.items() if random.random() < 0.8}
-    text = f"{random.choice(_OPENINGS)} {kind['noun']} for {use}"
-    text += f" that {random.choice(('is', 'should be', 'must be'))} {' and '.join(wanted)}"
+    wanted = chance.sample(attributes, chance.randint(1, 3))
+    chosen = {name: chance.choice(values) for name, values in options.items() if chance.random() < 0.8}
+    text = f"{chance.choice(_OPENINGS)} {kind['noun']} for {use}"
+    text += f" that {chance.choice(('is', 'should be', 'must be'))} {' and '.join(wanted)}"
     if chosen:
-        text += ", " + " and ".join(f"{random.choice(('in', 'with'))} {value} {name}" for name, value in chosen.items())
+        text += ", " + " and ".join(f"{chance.choice(('in', 'with'))} {value} {name}" for name, value in chosen.items())
     return {
         "asin": asin,
-        "instruction": text + random.choice(("", ".", ".")),
+        "instruction": text + chance.choice(("", ".", ".")),
         "attributes": attributes,
         "options": [f"{name}: {value}" for name, value in chosen.items()],
         "instruction_attributes": wanted,
         "instruction_options": list(chosen.values()),
         "worker_id": "generated",
-        "assignment_id": f"{asin}-{random.randint(0, 9999):04d}",
+        "assignment_id": f"{asin}-{chance.randint(0, 9999):04d}",
     }
