@@ -105,6 +105,7 @@ def test_a_seed_does_not_depend_on_how_many_there_are_or_on_workers() -> None:
                 "1",
             ),
         ),
+        ("caveats", ("--seeds", "1")),
         ("speed", ("--only", "clone_state", "--repeats", "1")),
     ],
 )
