@@ -41,12 +41,17 @@ class Action(str):
         messages: the chat that was answered.
         logprobs: log-probability of each action token under the policy, nats.
         token_ids: the action tokens.
+        prompt_token_ids: the tokens of the chat that was answered.
+        decoding: how the model's text became the action: ``free`` (as written), ``exact`` (as written, and admissible),
+            ``constrained`` (the backend could write nothing else), ``nearest`` (the closest admissible one).
         usage: what the answer cost, such as ``{"prompt_tokens": 210, "completion_tokens": 9}``.
     """
 
     messages: tuple[Mapping[str, Any], ...]
     logprobs: tuple[float, ...]
     token_ids: tuple[int, ...]
+    prompt_token_ids: tuple[int, ...]
+    decoding: str
     usage: Mapping[str, float]
 
     def __new__(
@@ -56,6 +61,8 @@ class Action(str):
         messages: Sequence[Mapping[str, Any]] = (),
         logprobs: Sequence[float] = (),
         token_ids: Sequence[int] = (),
+        prompt_token_ids: Sequence[int] = (),
+        decoding: str = "",
         usage: Mapping[str, float] | None = None,
     ) -> Action:
         """Return the text with its parts; what is left out is empty."""
@@ -63,6 +70,8 @@ class Action(str):
         action.messages = tuple(messages)
         action.logprobs = tuple(logprobs)
         action.token_ids = tuple(token_ids)
+        action.prompt_token_ids = tuple(prompt_token_ids)
+        action.decoding = decoding
         action.usage = dict(usage or {})
         return action
 
@@ -84,6 +93,24 @@ class Agent(Protocol):
 
     def act(self, contexts: Sequence[Context], /) -> Sequence[str]:
         """Return one action for each context, in order."""
+        ...
+
+
+@runtime_checkable
+class AsyncAgent(Protocol):
+    """An agent that waits for a server: the runner awaits hundreds of its answers at once on one event loop."""
+
+    @property
+    def name(self) -> str:
+        """Who played, in stores and reports."""
+        ...
+
+    async def act_async(self, context: Context, /) -> str:
+        """Return the action for one context."""
+        ...
+
+    async def close(self) -> None:
+        """Close what the agent holds open."""
         ...
 
 

@@ -1,0 +1,1 @@
+"""Language models as agents: one request and completion for every backend, and the policy that prompts them."""

@@ -1,0 +1,88 @@
+"""What a language model is asked and what it answers: the one interface of every backend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+Message: TypeAlias = Mapping[str, Any]
+"""One chat message: ``role`` and ``content``, and what a protocol adds to them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One chat to be continued.
+
+    Attributes:
+        messages: the chat, oldest first; the last message is not the assistant's.
+        seed: 64 random bits that fix the sampling where the backend can be seeded.
+        max_tokens: most tokens of the answer.
+        temperature: 0 is greedy.
+        stop: texts that end the answer; they are not part of it.
+        choices: the answer must be one of these where the backend can constrain it; empty for free text.
+        repetition: tells apart repeated samples of one chat in a response cache.
+    """
+
+    messages: tuple[Message, ...]
+    seed: int = 0
+    max_tokens: int = 256
+    temperature: float = 1.0
+    stop: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    repetition: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """One answer.
+
+    Attributes:
+        text: the answer as text, special tokens left out.
+        prompt_token_ids: the tokens that were answered, empty where the backend does not give ids.
+        token_ids: the sampled tokens, the end-of-turn token included when it was sampled.
+        logprobs: log-probability of each sampled token under the sampling model at temperature 1, nats.
+        usage: ``prompt_tokens``, ``completion_tokens`` and, where prices are known, ``dollars``.
+        finish_reason: ``stop``, ``length``, or what else the backend says.
+        constrained: whether the backend kept the answer to the request's choices.
+    """
+
+    text: str
+    prompt_token_ids: tuple[int, ...] = ()
+    token_ids: tuple[int, ...] = ()
+    logprobs: tuple[float, ...] = ()
+    usage: Mapping[str, float] = field(default_factory=dict)
+    finish_reason: str = "stop"
+    constrained: bool = False
+
+
+@runtime_checkable
+class BatchBackend(Protocol):
+    """A model in this process: many chats in one call."""
+
+    @property
+    def name(self) -> str:
+        """The spec that names it, such as ``hf:models/tiny``."""
+        ...
+
+    def complete(self, requests: Sequence[Request], /) -> Sequence[Completion]:
+        """Answer each request, in order; an answer depends on nothing but its own request."""
+        ...
+
+
+@runtime_checkable
+class AsyncBackend(Protocol):
+    """A model behind a server: one chat a call, many calls at once."""
+
+    @property
+    def name(self) -> str:
+        """The spec that names it, such as ``openai:gpt@http://127.0.0.1:8000/v1``; never a key."""
+        ...
+
+    async def complete(self, request: Request, /) -> Completion:
+        """Answer one request, or raise a :class:`credit_gym.errors.CreditGymError` that says what went wrong."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections."""
+        ...
