@@ -45,3 +45,11 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
 def missing_extra(module: str, extra: str) -> MissingExtraError:
     """Return the error for a missing optional dependency."""
     return MissingExtraError(f'{module} is not installed: pip install "credit-gym[{extra}]".')
+
+
+class BackendError(CreditGymError):
+    """A language model could not answer: its server, its network, its context length; the sentence says which."""
+
+
+class BudgetError(CreditGymError):
+    """A cap on cost or tokens would be exceeded by the next request, which was not sent."""
