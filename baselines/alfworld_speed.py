@@ -83,7 +83,7 @@ def own_rates(root: Path, engine: str, episodes: int, steps: int) -> tuple[float
 
     Games are compiled before, as they are once per process; no episode is played twice.
     """
-    env = ALFWorldEnv(data=root, engine=engine, expert=False, max_steps=steps + 1)
+    env = ALFWorldEnv(data=root, engine=engine, expert="none", max_steps=steps + 1)
     for task in range(env.num_tasks):
         env.reset(options={"task": task})
     spent = {"reset": 0.0, "step": 0.0}
@@ -138,7 +138,7 @@ def alfworld() -> Iterator[Measurement]:
             name = f"ALFWorld {engine}, multiple of the stock {unit}"
             yield Measurement(name, "times", target, partial(multiple, engine, place), "value")
 
-    env: Any = gym.make("credit/ALFWorld-v0", expert=False).unwrapped
+    env: Any = gym.make("credit/ALFWorld-v0", expert="none").unwrapped
 
     def forks() -> float:
         for _ in range(20_000):

@@ -135,7 +135,7 @@ def test_eight_threads_do_not_disturb_each_other_and_leave_nothing_behind(tmp_pa
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
     def all_tasks(_: int) -> list[tuple[str, float]]:
-        env = ALFWorldEnv(num_tasks=16, expert=False)
+        env = ALFWorldEnv(num_tasks=16, expert="none")
         return [rollout(env, task) for task in range(16)]
 
     alone = all_tasks(0)
@@ -146,7 +146,7 @@ def test_eight_threads_do_not_disturb_each_other_and_leave_nothing_behind(tmp_pa
 
 @pytest.mark.slow
 def test_five_hundred_games_do_not_grow():
-    env = ALFWorldEnv(num_tasks=500, expert=False)
+    env = ALFWorldEnv(num_tasks=500, expert="none")
     tracemalloc.start()
     for task in range(500):
         rollout(env, task, steps=50)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import gymnasium as gym
 import numpy as np
 
+from credit_gym.envs.alfworld.handcoded import HandcodedExpert
 from credit_gym.envs.alfworld.progress import Arrivals
 from credit_gym.envs.alfworld.signals import Journal, signals
 from credit_gym.envs.alfworld.tasks import ENGINES, StoredTask, list_tasks, task_names
@@ -18,6 +19,7 @@ from credit_gym.errors import unknown
 
 NOTHING_HAPPENS = "Nothing happens."
 DISCOUNT = 0.99
+EXPERTS = ("optimal", "handcoded", "handcoded_upstream", "none")
 
 Moment = tuple[str, dict[str, Any]]
 
@@ -37,6 +39,8 @@ class Snapshot(NamedTuple):
     invalid: bool
     journal: Journal | None
     signals: dict[str, Any] | None
+    handcoded: HandcodedExpert | None
+    advice: str
 
 
 class ALFWorldEnv(TextEnv):
@@ -56,7 +60,9 @@ class ALFWorldEnv(TextEnv):
             folder is empty, games are generated.
         engine: ``native`` (plain Python), or ``textworld``: the libraries that ALFWorld itself runs on, which are
             hundreds of times slower and play games that the native engine refuses.
-        expert: whether ``info`` has ``expert_actions``.
+        expert: what ``info["expert_actions"]`` lists: "optimal" (every optimal action), "handcoded" (what ALFWorld's
+            own expert would do, see :mod:`~credit_gym.envs.alfworld.handcoded`; the ``alfworld`` extra),
+            "handcoded_upstream" (the same with its defect), or "none".
         signals: whether ``info`` has ``signals``, see :func:`~credit_gym.envs.alfworld.signals.signals`; also
             ``goal_conditions`` (the share of the goal that is met) and ``subgoals`` (each part by name).
         human_goals: whether the goal is said in the words of a person (real data only); the seed picks whose.
@@ -77,7 +83,7 @@ class ALFWorldEnv(TextEnv):
         max_steps: int = 50,
         data: str | os.PathLike[str] | None = None,
         engine: str = "native",
-        expert: bool = True,
+        expert: str = "optimal",
         signals: bool = False,
         human_goals: bool = False,
         render_mode: str | None = None,
@@ -85,6 +91,8 @@ class ALFWorldEnv(TextEnv):
         super().__init__(render_mode=render_mode)
         if engine not in ENGINES:
             raise unknown("engine", engine, ENGINES)
+        if expert not in EXPERTS:
+            raise unknown("expert", expert, EXPERTS)
         self.max_steps = max_steps
         self.tasks = list_tasks(split, num_tasks, task_types, data)
         self._names = task_names(self.tasks)
@@ -93,6 +101,8 @@ class ALFWorldEnv(TextEnv):
         self._engine = make_engine()
         self._task, self._annotation = -1, -1
         self._state: Any = None
+        self._handcoded: HandcodedExpert | None = None
+        self._advice = ""
         self._arrivals = Arrivals({}, 0.0)
         self._steps = 0
         self._distance = 0.0
@@ -117,6 +127,10 @@ class ALFWorldEnv(TextEnv):
         if self._signals:
             self._journal = Journal(frozenset(), frozenset()).after(self._start.key, observation)
             self._channels = signals(self._journal, self._journal, self._start.key, "", invalid=False)
+        if self._expert.startswith("handcoded"):
+            upstream = self._expert == "handcoded_upstream"
+            self._handcoded = HandcodedExpert(self.tasks[task](), self._start.facts, bits, upstream=upstream)
+            self._advice = self._handcoded.start(observation)
         return self._at(self._start, observation, 0, 0.0, False)
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
@@ -139,6 +153,9 @@ class ALFWorldEnv(TextEnv):
             journal = self._journal.after(after.key, observation)
             self._channels = signals(self._journal, journal, after.key, state.key, invalid)
             self._journal = journal
+        if self._handcoded is not None:
+            offered = self._engine.admissible(after)
+            self._advice = self._handcoded.next(action.strip(), observation, after.facts, offered)
         observation, info = self._at(after, observation, self._steps + 1, verifier, invalid, distance)
         return observation, float(after.won), after.won, self._truncated, info
 
@@ -186,6 +203,8 @@ class ALFWorldEnv(TextEnv):
             self._invalid,
             self._journal if self._signals else None,
             self._channels if self._signals else None,
+            None if self._handcoded is None else self._handcoded.copy(),
+            self._advice,
         )
 
     def restore_state(self, state: Snapshot) -> Moment:
@@ -194,6 +213,8 @@ class ALFWorldEnv(TextEnv):
         self.stream = state.stream
         if state.journal is not None and state.signals is not None:
             self._journal, self._channels = state.journal, state.signals
+        if state.handcoded is not None:
+            self._handcoded, self._advice = state.handcoded.copy(), state.advice
         here = self._engine.adopt(state.state)
         return self._at(here, state.observation, state.steps, state.verifier, state.invalid)
 
@@ -244,8 +265,10 @@ class ALFWorldEnv(TextEnv):
             "distance": distance,
             "invalid": invalid,
         }
-        if self._expert:
+        if self._expert == "optimal":
             info["expert_actions"] = self._progress.optimal(state, self._engine.commands(state), self._engine.step)
+        elif self._handcoded is not None:
+            info["expert_actions"] = [self._advice]
         if self._signals:
             subgoals = self._progress.subgoals(state)
             share = sum(subgoals.values()) / len(subgoals)

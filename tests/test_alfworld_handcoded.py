@@ -1,0 +1,89 @@
+"""ALFWorld's own expert, asked through its own package."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import random
+
+import pytest
+
+from credit_gym.envs.alfworld.env import ALFWorldEnv
+from credit_gym.envs.checks import check_fork
+from credit_gym.errors import UnknownNameError
+
+pytest.importorskip("alfworld")
+
+
+def play(env: ALFWorldEnv, task: int, seed: int = 0) -> tuple[list[str], bool]:
+    """The expert's own game: its actions, and whether it won."""
+    _, info = env.reset(seed=seed, options={"task": task})
+    actions, over = [], False
+    while not over:
+        (action,) = info["expert_actions"]
+        assert action in info["admissible_actions"]
+        _, _, terminated, truncated, info = env.step(action)
+        actions.append(action)
+        over = terminated or truncated
+    return actions, info["success"]
+
+
+def wins(expert: str, task_type: str, games: int) -> int:
+    env = ALFWorldEnv(expert=expert, task_types=[task_type], num_tasks=games)
+    return sum(play(env, task)[1] for task in range(games))
+
+
+def test_it_wins_most_games_but_not_by_the_shortest_way() -> None:
+    handcoded, optimal = ALFWorldEnv(expert="handcoded"), ALFWorldEnv()
+    games = [(play(handcoded, task), play_optimal(optimal, task)) for task in range(24)]
+    assert sum(won for (_, won), _ in games) >= 20
+    assert all(len(actions) >= best for (actions, won), best in games if won)
+    assert sum(len(actions) for (actions, _), _ in games) > sum(best for _, best in games)
+
+
+def play_optimal(env: ALFWorldEnv, task: int) -> int:
+    _, info = env.reset(seed=0, options={"task": task})
+    return int(info["distance"])
+
+
+def test_the_package_never_notices_that_its_hands_are_empty_and_we_tell_it() -> None:
+    assert wins("handcoded", "pick_two_obj_and_place", 20) >= 18
+    assert wins("handcoded_upstream", "pick_two_obj_and_place", 20) <= 6
+
+
+def test_both_engines_ask_the_same_expert() -> None:
+    native, real = ALFWorldEnv(expert="handcoded"), ALFWorldEnv(expert="handcoded", engine="textworld")
+    for task in range(3):
+        assert play(native, task) == play(real, task)
+    real.close()
+
+
+def test_a_fork_remembers_what_the_expert_knew() -> None:
+    env = ALFWorldEnv(expert="handcoded")
+    check_fork(env)
+    _, info = env.reset(seed=3, options={"task": 5})
+    for _ in range(4):
+        _, _, _, _, info = env.step(info["expert_actions"][0])
+    saved = pickle.dumps(env.clone_state())
+    rest = []
+    for _ in range(6):
+        rest.append(info["expert_actions"])
+        _, _, _, _, info = env.step(info["expert_actions"][0])
+    other = ALFWorldEnv(expert="handcoded")
+    _, info = other.restore_state(pickle.loads(saved))
+    for expected in rest:
+        assert info["expert_actions"] == expected
+        _, _, _, _, info = other.step(info["expert_actions"][0])
+
+
+def test_asking_it_touches_neither_the_global_generator_nor_the_surroundings() -> None:
+    before, data = random.getstate(), os.environ.get("ALFWORLD_DATA")
+    env = ALFWorldEnv(expert="handcoded")
+    assert play(env, 2, seed=1) == play(env, 2, seed=1)
+    assert random.getstate() == before
+    assert os.environ.get("ALFWORLD_DATA") == data
+
+
+def test_an_unknown_expert_is_named() -> None:
+    with pytest.raises(UnknownNameError, match="handcoded"):
+        ALFWorldEnv(expert="hand-coded")
