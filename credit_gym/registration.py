@@ -51,6 +51,12 @@ ENVIRONMENTS = (
         None,
         "search, read and buy by WebShop's published rules, in an invented catalogue or the real one",
     ),
+    EnvironmentSpec(
+        "credit/WhoAndWhen-v0",
+        "credit_gym.envs.who_and_when.env:WhoAndWhenEnv",
+        None,
+        "name the agent and the step that made a multi-agent run fail, by three protocols",
+    ),
 )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 
@@ -10,3 +13,12 @@ def _caches_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keep the tests' caches out of the user's."""
     patch = pytest.MonkeyPatch()
     patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """A folder of real data files beside the checkout (or where CREDIT_GYM_DATA says); tests skip without it."""
+    folder = Path(os.environ.get("CREDIT_GYM_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("no real data: CREDIT_GYM_DATA names no folder")
+    return folder

@@ -1,0 +1,1 @@
+"""Failure logs of multi-agent runs: which agent made the decisive error, and when."""
