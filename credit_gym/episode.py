@@ -49,9 +49,13 @@ class Episode:
         goal: the task's goal in words.
         verifier: (T,) verifier signal of each transition, NaN where there was no reading.
         log_belief: (T+1,) log-probability in nats that the agent gave to the truth, NaN where not recorded.
+        distractor_log_belief: (T+1,) logarithm of the summed belief in wrong answers, nats.
+        anchor_log_belief: (T+1,) log-belief in the truth of a slowly following copy of the agent, nats.
         values: (T+1,) critic values.
         policy_logprobs: (T,) tuples of per-token log-probabilities of each action under the policy, nats.
         reference_logprobs: the same under a reference model.
+        policy_entropies: entropy of the policy at each of those tokens, nats.
+        policy_top_logprobs: mean of the policy's largest log-probabilities at each of those tokens, nats.
         admissible_actions: (T,) actions that the environment offered before each step.
         expert_actions: (T,) optimal (or expert) actions before each step, where the environment knows them.
         advantages: (T,) exact advantages, where an oracle knows them.
@@ -79,9 +83,13 @@ class Episode:
     goal: str = ""
     verifier: tuple[float, ...] | None = None
     log_belief: tuple[float, ...] | None = None
+    distractor_log_belief: tuple[float, ...] | None = None
+    anchor_log_belief: tuple[float, ...] | None = None
     values: tuple[float, ...] | None = None
     policy_logprobs: tuple[tuple[float, ...], ...] | None = None
     reference_logprobs: tuple[tuple[float, ...], ...] | None = None
+    policy_entropies: tuple[tuple[float, ...], ...] | None = None
+    policy_top_logprobs: tuple[tuple[float, ...], ...] | None = None
     admissible_actions: tuple[tuple[str, ...], ...] | None = None
     expert_actions: tuple[tuple[str, ...], ...] | None = None
     advantages: tuple[float, ...] | None = None
@@ -131,9 +139,13 @@ _COLUMN_LENGTHS = (
     ("rewards", 0),
     ("verifier", 0),
     ("log_belief", 1),
+    ("distractor_log_belief", 1),
+    ("anchor_log_belief", 1),
     ("values", 1),
     ("policy_logprobs", 0),
     ("reference_logprobs", 0),
+    ("policy_entropies", 0),
+    ("policy_top_logprobs", 0),
     ("admissible_actions", 0),
     ("expert_actions", 0),
     ("advantages", 0),
@@ -146,6 +158,10 @@ _COLUMN_LENGTHS = (
 _RECORDED_BY = {
     "verifier": "RecordVerifier",
     "log_belief": "RecordBelief",
+    "distractor_log_belief": "RecordBelief with distractors",
+    "anchor_log_belief": "RecordBelief with an anchor model",
+    "policy_entropy": "the log-prob engine",
+    "policy_top_logprob": "the log-prob engine",
     "value": "an agent with a critic",
     "policy_logprob": "an agent that returns log-probabilities",
     "reference_logprob": "the log-prob engine with a reference model",
@@ -175,10 +191,15 @@ class EpisodeBatch:
         truncated: (E,) bool.
         verifier: (S,) float64, NaN where not recorded; None if nowhere.
         log_belief: (S+E,) float64, nats, NaN where not recorded; None if nowhere.
+        distractor_log_belief: (S+E,) float64, logarithm of the summed belief in wrong answers.
+        anchor_log_belief: (S+E,) float64, the log-belief of a slowly following copy of the agent.
+        invalid: (S,) bool, steps that the environment refused; None if nobody said.
         value: (S+E,) float64 critic values; None if there is no critic.
         policy_logprob: (L,) float32 log-probabilities of action tokens, step i owns
             ``logprob_offsets[i]:logprob_offsets[i+1]``.
         reference_logprob: (L,) float32, the same tokens under the reference model.
+        policy_entropy: (L,) float32 entropy of the policy at those tokens, nats.
+        policy_top_logprob: (L,) float32 mean of the policy's largest log-probabilities at those tokens.
         logprob_offsets: (S+1,) int64.
         role: (S,) int64 interned role; None if single-agent.
         parent: (S,) int64 parent node in a replay tree, -1 at a root; None if no tree.
@@ -199,9 +220,14 @@ class EpisodeBatch:
     truncated: BoolArray
     verifier: FloatArray | None = None
     log_belief: FloatArray | None = None
+    distractor_log_belief: FloatArray | None = None
+    anchor_log_belief: FloatArray | None = None
+    invalid: BoolArray | None = None
     value: FloatArray | None = None
     policy_logprob: np.ndarray[Any, np.dtype[np.float32]] | None = None
     reference_logprob: np.ndarray[Any, np.dtype[np.float32]] | None = None
+    policy_entropy: np.ndarray[Any, np.dtype[np.float32]] | None = None
+    policy_top_logprob: np.ndarray[Any, np.dtype[np.float32]] | None = None
     logprob_offsets: IntArray | None = None
     role: IntArray | None = None
     parent: IntArray | None = None
@@ -318,17 +344,17 @@ class EpisodeBatch:
         return _from_episodes(list(episodes), key)
 
 
-_STEP_COLUMNS = ("state", "next_state", "action", "reward", "verifier", "role", "parent", "advantage")
-_POINT_COLUMNS = ("log_belief", "value")
+_STEP_COLUMNS = ("state", "next_state", "action", "reward", "verifier", "role", "parent", "advantage", "invalid")
+_POINT_COLUMNS = ("log_belief", "distractor_log_belief", "anchor_log_belief", "value")
 _EPISODE_COLUMNS = ("group", "task", "success", "terminated", "truncated")
-_TOKEN_COLUMNS = ("policy_logprob", "reference_logprob")
+_TOKEN_COLUMNS = ("policy_logprob", "reference_logprob", "policy_entropy", "policy_top_logprob")
 _ID_COLUMNS = ("state", "next_state", "action", "group", "task", "role")
 _DTYPES: dict[str, type[np.generic]] = {
     "offsets": np.int64,
     **dict.fromkeys(_STEP_COLUMNS, np.float64),
     **dict.fromkeys(_POINT_COLUMNS, np.float64),
     **dict.fromkeys((*_ID_COLUMNS, "parent", "logprob_offsets"), np.int64),
-    **dict.fromkeys(("success", "terminated", "truncated"), np.bool_),
+    **dict.fromkeys(("success", "terminated", "truncated", "invalid"), np.bool_),
     **dict.fromkeys(_TOKEN_COLUMNS, np.float32),
 }
 
@@ -354,7 +380,7 @@ def _validate(batch: EpisodeBatch) -> None:
     if not np.isfinite(batch.reward).all():
         bad = int(np.flatnonzero(~np.isfinite(batch.reward))[0])
         raise BatchError(f"Column 'reward' is not finite at step {bad}: a reward must be a number.")
-    for name in ("verifier", "log_belief", "value", "advantage"):
+    for name in ("verifier", *_POINT_COLUMNS, "advantage"):
         column = getattr(batch, name)
         if column is not None and bool(np.isinf(column).any()):
             raise BatchError(f"Column {name!r} is infinite somewhere; use NaN where it was not recorded.")
@@ -415,6 +441,9 @@ def _from_episodes(episodes: list[Episode], key: Key) -> EpisodeBatch:
         truncated=np.asarray([e.truncated for e in episodes], dtype=np.bool_),
         verifier=_optional(episodes, lambda e: e.verifier, 0),
         log_belief=_optional(episodes, lambda e: e.log_belief, 1),
+        distractor_log_belief=_optional(episodes, lambda e: e.distractor_log_belief, 1),
+        anchor_log_belief=_optional(episodes, lambda e: e.anchor_log_belief, 1),
+        invalid=_invalid(episodes),
         value=_optional(episodes, lambda e: e.values, 1),
         advantage=_optional(episodes, lambda e: e.advantages, 0),
         role=role,
@@ -428,9 +457,21 @@ def _from_episodes(episodes: list[Episode], key: Key) -> EpisodeBatch:
     )
 
 
+def _invalid(episodes: list[Episode]) -> BoolArray | None:
+    if all(episode.invalid is None for episode in episodes):
+        return None
+    columns = (episode.invalid or (False,) * len(episode) for episode in episodes)
+    return np.fromiter(chain.from_iterable(columns), dtype=np.bool_)
+
+
 def _token_columns(episodes: list[Episode]) -> dict[str, Any]:
     """Ragged log-probabilities; a step without them has no tokens."""
-    names = {"policy_logprob": "policy_logprobs", "reference_logprob": "reference_logprobs"}
+    names = {
+        "policy_logprob": "policy_logprobs",
+        "reference_logprob": "reference_logprobs",
+        "policy_entropy": "policy_entropies",
+        "policy_top_logprob": "policy_top_logprobs",
+    }
     present = {
         column: source for column, source in names.items() if any(getattr(e, source) is not None for e in episodes)
     }

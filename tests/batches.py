@@ -14,9 +14,14 @@ NAN = float("nan")
 OPTIONAL = (
     "verifier",
     "log_belief",
+    "distractor_log_belief",
+    "anchor_log_belief",
+    "invalid",
     "value",
     "policy_logprob",
     "reference_logprob",
+    "policy_entropy",
+    "policy_top_logprob",
     "role",
     "parent",
     "advantage",
@@ -84,6 +89,9 @@ def batches(
     contents = {
         "verifier": _readings(steps, -1.0, 1.0),
         "log_belief": _readings(points, -20.0, 0.0),
+        "distractor_log_belief": _readings(points, -20.0, 0.0),
+        "anchor_log_belief": _readings(points, -20.0, 0.0),
+        "invalid": _listed(st.booleans(), steps),
         "value": _readings(points, -2.0, 2.0),
         "advantage": _readings(steps, -1.0, 1.0),
         "role": _listed(st.integers(0, 2), steps),
@@ -100,7 +108,7 @@ def batches(
     return batch_of(runs, **columns)
 
 
-_SOMETIMES = (set(), {"verifier"}, {"value", "parent"}, {"advantage", "role"}, {"log_belief"}, set(OPTIONAL))
+_SOMETIMES = (set(), {"verifier"}, {"value", "parent"}, {"advantage", "role"}, {"log_belief", "invalid"}, set(OPTIONAL))
 _ENDINGS = (  # success, terminated, truncated
     (True, True, False),
     (False, True, False),

@@ -110,8 +110,11 @@ def test_groups_are_scored_on_their_own(name: str, data: st.DataObject) -> None:
 def test_one_episode_is_enough(name: str, success: bool, truncated: bool, length: int) -> None:
     run = Run(path=[0] * (length + 1), actions=[0] * length, success=success, truncated=truncated, group=3)
     offsets = np.arange(length + 1)
-    sizes = {c: length + (c in ("value", "log_belief")) for c in OPTIONAL}
-    columns = {c: np.zeros(size, dtype=np.int64 if c in ("role", "parent") else float) for c, size in sizes.items()}
+    sizes = {c: length + (c == "value" or c.endswith("log_belief")) for c in OPTIONAL}
+    columns = {
+        c: np.zeros(size, dtype={"role": np.int64, "parent": np.int64, "invalid": bool}.get(c, float))
+        for c, size in sizes.items()
+    }
     credit = scorers.score(batch_of([run], logprob_offsets=offsets, **columns), name)
     assert credit.shape == (length,)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from credit_gym.scorers import (  # noqa: F401 (importing a module registers its scorers)
     adaptive,
+    belief,
     branch_aware,
     coalition,
     combined,
@@ -22,6 +23,7 @@ from credit_gym.scorers import (  # noqa: F401 (importing a module registers its
     salt,
     shaping,
     temporal_difference,
+    turn_grpo,
 )
 from credit_gym.scorers.registry import ScorerSpec, get, names, register, score
 

@@ -139,10 +139,14 @@ STEP_COLUMNS: dict[str, Codec] = {
     "rewards": NUMBER,
     "verifier": NUMBER,
     "log_belief": NUMBER,
+    "distractor_log_belief": NUMBER,
+    "anchor_log_belief": NUMBER,
     "values": NUMBER,
     "advantages": NUMBER,
     "policy_logprobs": RAGGED,
     "reference_logprobs": RAGGED,
+    "policy_entropies": RAGGED,
+    "policy_top_logprobs": RAGGED,
     "admissible_actions": TEXTS,
     "expert_actions": TEXTS,
     "roles": TEXT,
@@ -152,7 +156,8 @@ STEP_COLUMNS: dict[str, Codec] = {
 }
 """Episode field -> codec. An episode of T steps has T+1 rows: the last holds what is known after the final action."""
 
-_POINT_COLUMNS = frozenset({"observations", "state_keys", "log_belief", "values"})
+_BELIEFS = {"log_belief", "distractor_log_belief", "anchor_log_belief"}
+_POINT_COLUMNS = frozenset({"observations", "state_keys", "values"} | _BELIEFS)
 
 EPISODE_COLUMNS: dict[str, Codec] = {
     "episode_id": Codec(lambda f, c: list(c), lambda f, c: c),  # a key: always inside the row

@@ -1,0 +1,211 @@
+"""Credit from the agent's own belief in the truth: what each step did to log b (delta-belief and its relatives)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+
+from credit_gym.episode import EpisodeBatch
+from credit_gym.errors import unknown
+from credit_gym.grouping import FloatArray, IntArray, compact, discounted_sum, group_mean
+from credit_gym.scorers.critic import point_before
+from credit_gym.scorers.modes import Mode, is_upstream
+from credit_gym.scorers.normalise import standardise
+from credit_gym.scorers.registry import register
+
+Squash = Literal["none", "relu", "tanh", "sigmoid", "clamp", "group_min_max"]
+Centre = Literal["none", "batch", "group", "episode"]
+Scale = Literal["none", "batch", "group"]
+
+_EPSILON = 1e-8
+_CLAMP = 2.0
+_REFERENCE = "Auzina et al. 2026, DeltaBelief-RL, arXiv:2602.12342"
+
+
+def belief_gain(batch: EpisodeBatch) -> FloatArray:
+    """The rise of the recorded log-belief across each step, ``log b_{t+1} - log b_t``.
+
+    Where the batch has a column ``anchor_log_belief`` (beliefs of a slowly following copy of the model, the "EMA"
+    variant), the belief before the step is taken from it.
+
+    Returns:
+        (S,) float64, nats; NaN where either belief is missing.
+    """
+    belief: FloatArray = batch.require("log_belief")
+    anchor = belief if batch.anchor_log_belief is None else batch.anchor_log_belief
+    before = point_before(batch)
+    gain: FloatArray = belief[before + 1] - anchor[before]
+    return gain
+
+
+@register("delta_belief", needs={"log_belief"}, reference=_REFERENCE)
+def delta_belief(
+    batch: EpisodeBatch,
+    *,
+    squash: Squash = "relu",
+    centre: Centre = "none",
+    scale: Scale = "none",
+    temperature: float = 1.0,
+    winning_turn: bool = False,
+    mode: Mode = "default",
+) -> FloatArray:
+    """A step gets the rise of the log-belief in the truth that it brought about, centred, scaled and squashed.
+
+    ``c_t = squash((dB_t - centre) / scale)``, ``dB_t = log b_{t+1} - log b_t``. The published run is ``squash="relu"``;
+    its ablations are "tanh" (of ``temperature * dB``), "sigmoid", "clamp" (to [-2, 2]), "group_min_max" (the rectified
+    gain, min-max scaled within the group at its turn) and "none" with ``winning_turn`` (the raw gain). "batch" and
+    "group" centre and scale at each turn index over the episodes that reach it, "episode" centres over the turns of
+    the episode; scales are population deviations.
+
+    Only the raw gain telescopes to ``log b_T - log b_0``: rectifying pays an oscillating belief again and again
+    (:func:`high_water_mark` does not).
+
+    Args:
+        batch: the episodes, with beliefs.
+        squash: last transformation.
+        centre: what is subtracted first.
+        scale: what divides the centred gain.
+        temperature: slope of "tanh".
+        winning_turn: whether the last step of a solved episode, whose answer gives the truth away, counts; it is left
+            out of every mean, and gets 0, otherwise.
+        mode: "default" gives 0 to steps that the environment refused (column ``invalid``); "upstream" lets them earn.
+
+    Returns:
+        (S,) float64, nats for "none", "relu" and "clamp", else without unit; 0 where a belief is missing.
+
+    Raises:
+        UnknownNameError: there is no such transformation.
+    """
+    for kind, name, known in (("squash", squash, _SQUASHES), ("centre", centre, _CENTRES), ("scale", scale, _SCALES)):
+        if name not in known:
+            raise unknown(kind, name, known)
+    gain = belief_gain(batch)
+    counts = ~np.isnan(gain)
+    if not winning_turn:
+        counts &= ~(batch.is_last & batch.success[batch.episode])
+    if not is_upstream(mode) and batch.invalid is not None:
+        counts &= ~batch.invalid
+    credit = np.zeros(batch.num_steps)
+    chosen = np.flatnonzero(counts)
+    values = gain[chosen]
+    turns, turn_count = compact(batch.step[chosen])
+    peers, peer_count = compact(batch.step_group[chosen], batch.step[chosen])
+    ids = {
+        "batch": (turns, turn_count),
+        "group": (peers, peer_count),
+        "episode": (batch.episode[chosen], batch.num_episodes),
+    }
+    if centre != "none":
+        values = values - group_mean(values, *ids[centre])[ids[centre][0]]
+    if scale != "none":
+        members, count = ids[scale]
+        spread = values - group_mean(values, members, count)[members]
+        values = values / (np.sqrt(group_mean(spread * spread, members, count)) + _EPSILON)[members]
+    credit[chosen] = _SQUASHES[squash](values, temperature, peers, peer_count)
+    return credit
+
+
+@register("high_water_mark", needs={"log_belief"}, scope="episode", reference="credit_gym: telescoping delta-belief")
+def high_water_mark(batch: EpisodeBatch, *, cap: float = np.inf, mode: Mode = "default") -> FloatArray:
+    """A step gets what it added to the highest log-belief so far.
+
+    ``c_t = min(cap, max(0, log b_{t+1} - max_{s<=t} log b_s))``. Without a cap the credits of an episode sum to
+    ``max_t log b_t - log b_0``, so no sequence of steps can farm it: losing belief and regaining it pays nothing.
+
+    Args:
+        batch: the episodes, with beliefs; a missing one neither earns nor raises the mark.
+        cap: most that one step can earn, nats.
+        mode: "default" gives 0 to steps that the environment refused (column ``invalid``), "upstream" lets them earn.
+
+    Returns:
+        (S,) float64, nats, never negative.
+    """
+    belief: FloatArray = batch.require("log_belief")
+    mark = _running_max(np.where(np.isnan(belief), -np.inf, belief), batch)
+    before = point_before(batch)
+    known = np.isfinite(mark[before])
+    rise = np.subtract(mark[before + 1], mark[before], out=np.zeros(batch.num_steps), where=known)
+    if not is_upstream(mode) and batch.invalid is not None:
+        rise = np.where(batch.invalid, 0.0, rise)
+    return np.minimum(rise, cap)
+
+
+@register(
+    "contrastive",
+    needs={"log_belief", "distractor_log_belief"},
+    scope="episode",
+    reference="credit_gym: delta-belief against distractors",
+)
+def contrastive(batch: EpisodeBatch, *, positive: bool = False) -> FloatArray:
+    """A step gets the rise of the log-probability of the truth among the truth and its distractors.
+
+    ``c_t = q_{t+1} - q_t``, ``q_t = log b_t - log(b_t + D_t)`` with D the summed belief in the distractors (column
+    ``distractor_log_belief``, its logarithm). What raises every answer alike, such as a longer dialogue, cancels.
+
+    Args:
+        batch: the episodes, with beliefs in the truth and in the distractors.
+        positive: keep rises only (``max(0, c_t)``), as the published delta-belief does.
+
+    Returns:
+        (S,) float64, nats; telescopes to ``q_T - q_0`` unless ``positive``; 0 where a belief is missing.
+    """
+    belief: FloatArray = batch.require("log_belief")
+    with np.errstate(invalid="ignore"):  # numpy warns of the NaNs that stand for missing beliefs
+        relative = belief - np.logaddexp(belief, batch.require("distractor_log_belief"))
+    before = point_before(batch)
+    rise = np.nan_to_num(relative[before + 1] - relative[before])
+    return np.asarray(np.maximum(rise, 0.0) if positive else rise)
+
+
+@register("igpo", needs={"log_belief"}, reference="IGPO 2025, arXiv:2510.14967")
+def igpo(batch: EpisodeBatch, *, tokens: int = 1, discount: float = 1.0) -> FloatArray:
+    """A step gets the standardised, discounted rise of the probability of the truth; the last one the outcome.
+
+    ``r_t = p_{t+1} - p_t`` before the last step and the episode's return at it, ``p = exp(log b / tokens)`` (the
+    length-normalised probability of a target of that many tokens); ``c_t = sum_{k>=t} g^{k-t} z_k`` with z the
+    rewards standardised over all steps of the group.
+
+    Args:
+        batch: the episodes, with beliefs.
+        tokens: tokens of the target.
+        discount: g in [0, 1].
+
+    Returns:
+        (S,) float64, in standard deviations.
+    """
+    belief: FloatArray = batch.require("log_belief")
+    probability = np.exp(belief / tokens)
+    before = point_before(batch)
+    gain = np.nan_to_num(probability[before + 1] - probability[before])
+    reward = np.where(batch.is_last, batch.episode_return[batch.episode], gain)
+    return discounted_sum(standardise(reward, batch.step_group, batch.num_groups), batch.offsets, discount)
+
+
+def _running_max(points: FloatArray, batch: EpisodeBatch) -> FloatArray:
+    """Highest point of the episode so far, (S+E,): ranks make later episodes start above all earlier ones."""
+    episode = np.repeat(np.arange(batch.num_episodes, dtype=np.int64), batch.lengths + 1)
+    levels, rank = np.unique(points, return_inverse=True)
+    highest = np.maximum.accumulate(episode * levels.size + rank) - episode * levels.size
+    return np.asarray(levels[highest]) if levels.size else points
+
+
+def _group_min_max(values: FloatArray, _: float, ids: IntArray, count: int) -> FloatArray:
+    rectified = np.maximum(values, 0.0)
+    low, high = np.full(count, np.inf), np.full(count, -np.inf)
+    np.minimum.at(low, ids, rectified)
+    np.maximum.at(high, ids, rectified)
+    return (rectified - low[ids]) / (high - low + _EPSILON)[ids]
+
+
+_SQUASHES: dict[str, Callable[[FloatArray, float, IntArray, int], FloatArray]] = {
+    "none": lambda values, *_: values,
+    "relu": lambda values, *_: np.maximum(values, 0.0),
+    "tanh": lambda values, temperature, *_: np.tanh(temperature * values),
+    "sigmoid": lambda values, *_: 1.0 / (1.0 + np.exp(-values)),
+    "clamp": lambda values, *_: np.clip(values, -_CLAMP, _CLAMP),
+    "group_min_max": _group_min_max,
+}
+_CENTRES = ("none", "batch", "group", "episode")
+_SCALES = ("none", "batch", "group")
