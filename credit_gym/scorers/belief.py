@@ -196,7 +196,7 @@ def _group_min_max(values: FloatArray, _: float, ids: IntArray, count: int) -> F
     low, high = np.full(count, np.inf), np.full(count, -np.inf)
     np.minimum.at(low, ids, rectified)
     np.maximum.at(high, ids, rectified)
-    return (rectified - low[ids]) / (high - low + _EPSILON)[ids]
+    return np.asarray((rectified - low[ids]) / (high - low + _EPSILON)[ids])
 
 
 _SQUASHES: dict[str, Callable[[FloatArray, float, IntArray, int], FloatArray]] = {

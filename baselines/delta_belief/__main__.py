@@ -1,0 +1,151 @@
+"""Does belief credit train faster? The guessing-game study: every recipe, several seeds, paired intervals.
+
+    python -m credit_gym.baselines.delta_belief [--seeds N] [--games N] [--workers N] [--markdown FILE] [--plots DIR]
+
+The published claim is that turn-wise GRPO with belief credit beats trajectory-level GRPO; there the two also differ in
+the advantage's granularity and in the aggregation of the loss. Here everything else is equal, and granularity and
+belief are crossed. With ``--best-of N`` the taught model also plays the best of N moves by belief gain.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.progress import Progress
+
+from credit_gym.baselines.delta_belief.best_of import success
+from credit_gym.baselines.delta_belief.game import TURNS, make_table
+from credit_gym.baselines.delta_belief.model import load_or_teach
+from credit_gym.baselines.delta_belief.study import (
+    CHECKPOINTS,
+    TEACHING_STEPS,
+    Plan,
+    gain_correlation,
+    paired,
+    run_study,
+    trained,
+)
+from credit_gym.baselines.delta_belief.training import RECIPES, Point, evaluate
+from credit_gym.command import run as run_command
+from credit_gym.report import Table, console, show
+from credit_gym.report.plots import Curve, plot_curves, save
+from credit_gym.report.tables import to_markdown
+
+BASELINE = "trajectory"
+LONG = ("trajectory", "turn-wise + belief")
+UNSTABLE = ("return-to-go", "published baseline (zero fill)")
+GAMES = 38_400
+
+Curves = Mapping[str, Sequence[Sequence[Point]]]
+
+
+def success_table(curves: Curves) -> Table:
+    """Success at every checkpoint: mean over seeds, and the paired difference to the trajectory baseline."""
+    points = [point for point in CHECKPOINTS if any(p.games == point for runs in curves.values() for p in runs[0])]
+    rows = []
+    for recipe, runs in curves.items():
+        cells: list[Any] = [recipe, len(runs)]
+        for games in points:
+            own = at(runs, games)
+            base = at(curves[BASELINE], games)
+            if not own:
+                cells.append(None)
+            elif recipe == BASELINE or len(base) < len(own):
+                cells.append(f"{np.mean(own):.3f}")
+            else:
+                mean, low, high = paired(own, base[: len(own)])
+                cells.append(f"{np.mean(own):.3f} ({mean:+.3f} [{low:+.3f}, {high:+.3f}])")
+        rows.append(tuple(cells))
+    header = ("credit", "seeds", *(f"{games:,} games" for games in points))
+    return Table("Success (paired difference to trajectory, 95 % t interval over seeds)", header, tuple(rows))
+
+
+def behaviour_table(curves: Curves, taught: Point, games: int) -> Table:
+    """How the trained policies play at one checkpoint, mean and range over seeds."""
+    names = ("success", "pass_at_8", "turns", "repeated", "guessed", "legal")
+    rows: list[tuple[Any, ...]] = [("taught, not trained", *(f"{getattr(taught, name):.3f}" for name in names))]
+    for recipe, runs in curves.items():
+        found = [p for run in runs for p in run if p.games == games]
+        if found:
+            values = [[getattr(p, name) for p in found] for name in names]
+            rows.append((recipe, *(f"{np.mean(v):.3f} [{min(v):.3f}, {max(v):.3f}]" for v in values)))
+    return Table(f"Play after {games:,} games, mean [lowest, highest seed]", ("credit", *names), tuple(rows))
+
+
+def correlation_table(models: Mapping[str, Any]) -> Table:
+    """How well belief credit ranks questions by their exact information gain."""
+    table = make_table()
+    rows = []
+    for name, model in models.items():
+        for belief, (value, low, high) in gain_correlation(model, table).items():
+            rows.append((name, belief, f"{value:.3f} [{low:.3f}, {high:.3f}]"))
+    title = "Spearman correlation of belief gain with exact information gain (95 % bootstrap over secrets)"
+    return Table(title, ("policy", "belief by", "correlation"), tuple(rows))
+
+
+def best_of_table(taught: Any, n: int) -> Table:
+    """Success of the taught model when each move is the best of n by belief gain."""
+    rows = []
+    for candidates in sorted({1, n}):
+        mean, low, high = success(taught, make_table(), candidates)
+        rows.append((candidates, f"{mean:.3f} [{low:.3f}, {high:.3f}]"))
+    return Table("The best of n moves by belief gain (95 % bootstrap over secrets)", ("n", "success"), tuple(rows))
+
+
+def at(runs: Sequence[Sequence[Point]], games: int) -> list[float]:
+    """Success of every seed after a number of games."""
+    return [p.success for run in runs for p in run if p.games == games]
+
+
+def main(
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds of every recipe; the unstable ones get three at most.")] = 5,
+    games: Annotated[int, typer.Option(min=7_168, help="Training games of a run.")] = GAMES,
+    long_games: Annotated[int, typer.Option(help="Training games of the two recipes that are followed on.")] = 102_400,
+    recipe: Annotated[list[str] | None, typer.Option(help="Only these; repeatable.")] = None,
+    teaching: Annotated[int, typer.Option(min=1, help="Steps of teaching from random games.")] = TEACHING_STEPS,
+    best_of: Annotated[int, typer.Option(min=1, help="Moves to choose from by belief gain; 1 is plain play.")] = 8,
+    workers: Annotated[int, typer.Option(min=1, help="Processes, one thread each.")] = 2,
+    folder: Annotated[Path, typer.Option(help="Where runs are kept; a stopped study goes on.")] = Path("runs/belief"),
+    markdown: Annotated[Path | None, typer.Option(help="Also write the tables to this file.")] = None,
+    plots: Annotated[Path | None, typer.Option(help="Also draw the curves into this folder.")] = None,
+) -> None:
+    """Train with every credit and compare."""
+    chosen = [name for name in RECIPES if not recipe or name in recipe or name == BASELINE]
+    lengths = {name: max(games, long_games) if name in LONG else games for name in chosen}
+    plan = Plan(lengths, {name: min(seeds, 3) if name in UNSTABLE else seeds for name in chosen}, teaching)
+    total = sum(plan.seeds.values())
+    with Progress(console=console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+        bar = progress.add_task("runs", total=total)
+        curves = run_study(plan, folder, workers=workers, on_run=lambda *_: progress.advance(bar))
+    table = make_table()
+    taught = load_or_teach(folder / "taught", table, steps=teaching, seed=0)
+    shown = max(p.games for p in curves[BASELINE][0] if p.games <= games)
+    tables = [
+        success_table(curves),
+        behaviour_table(curves, evaluate(taught, table), shown),
+        correlation_table({"taught": taught} | {name: trained(folder, name, 0) for name in LONG if name in chosen}),
+        best_of_table(taught, best_of),
+    ]
+    for each in tables:
+        show(each)
+    if markdown is not None:
+        markdown.write_text("\n\n".join(map(to_markdown, tables)) + "\n", encoding="utf-8")
+    if plots is not None:
+        lines = {
+            name: Curve(
+                [p.games for p in runs[0]],
+                np.mean([[p.success for p in run] for run in runs], axis=0),
+                np.std([[p.success for p in run] for run in runs], axis=0),
+            )
+            for name, runs in curves.items()
+        }
+        save(plot_curves(lines, x="training games", y=f"success in {TURNS} turns"), plots / "belief_curves.png")
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,137 @@
+"""The whole study: every recipe, several seeds, each run on its own core and kept as it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from credit_gym.baselines.delta_belief.game import ENTITIES, Table, make_table
+from credit_gym.baselines.delta_belief.model import load_or_teach, play, read
+from credit_gym.baselines.delta_belief.training import RECIPES, Point, train
+from credit_gym.grouping import FloatArray, IntArray
+
+CHECKPOINTS = (7_168, 19_200, 23_040, 38_400, 76_800, 102_400)
+TEACHING_STEPS = 3_500
+
+
+class Plan(NamedTuple):
+    """Which runs to make.
+
+    Attributes:
+        games: recipe -> training games of a run.
+        seeds: recipe -> number of runs.
+        teaching: steps in which the model is taught before any of them.
+    """
+
+    games: Mapping[str, int]
+    seeds: Mapping[str, int]
+    teaching: int = TEACHING_STEPS
+
+
+def run_study(
+    plan: Plan, folder: Path, *, workers: int, on_run: Callable[[str, int], None] = lambda *_: None
+) -> dict[str, list[list[Point]]]:
+    """Run what is missing of a study and return all its curves.
+
+    Args:
+        plan: the runs.
+        folder: the taught model and every finished run are kept here; a stopped study goes on from them.
+        workers: processes, one thread each.
+        on_run: called with the recipe and seed of each run that ends.
+
+    Returns:
+        Recipe -> one curve per seed.
+    """
+    load_or_teach(folder / "taught", make_table(), steps=plan.teaching, seed=0)
+    most = max(plan.seeds.values())
+    wanted = [(recipe, seed) for seed in range(most) for recipe, seeds in plan.seeds.items() if seed < seeds]
+    missing = [run for run in wanted if not _path(folder, *run).is_file()]
+    with ProcessPoolExecutor(workers) as pool:
+        jobs = {pool.submit(_run, folder, recipe, seed, plan.games[recipe]): (recipe, seed) for recipe, seed in missing}
+        for job in as_completed(jobs):
+            job.result()
+            on_run(*jobs[job])
+    return {
+        recipe: [
+            [Point(**point) for point in json.loads(_path(folder, recipe, seed).read_text())["curve"]]
+            for seed in range(plan.seeds[recipe])
+        ]
+        for recipe in plan.games
+    }
+
+
+def trained(folder: Path, recipe: str, seed: int) -> Any:
+    """Return the model that a run of a study ended with."""
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(_path(folder, recipe, seed).with_suffix(""))
+
+
+def gain_correlation(model: Any, table: Table, *, seed: int = 2, repeats: int = 32) -> dict[str, tuple[float, ...]]:
+    """Rank correlation of belief credit with the exact information gain of every question.
+
+    Returns:
+        ``model`` and ``exact posterior`` -> Spearman's correlation over all questions and its 95 % bootstrap interval
+        over secrets.
+    """
+    import torch
+
+    played = play(model, table, np.tile(np.arange(ENTITIES), repeats), seed)
+    with torch.no_grad():
+        beliefs = read(model, played.tokens).log_belief.double().numpy()
+    exact = np.diff(table.log_posterior(played.tokens, played.secret), axis=1)
+    own = np.diff(beliefs[np.arange(len(played.secret)), :, played.secret], axis=1)
+    asked = played.legal.copy()
+    asked[played.guessed, played.turns[played.guessed] - 1] = False
+    rows = np.nonzero(asked)
+    truth, owner = exact[rows], played.secret[rows[0]]
+    return {
+        "model": _correlation(own[rows], truth, owner),
+        "exact posterior": _correlation(truth, truth, owner),
+    }
+
+
+def paired(a: Sequence[float], b: Sequence[float]) -> tuple[float, float, float]:
+    """Mean difference over seeds with its 95 % t interval."""
+    difference = np.asarray(a) - np.asarray(b)
+    mean = float(difference.mean())
+    if difference.size < 2 or np.ptp(difference) == 0.0:
+        return mean, mean, mean
+    half = float(stats.t.ppf(0.975, difference.size - 1) * stats.sem(difference))
+    return mean, mean - half, mean + half
+
+
+def _correlation(credit: FloatArray, exact: FloatArray, owner: IntArray) -> tuple[float, float, float]:
+    generator = np.random.default_rng(0)
+    of_secret = [np.flatnonzero(owner == secret) for secret in range(ENTITIES)]
+    draws = [np.concatenate([of_secret[i] for i in generator.integers(ENTITIES, size=ENTITIES)]) for _ in range(500)]
+    values = [stats.spearmanr(credit[i], exact[i]).statistic for i in draws]
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(stats.spearmanr(credit, exact).statistic), float(low), float(high)
+
+
+def _run(folder: Path, recipe: str, seed: int, games: int) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    table = make_table()
+    model = load_or_teach(folder / "taught", table, steps=0, seed=0)
+    points = [point for point in CHECKPOINTS if point <= games]
+    policy, curve = train(model, table, RECIPES[recipe], games=games, seed=seed, evaluate_at=points)
+    name = _path(folder, recipe, seed)
+    policy.save_pretrained(name.with_suffix(""))
+    record = {"recipe": recipe, "seed": seed, "curve": [point._asdict() for point in curve]}
+    partial = name.with_suffix(".partial")
+    partial.write_text(json.dumps(record))
+    os.replace(partial, name)
+
+
+def _path(folder: Path, recipe: str, seed: int) -> Path:
+    return folder / f"{''.join(c if c.isalnum() else '-' for c in recipe)}-{seed}.json"
