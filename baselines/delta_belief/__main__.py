@@ -105,7 +105,7 @@ def at(runs: Sequence[Sequence[Point]], games: int) -> list[float]:
 def main(
     seeds: Annotated[int, typer.Option(min=1, help="Seeds of every recipe; the unstable ones get three at most.")] = 5,
     games: Annotated[int, typer.Option(min=7_168, help="Training games of a run.")] = GAMES,
-    long_games: Annotated[int, typer.Option(help="Training games of the two recipes that are followed on.")] = 102_400,
+    long_games: Annotated[int, typer.Option(help="Training games of the two recipes that are followed on.")] = 76_800,
     recipe: Annotated[list[str] | None, typer.Option(help="Only these; repeatable.")] = None,
     teaching: Annotated[int, typer.Option(min=1, help="Steps of teaching from random games.")] = TEACHING_STEPS,
     best_of: Annotated[int, typer.Option(min=1, help="Moves to choose from by belief gain; 1 is plain play.")] = 8,

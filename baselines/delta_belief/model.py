@@ -18,7 +18,7 @@ from credit_gym.baselines.delta_belief.game import (
     random_games,
 )
 from credit_gym.errors import missing_extra
-from credit_gym.grouping import BoolArray, IntArray
+from credit_gym.grouping import BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
     import torch
@@ -103,8 +103,19 @@ def read(model: Any, tokens: IntArray) -> Reading:
     return Reading(chosen[..., :2], beliefs)
 
 
-def play(model: Any, table: Table, secret: IntArray, seed: int, *, temperature: float = 1.0) -> Games:
-    """Play one game per secret, all at once, two cached forward passes a turn."""
+def play(
+    model: Any, table: Table, secret: IntArray, seed: int, *, other: Any = None, share: FloatArray | None = None
+) -> Games:
+    """Play one game per secret, all at once, two cached forward passes a turn.
+
+    Args:
+        model: the player.
+        table: the game.
+        secret: (B,) entities.
+        seed: of all draws.
+        other: a second player that moves in place of the first where a coin says so.
+        share: (B,) probability that a turn of game i is the first player's.
+    """
     import torch
     from transformers import DynamicCache
 
@@ -114,19 +125,26 @@ def play(model: Any, table: Table, secret: IntArray, seed: int, *, temperature: 
     turns = np.full(count, TURNS)
     over, won, guessed = (np.zeros(count, dtype=np.bool_) for _ in range(3))
     legal = np.zeros((count, TURNS), dtype=np.bool_)
-    cache = DynamicCache()
+    players = [model] if other is None else [model, other]
+    caches = [DynamicCache() for _ in players]
 
-    def sample(new: IntArray) -> IntArray:
-        out = model(input_ids=torch.as_tensor(new), past_key_values=cache, use_cache=True, logits_to_keep=1)
-        probability = torch.softmax(out.logits[:, -1].float() / temperature, dim=-1)
-        drawn: IntArray = torch.multinomial(probability, 1, generator=generator)[:, 0].numpy()
+    def sample(new: IntArray, first: torch.Tensor | None) -> IntArray:
+        ids = torch.as_tensor(new)
+        logits = [
+            player(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[:, -1].float()
+            for player, cache in zip(players, caches, strict=True)
+        ]
+        mixed = logits[0] if first is None else torch.where(first[:, None], logits[0], logits[-1])
+        chosen = torch.softmax(mixed, dim=-1)
+        drawn: IntArray = torch.multinomial(chosen, 1, generator=generator)[:, 0].numpy()
         return drawn
 
     with torch.inference_mode():
         for turn in range(TURNS):
             at = 1 + 3 * turn
-            verb = sample(tokens[:, max(at - 2, 0) : at])
-            word = sample(verb[:, None])
+            first = None if share is None else torch.rand(count, generator=generator) < torch.as_tensor(share)
+            verb = sample(tokens[:, max(at - 2, 0) : at], first)
+            word = sample(verb[:, None], first)
             answers = table.answer(verb, word, secret)
             tokens[~over, at], tokens[~over, at + 1] = verb[~over], word[~over]
             tokens[~over, at + 2] = answers.reply[~over]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -14,7 +12,7 @@ from scipy import stats
 
 from credit_gym.baselines.delta_belief.game import ENTITIES, Table, make_table
 from credit_gym.baselines.delta_belief.model import load_or_teach, play, read
-from credit_gym.baselines.delta_belief.training import RECIPES, Point, train
+from credit_gym.baselines.delta_belief.training import GAMES, RECIPES, Point, load, save, start, train
 from credit_gym.grouping import FloatArray, IntArray
 
 CHECKPOINTS = (7_168, 19_200, 23_040, 38_400, 76_800, 102_400)
@@ -51,27 +49,24 @@ def run_study(
     """
     load_or_teach(folder / "taught", make_table(), steps=plan.teaching, seed=0)
     most = max(plan.seeds.values())
-    wanted = [(recipe, seed) for seed in range(most) for recipe, seeds in plan.seeds.items() if seed < seeds]
-    missing = [run for run in wanted if not _path(folder, *run).is_file()]
-    with ProcessPoolExecutor(workers) as pool:
-        jobs = {pool.submit(_run, folder, recipe, seed, plan.games[recipe]): (recipe, seed) for recipe, seed in missing}
+    runs = [(recipe, seed) for seed in range(most) for recipe, seeds in plan.seeds.items() if seed < seeds]
+    with ProcessPoolExecutor(workers, initializer=_one_thread) as pool:
+        jobs = {pool.submit(_run, folder, recipe, seed, plan.games[recipe]): (recipe, seed) for recipe, seed in runs}
+        curves = {}
         for job in as_completed(jobs):
-            job.result()
+            curves[jobs[job]] = job.result()
             on_run(*jobs[job])
-    return {
-        recipe: [
-            [Point(**point) for point in json.loads(_path(folder, recipe, seed).read_text())["curve"]]
-            for seed in range(plan.seeds[recipe])
-        ]
-        for recipe in plan.games
-    }
+    return {recipe: [curves[recipe, seed] for seed in range(seeds)] for recipe, seeds in plan.seeds.items()}
 
 
 def trained(folder: Path, recipe: str, seed: int) -> Any:
     """Return the model that a run of a study ended with."""
-    from transformers import AutoModelForCausalLM
+    return load(run_folder(folder, recipe, seed)).policy
 
-    return AutoModelForCausalLM.from_pretrained(_path(folder, recipe, seed).with_suffix(""))
+
+def run_folder(folder: Path, recipe: str, seed: int) -> Path:
+    """Where a run of a study is kept."""
+    return folder / f"{''.join(c if c.isalnum() else '-' for c in recipe)}-{seed}"
 
 
 def gain_correlation(model: Any, table: Table, *, seed: int = 2, repeats: int = 32) -> dict[str, tuple[float, ...]]:
@@ -117,21 +112,19 @@ def _correlation(credit: FloatArray, exact: FloatArray, owner: IntArray) -> tupl
     return float(stats.spearmanr(credit, exact).statistic), float(low), float(high)
 
 
-def _run(folder: Path, recipe: str, seed: int, games: int) -> None:
+def _one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
-    table = make_table()
+
+
+def _run(folder: Path, recipe: str, seed: int, games: int) -> list[Point]:
+    """Advance one run to a number of games, keeping it at every checkpoint."""
+    table, own = make_table(), run_folder(folder, recipe, seed)
     model = load_or_teach(folder / "taught", table, steps=0, seed=0)
-    points = [point for point in CHECKPOINTS if point <= games]
-    policy, curve = train(model, table, RECIPES[recipe], games=games, seed=seed, evaluate_at=points)
-    name = _path(folder, recipe, seed)
-    policy.save_pretrained(name.with_suffix(""))
-    record = {"recipe": recipe, "seed": seed, "curve": [point._asdict() for point in curve]}
-    partial = name.with_suffix(".partial")
-    partial.write_text(json.dumps(record))
-    os.replace(partial, name)
-
-
-def _path(folder: Path, recipe: str, seed: int) -> Path:
-    return folder / f"{''.join(c if c.isalnum() else '-' for c in recipe)}-{seed}.json"
+    run = load(own) if own.is_dir() else start(model)
+    for point in CHECKPOINTS:
+        if run.steps * GAMES < point <= games:
+            train(run, model, table, RECIPES[recipe], games=point, seed=seed, evaluate_at=(point,))
+            save(run, own)
+    return [point for point in run.curve if point.games <= games]

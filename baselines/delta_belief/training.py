@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable, Collection
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +16,8 @@ import numpy as np
 from credit_gym import rng
 from credit_gym.baselines.delta_belief.game import ENTITIES, FIRST_ENTITY, GUESS, TURNS, Table
 from credit_gym.baselines.delta_belief.model import POINTS, Games, play, read
-from credit_gym.episode import EpisodeBatch
+from credit_gym.batch import EpisodeBatch
+from credit_gym.errors import CreditGymError
 from credit_gym.grouping import FloatArray, IntArray
 from credit_gym.scorers import score
 
@@ -81,32 +86,52 @@ RECIPES = {
 }
 
 
-def train(
-    model: Any, table: Table, recipe: Recipe, *, games: int, seed: int, evaluate_at: Collection[int] = ()
-) -> tuple[Any, list[Point]]:
-    """Train a copy of a model.
+@dataclass
+class Training:
+    """A run under way: it can be saved after any step and goes on as if it had never stopped.
 
-    Args:
-        model: where to start; it is left as it is, and reads the beliefs of a recipe with frozen ones.
-        table: the game.
-        recipe: what each turn is credited with.
-        games: games to train on, rounded down to whole batches of :data:`GAMES`.
-        seed: of secrets and moves.
-        evaluate_at: after which numbers of games to evaluate.
-
-    Returns:
-        The trained model and its evaluations.
+    Attributes:
+        policy: the model in training.
+        optimizer: its optimizer.
+        steps: gradient steps so far.
+        curve: evaluations so far.
     """
+
+    policy: Any
+    optimizer: Any
+    steps: int
+    curve: list[Point]
+
+
+def start(model: Any) -> Training:
+    """Begin to train a copy of a model."""
     import torch
 
     policy = deepcopy(model)
-    optimizer = torch.optim.AdamW(policy.parameters(), lr=RATE)
-    curve = []
-    for step in range(games // GAMES):
+    return Training(policy, torch.optim.AdamW(policy.parameters(), lr=RATE), 0, [])
+
+
+def train(
+    run: Training, model: Any, table: Table, recipe: Recipe, *, games: int, seed: int, evaluate_at: Collection[int] = ()
+) -> None:
+    """Train until a number of games has been played; draws depend on the seed and the step, not on what came before.
+
+    Args:
+        run: the run to advance.
+        model: where it began; it reads the beliefs of a recipe with frozen ones.
+        table: the game.
+        recipe: what each turn is credited with.
+        games: games in all, rounded down to whole batches of :data:`GAMES`.
+        seed: of secrets and moves.
+        evaluate_at: after which numbers of games to evaluate.
+    """
+    import torch
+
+    for step in range(run.steps, games // GAMES):
         generator = np.random.default_rng([seed, step])
         secret = np.repeat(generator.choice(ENTITIES, GROUPS, replace=False), GROUP_SIZE)
-        played = play(policy, table, secret, rng.derive(seed, step) >> 1)
-        reading = read(policy, played.tokens)
+        played = play(run.policy, table, secret, rng.derive(seed, step) >> 1)
+        reading = read(run.policy, played.tokens)
         beliefs = reading.log_belief.detach()
         if recipe.frozen:
             with torch.no_grad():
@@ -116,13 +141,46 @@ def train(
         weight[batch.episode, batch.step] = recipe.credit(batch)
         advantage = torch.as_tensor(weight, dtype=torch.float32)
         loss = -(advantage[..., None] * reading.logprob).sum() / (2 * batch.num_steps)
-        optimizer.zero_grad()
+        run.optimizer.zero_grad()
         torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(policy.parameters(), 1.0)
-        optimizer.step()
-        if (step + 1) * GAMES in evaluate_at:
-            curve.append(evaluate(policy, table, games=(step + 1) * GAMES))
-    return policy, curve
+        torch.nn.utils.clip_grad_norm_(run.policy.parameters(), 1.0)
+        run.optimizer.step()
+        run.steps = step + 1
+        if run.steps * GAMES in evaluate_at:
+            run.curve.append(evaluate(run.policy, table, games=run.steps * GAMES))
+
+
+def save(run: Training, folder: Path) -> None:
+    """Keep a run; a folder that was being written when the process died is never mistaken for a whole one."""
+    import torch
+
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    run.policy.save_pretrained(partial)
+    torch.save(run.optimizer.state_dict(), partial / "optimizer.pt")
+    record = {"steps": run.steps, "curve": [point._asdict() for point in run.curve]}
+    (partial / "run.json").write_text(json.dumps(record))
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+
+
+def load(folder: Path) -> Training:
+    """Return a kept run.
+
+    Raises:
+        CreditGymError: the folder is damaged.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    try:
+        record = json.loads((folder / "run.json").read_text())
+        policy = AutoModelForCausalLM.from_pretrained(folder)
+        optimizer = torch.optim.AdamW(policy.parameters(), lr=RATE)
+        optimizer.load_state_dict(torch.load(folder / "optimizer.pt", weights_only=True))
+        return Training(policy, optimizer, int(record["steps"]), [Point(**point) for point in record["curve"]])
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError, UnpicklingError) as error:
+        raise CreditGymError(f"{folder} is not a run that can go on ({error}): delete it to begin it anew.") from error
 
 
 def as_batch(played: Games, log_belief: FloatArray) -> EpisodeBatch:

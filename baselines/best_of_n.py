@@ -1,0 +1,79 @@
+"""What is choosing the best of n episodes by a training-free score worth? Exactly, for every n, from one scoring.
+
+    python -m credit_gym.baselines.best_of_n [--study DIR] [--seeds N] [--candidates N] [--markdown FILE]
+
+On the guessing game: candidates are games of one secret by a policy that ``baselines.delta_belief`` trained. Chance
+and oracle are exact; ``gap`` is the share of the way from one to the other, with a bootstrap interval over secrets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from credit_gym.baselines.trajectory_scores import trajectory_scores
+from credit_gym.baselines.uncertainty import PAIRS, study_batches
+from credit_gym.batch import EpisodeBatch
+from credit_gym.command import run as run_command
+from credit_gym.grouping import IntArray
+from credit_gym.report import Table, show
+from credit_gym.report.tables import to_markdown
+from credit_gym.selection import Selection, best_of
+
+
+def selection_table(title: str, batches: Sequence[EpisodeBatch], shown: tuple[int, ...]) -> Table:
+    """Success of best-of-k by every score, chance and oracle first; a secret of another seed is another task."""
+    found: dict[str, list[Selection]] = {}
+    for batch in batches:
+        for name, values in trajectory_scores(batch).items():
+            found.setdefault(name, []).append(best_of(values, batch.success.astype(np.float64), batch.task))
+    pooled = {name: Selection(*map(np.concatenate, zip(*parts, strict=True))) for name, parts in found.items()}
+    one = next(iter(pooled.values()))
+    rows: list[tuple[str | None, ...]] = [
+        ("chance", *(f"{one.chance.mean():.3f}" for _ in shown), None),
+        ("oracle", *(f"{one.oracle.mean(axis=0)[k - 1]:.3f}" for k in shown), None),
+    ]
+    for name, selection in pooled.items():
+        chosen = selection.chosen.mean(axis=0)
+        rows.append((name, *(f"{chosen[k - 1]:.3f}" for k in shown), _gap(selection, shown[-1])))
+    header = ("score", *(f"best of {k}" for k in shown), f"gap recovered at {shown[-1]} [95 % over tasks]")
+    return Table(f"{title}: {one.chance.size} tasks", header, tuple(rows))
+
+
+def _gap(found: Selection, k: int) -> str:
+    tasks = found.chance.size
+    draws = np.random.default_rng(0).integers(tasks, size=(2000, tasks))
+    value = found.gap_recovered[k - 1]
+    low, high = np.nanpercentile([_resampled(found, i, k) for i in draws], [2.5, 97.5])
+    return f"{value:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def _resampled(found: Selection, tasks: IntArray, k: int) -> float:
+    return float(Selection(*(column[tasks] for column in found)).gap_recovered[k - 1])
+
+
+def main(
+    study: Annotated[Path, typer.Option(help="Folder of a study by `baselines.delta_belief`.")] = Path("runs/belief"),
+    seeds: Annotated[int, typer.Option(min=1, help="How many of its seeds.")] = 5,
+    candidates: Annotated[int, typer.Option(min=2, help="Games of every secret.")] = 8,
+    markdown: Annotated[Path | None, typer.Option(help="Also write the tables to this file.")] = None,
+) -> None:
+    """Compare the scores."""
+    shown = tuple(k for k in (1, 2, 4, 8, 16, 32) if k <= candidates)
+    tables = []
+    for recipe in PAIRS:
+        for games, batches in study_batches(study, recipe, seeds, candidates).items():
+            title = f"Policy trained by {recipe!r}, {games}, {len(batches)} seeds"
+            tables.append(selection_table(title, list(batches.values()), shown))
+    for table in tables:
+        show(table)
+    if markdown is not None:
+        markdown.write_text("\n\n".join(map(to_markdown, tables)) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run_command(main)

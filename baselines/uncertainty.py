@@ -1,0 +1,101 @@
+"""Which score tells successful episodes from failed ones? Progress advantage beside confidence and the controls.
+
+    python -m credit_gym.baselines.uncertainty [--study DIR] [--seeds N] [--markdown FILE]
+
+On the guessing game: the models that ``baselines.delta_belief`` trained are the policy and the taught one is its
+reference, on the policy's own games and on games of both.
+The aggregation (mean over tokens, mean over steps) was chosen beforehand; ``tuned`` is nested cross-validation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from credit_gym.baselines.trajectory_scores import STEP_SCORES, nested_choice, trajectory_scores
+from credit_gym.batch import EpisodeBatch
+from credit_gym.command import run as run_command
+from credit_gym.errors import CreditGymError
+from credit_gym.report import Table, show
+from credit_gym.report.tables import to_markdown
+from credit_gym.uncertainty import STATISTICS, auroc, estimate, paired_difference
+
+PAIRS = ("trajectory", "turn-wise + belief")
+CONTROL = "fewer steps"
+
+
+def episode_table(title: str, batch: EpisodeBatch, *, seed: int = 0) -> Table:
+    """One batch: every statistic with its stratified bootstrap interval, and the AUROC gained over length."""
+    scores = trajectory_scores(batch)
+    rows = []
+    for name, values in scores.items():
+        found = [estimate(values, batch.success, statistic, seed=seed) for statistic in STATISTICS.values()]
+        gained = paired_difference(values, scores[CONTROL], batch.success, seed=seed)
+        tuned = f"{nested_choice(batch, name)[0]:.3f}" if name in STEP_SCORES else None
+        rows.append((name, *(_interval(*each[:3]) for each in found), _interval(*gained[:3]), tuned))
+    header = ("score", *STATISTICS, f"AUROC over {CONTROL!r}", "tuned AUROC")
+    return Table(f"{title}: {batch.num_episodes} episodes, {batch.success.mean():.1%} solved", header, tuple(rows))
+
+
+def seed_table(title: str, batches: Mapping[int, EpisodeBatch]) -> Table:
+    """Several seeds: AUROC of each, their mean and the 95 % t interval over seeds."""
+    from credit_gym.baselines.delta_belief.study import paired
+
+    values: dict[str, list[float]] = {}
+    for batch in batches.values():
+        for name, scores in trajectory_scores(batch).items():
+            values.setdefault(name, []).append(auroc(scores, batch.success))
+    rows = [
+        (name, _interval(*paired(found, np.full(len(found), 0.0).tolist())), " ".join(f"{v:.3f}" for v in found))
+        for name, found in values.items()
+    ]
+    solved = np.mean([batch.success.mean() for batch in batches.values()])
+    return Table(f"{title} ({solved:.1%} solved)", ("score", "AUROC [95 % over seeds]", "each seed"), tuple(rows))
+
+
+def study_batches(folder: Path, recipe: str, seeds: int, repeats: int) -> dict[str, dict[int, EpisodeBatch]]:
+    """Games of the trained policies of a study, scored against the taught model: their own, and mixed ones."""
+    from credit_gym.baselines.delta_belief.game import make_table
+    from credit_gym.baselines.delta_belief.model import load_or_teach
+    from credit_gym.baselines.delta_belief.pairs import mixed, on_policy
+    from credit_gym.baselines.delta_belief.study import trained
+
+    if not (folder / "taught" / "config.json").is_file():
+        raise CreditGymError(f"{folder} holds no study: run `python -m credit_gym.baselines.delta_belief` first.")
+    table, taught = make_table(), load_or_teach(folder / "taught", make_table(), steps=0, seed=0)
+    found: dict[str, dict[int, EpisodeBatch]] = {"its own games": {}, "games of both": {}}
+    for seed in range(seeds):
+        policy = trained(folder, recipe, seed)
+        for (_, batches), games in zip(found.items(), (on_policy, mixed), strict=True):
+            batches[seed] = games(policy, taught, table, repeats=repeats, seed=seed)
+    return found
+
+
+def _interval(value: float, low: float, high: float) -> str | None:
+    return None if np.isnan(value) else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def main(
+    study: Annotated[Path, typer.Option(help="Folder of a study by `baselines.delta_belief`.")] = Path("runs/belief"),
+    seeds: Annotated[int, typer.Option(min=1, help="How many of its seeds.")] = 5,
+    repeats: Annotated[int, typer.Option(min=1, help="Games of every secret.")] = 32,
+    markdown: Annotated[Path | None, typer.Option(help="Also write the tables to this file.")] = None,
+) -> None:
+    """Compare the scores."""
+    tables = []
+    for recipe in PAIRS:
+        for games, batches in study_batches(study, recipe, seeds, repeats).items():
+            tables.append(seed_table(f"Policy trained by {recipe!r}, {games}", batches))
+            tables.append(episode_table(f"The same, seed 0, {games}", batches[0]))
+    for table in tables:
+        show(table)
+    if markdown is not None:
+        markdown.write_text("\n\n".join(map(to_markdown, tables)) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run_command(main)
