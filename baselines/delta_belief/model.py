@@ -166,7 +166,7 @@ def teach(model: Any, table: Table, *, steps: int, seed: int, batch: int = 128, 
 
     generator = np.random.default_rng(seed)
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=max(0.05, 2.0 / steps))
     recent: list[float] = []
     for _ in range(steps):
         tokens, secret, turns = random_games(table, batch, generator)
