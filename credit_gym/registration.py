@@ -52,6 +52,18 @@ ENVIRONMENTS = (
         "search, read and buy by WebShop's published rules, in an invented catalogue or the real one",
     ),
     EnvironmentSpec(
+        "credit/TwentyQuestions-v0",
+        "credit_gym.envs.information.twenty_questions:TwentyQuestionsEnv",
+        None,
+        "find out a noun by yes-or-no questions; exact belief, or a language model as judge",
+    ),
+    EnvironmentSpec(
+        "credit/GuessMyCity-v0",
+        "credit_gym.envs.information.guess_my_city:GuessMyCityEnv",
+        None,
+        "find out a city by open questions; exact belief, or a language model as judge",
+    ),
+    EnvironmentSpec(
         "credit/WhoAndWhen-v0",
         "credit_gym.envs.who_and_when.env:WhoAndWhenEnv",
         None,

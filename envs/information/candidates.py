@@ -1,0 +1,152 @@
+"""Questioning games over a known world: the exact belief after every answer, and an expert who asks by it."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from credit_gym.envs.information.core import NOTHING_KNOWN, QuestionEnv, Snapshot, Task
+from credit_gym.envs.information.judge import LLMJudge
+from credit_gym.envs.information.language import Grammar
+from credit_gym.envs.information.reward import Turn
+from credit_gym.envs.information.world import Question, World, information_gain, log_belief, members
+from credit_gym.errors import CreditGymError, unknown
+
+MODES = ("default", "upstream")
+UNANSWERED = "Nobody could answer that question; ask something else."
+
+
+class CandidateEnv(QuestionEnv):
+    """A questioning game whose secret is one of a known set of candidates.
+
+    The rules answer from the world's facts, always truthfully, and every candidate is equally likely at the start. So
+    after each answer the belief is uniform over the candidates that would have been answered in the same way, and the
+    log posterior of the truth is ``log b_t = -log n_t`` for n_t of them. ``info["verifier"]`` is ``log b_t -
+    log b_{t-1}``: the information that the answer gave about the secret, in nats; the readings of a game sum to
+    ``log(n_0 / n_T)``, and a guess that wins leaves one candidate. ``info["expert_actions"]`` has the question of the
+    largest expected gain, or a guess where none gains more and on the last turn.
+
+    With a judge, answers come from a language model: nothing is known about them in advance, the verifier reads NaN
+    and there is no expert.
+
+    Args:
+        world: the things and the questions about them.
+        grammar: reads questions about it.
+        tasks: the games.
+        candidates: the set of things that the secret may be, as far as the agent can know.
+        ask: the wording of a guess, by thing.
+        judge: who answers instead of the rules.
+        mode: ``default`` or ``upstream``.
+        turns: most questions of a game.
+        reward: name of the reward.
+        expert: whether ``info`` has ``expert_actions``.
+        render_mode: ``ansi`` or None.
+
+    Raises:
+        UnknownNameError: there is no such mode or reward.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        grammar: Grammar,
+        tasks: Sequence[Task],
+        *,
+        candidates: int,
+        ask: Sequence[str],
+        judge: LLMJudge | None,
+        mode: str,
+        turns: int,
+        reward: str,
+        expert: bool,
+        render_mode: str | None,
+    ) -> None:
+        super().__init__(tasks, turns=turns, reward=reward, render_mode=render_mode)
+        if mode not in MODES:
+            raise unknown("mode", mode, MODES)
+        self.world = world
+        self.grammar = grammar
+        self.candidates = candidates
+        self.judge = judge
+        self.mode = mode
+        self._expert = expert and judge is None
+        self._guesses = tuple(ask)
+        self._offered = [item.ask for item in world.questions] + list(ask)
+        self._best = lru_cache(1 << 16)(self._best_question)
+
+    @abstractmethod
+    def _judged(self, action: str) -> tuple[Turn, Any]:
+        """Answer by the judge."""
+
+    def information_gain(self, question: str, state: Snapshot | None = None) -> float:
+        """Return the expected information gain of a question, in nats.
+
+        Args:
+            question: any wording that the rules understand; one that they do not would gain nothing.
+            state: where it is asked; None for the current moment.
+        """
+        parsed = self.grammar.parse(question)
+        memory = (state or self.clone_state()).memory
+        return 0.0 if parsed is None else information_gain(self._known(memory), parsed)
+
+    def log_belief(self, state: Snapshot | None = None) -> float:
+        """Return the exact log posterior of the truth at a state, None for the current moment; nats."""
+        return log_belief(self._known((state or self.clone_state()).memory))
+
+    def remaining(self, state: Snapshot | None = None) -> tuple[str, ...]:
+        """Return the candidates that the answers so far leave."""
+        return tuple(self.world.names[i] for i in members(self._known((state or self.clone_state()).memory)))
+
+    def _beginning(self) -> tuple[str, Any]:
+        return "Ask your first question.", self.candidates if self.judge is None else None
+
+    def _worth(self, memory: Any) -> float:
+        return NOTHING_KNOWN if memory is None else log_belief(memory)
+
+    def _outlook(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"admissible_actions": self._offered[:]}
+        if self._expert:
+            left = self.turns - sum(turn.kind != "unanswered" for turn in self.asked)
+            found["expert_actions"] = [self._best(self.memory, left <= 1)]
+        return found
+
+    def _was_asked(self, key: str) -> bool:
+        return any(turn.key == key for turn in self.asked)
+
+    def _learn(self, question: Question) -> tuple[str, int]:
+        """Return what the rules answer, and the candidates that are left after it."""
+        answer, chosen = question.cell(self.world.index[self.target])
+        return answer, self.memory & chosen
+
+    def _known(self, memory: Any) -> int:
+        if memory is None:
+            raise CreditGymError(
+                "Only where the rules answer is the belief exact: make the environment without answerer."
+            )
+        return int(memory)
+
+    def _best_question(self, candidates: int, last: bool) -> str:
+        """Return the offered question that leaves the fewest candidates, or as good a guess."""
+        total = candidates.bit_count()
+        guess = next(members(candidates))
+        if last or total == 1:
+            return self._guesses[guess]
+        cost = _COST[total - 1]  # a guess parts the candidates into one and the others
+        best = None
+        for item in self.world.questions:
+            now, rest = 0.0, total
+            for _, chosen in item.question.cells[:-1]:
+                count = (candidates & chosen).bit_count()
+                now += _COST[count]
+                rest -= count
+            now += _COST[rest]
+            if now < cost - 1e-9:
+                cost, best = now, item
+        return self._guesses[guess] if best is None else best.ask
+
+
+_COST = [0.0] + [count * math.log(count) for count in range(1, 1 << 12)]
+"""n log n: the expected log of the number of candidates left is the sum over the answers, by the number before."""
