@@ -1,12 +1,17 @@
-"""Agents by name, as commands and configurations write them: ``random``, ``noisy:0.3``, ``table:scores.json``."""
+"""Agents by name, as commands and configurations write them: ``random``, ``noisy:0.3``, ``openai:MODEL@URL``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
+from credit_gym.agents.batching import Batched
 from credit_gym.agents.core import Agent
 from credit_gym.agents.human import HumanAgent
+from credit_gym.agents.llm.agent import BatchAgent, ServerAgent
+from credit_gym.agents.llm.backends import BACKENDS, Settings, is_server, parse_backend
+from credit_gym.agents.llm.completion import BatchBackend
 from credit_gym.agents.score_table import ScoreTable, ScoreTableAgent
 from credit_gym.agents.scripted import NoisyExpert, RandomAgent, ScriptedExpert
 from credit_gym.errors import CreditGymError, unknown
@@ -15,21 +20,35 @@ AgentFactory = Callable[[str, int], Agent]
 """Builds an agent from what follows the colon of its spec (empty if there is none) and a seed."""
 
 
-def parse_agent(spec: str, *, seed: int = 0) -> Agent:
+def parse_agent(spec: str, *, seed: int = 0, settings: Settings | None = None) -> Agent:
     """Build the agent that a spec names.
 
+    A model behind a server is a :class:`~credit_gym.agents.llm.agent.ServerAgent`, which can also be awaited.
+
     Args:
-        spec: ``kind`` or ``kind:argument``; the kinds are the keys of :data:`AGENTS`.
+        spec: ``kind`` or ``kind:argument``; the kinds are the keys of :data:`AGENTS` and
+            :data:`~credit_gym.agents.llm.backends.BACKENDS`.
         seed: seed of the agent's own draws.
+        settings: how a language model is asked; other agents have no use for it.
 
     Raises:
         UnknownNameError: there is no agent of that kind.
-        CreditGymError: the argument does not fit the kind.
+        MissingExtraError: its package is not installed.
+        CreditGymError: the argument or the settings do not fit the kind.
     """
     kind, _, argument = spec.partition(":")
+    if kind in BACKENDS:
+        return _language_model(spec, seed, settings or Settings())
     if kind not in AGENTS:
-        raise unknown("agent", kind, AGENTS)
+        raise unknown("agent", kind, [*AGENTS, *BACKENDS])
     return AGENTS[kind](argument, seed)
+
+
+def _language_model(spec: str, seed: int, settings: Settings) -> Agent:
+    backend = parse_backend(spec, settings)
+    if is_server(backend):
+        return ServerAgent(backend, settings.prompting, seed)
+    return Batched(BatchAgent(cast("BatchBackend", backend), settings.prompting, seed))
 
 
 def _random(argument: str, seed: int) -> Agent:

@@ -1,0 +1,90 @@
+"""Answers on disk: a request that was answered once is not sent again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from credit_gym.agents.llm.completion import AsyncBackend, Completion, Request
+from credit_gym.errors import CreditGymError
+
+
+class Cached:
+    """Answers from a folder where it can, else asks a backend and keeps the answer; failures are not kept.
+
+    One JSON file an answer, named by the SHA-256 of the backend's name and of everything in the request, its seed and
+    ``repetition`` included. Files are written whole or not at all, so processes may share a folder; one that cannot be
+    read is written anew. An answer from the folder costs no ``dollars``.
+
+    Args:
+        backend: whom to ask.
+        folder: where the answers lie; made if it does not exist.
+
+    Raises:
+        CreditGymError: the folder cannot be made.
+    """
+
+    def __init__(self, backend: AsyncBackend, folder: str | Path) -> None:
+        self.backend = backend
+        self._folder = Path(folder)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CreditGymError(
+                f"The response cache cannot use {self._folder}: {error.strerror}; name a folder that can be written."
+            ) from None
+
+    @property
+    def name(self) -> str:
+        """The backend's name."""
+        return self.backend.name
+
+    async def complete(self, request: Request, /) -> Completion:
+        """Answer one request.
+
+        Raises:
+            BackendError: the answer is not there and the backend failed.
+        """
+        path = self._path(request)
+        found = _read(path)
+        if found is not None:
+            return found
+        completion = await self.backend.complete(request)
+        _write(path, {"request": asdict(request), "completion": asdict(completion)})
+        return completion
+
+    async def close(self) -> None:
+        """Close the backend."""
+        await self.backend.close()
+
+    def _path(self, request: Request) -> Path:
+        described = json.dumps([self.name, asdict(request)], sort_keys=True)
+        key = hashlib.sha256(described.encode()).hexdigest()
+        return self._folder / key[:2] / f"{key[2:]}.json"
+
+
+def _read(path: Path) -> Completion | None:
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))["completion"]
+        sequences = {name: tuple(kept[name]) for name in ("prompt_token_ids", "token_ids", "logprobs")}
+        usage = {name: 0.0 if name == "dollars" else float(value) for name, value in kept["usage"].items()}
+        return Completion(**{**kept, **sequences, "usage": usage})
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
+def _write(path: Path, record: dict[str, Any]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(record, file)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

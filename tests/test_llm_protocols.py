@@ -1,0 +1,420 @@
+"""The OpenAI and Anthropic backends against real servers on loopback."""
+
+import asyncio
+import logging
+import pickle
+import socket
+import sys
+import traceback
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from llm_servers import (
+    KEY,
+    OVERFLOW,
+    PASSING_FAULTS,
+    QUOTA,
+    Reply,
+    anthropic_message,
+    anthropic_server,
+    chat_completion,
+    error_body,
+    openai_server,
+    serving,
+    vllm_server,
+)
+
+from credit_gym.agents.llm.anthropic import AnthropicBackend
+from credit_gym.agents.llm.completion import AsyncBackend, Completion, Request
+from credit_gym.agents.llm.openai import OpenAIBackend
+from credit_gym.agents.llm.server import Server, ServerError, _retry_after
+from credit_gym.errors import BackendError, CreditGymError, MissingExtraError
+
+SYSTEM = {"role": "system", "content": "Play."}
+USER = {"role": "user", "content": "You can sit, stand or run."}
+REQUEST = Request(messages=(SYSTEM, USER), seed=2**64 - 1, max_tokens=7, temperature=0.5, stop=("###",))
+FIELDS = ("choices", "message", "content", "refusal", "logprobs", "usage", "text", "type", "token_ids", "error")
+PROTOCOLS = {
+    "openai": (OpenAIBackend, openai_server, "/v1"),
+    "anthropic": (AnthropicBackend, anthropic_server, ""),
+}
+
+
+@pytest.fixture(autouse=True)
+def planted_key(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+
+
+@pytest.fixture(params=PROTOCOLS)
+def protocol(request):
+    return request.param
+
+
+def ask(backend, *requests):
+    """The completions and failures of some requests at once."""
+
+    async def run():
+        try:
+            return await asyncio.gather(*map(backend.complete, requests), return_exceptions=True)
+        finally:
+            await backend.close()
+
+    return asyncio.run(run())
+
+
+def ask_server(protocol, answer=None, *requests, timeout=5.0):
+    """One backend's answers from a server, and the server."""
+    kind, faithful, path = PROTOCOLS[protocol]
+    with serving(answer or faithful) as server:
+        backend = kind(f"m@{server.root}{path}", timeout=timeout)
+        return ask(backend, *(requests or (REQUEST,))), server
+
+
+def failure(protocol, reply, *, timeout=5.0):
+    """The error that an answer becomes; a server that lists no models always fails so."""
+
+    def answer(seen):
+        return Reply("", 404) if seen.method == "GET" else reply
+
+    (error,), server = ask_server(protocol, answer, timeout=timeout)
+    assert isinstance(error, ServerError), error
+    assert len(server.posts()) == 1, "the SDK retried"
+    assert "\n" not in str(error)
+    assert KEY not in "".join(traceback.format_exception(error))
+    return error
+
+
+# What is asked and what is answered
+
+
+def test_an_openai_server_is_asked_as_its_protocol_says():
+    (completion,), server = ask_server("openai")
+    (post,) = server.posts()
+    assert post.path == "/v1/chat/completions"
+    assert post.headers["authorization"] == f"Bearer {KEY}"
+    assert post.body == {
+        "model": "m",
+        "messages": [SYSTEM, USER],
+        "temperature": 0.5,
+        "max_tokens": 7,
+        "stop": ["###"],
+        "seed": 2**31 - 1,
+        "logprobs": True,
+    }
+    assert completion.text in {"sit", "stand", "run"}
+    assert completion == Completion(
+        text=completion.text, logprobs=(-0.25,), usage={"prompt_tokens": 20.0, "completion_tokens": 1.0}
+    )
+
+
+def test_vllm_is_recognised_once_and_gives_ids_and_keeps_to_choices():
+    requests = [REQUEST, Request(messages=(USER,), choices=("left", "right")), REQUEST]
+    completions, server = ask_server("openai", vllm_server, *requests)
+    assert [(c.text, c.constrained) for c in completions] == [
+        ("two words", False),
+        ("right", True),
+        ("two words", False),
+    ]
+    assert [(c.prompt_token_ids, c.token_ids) for c in completions] == [((1, 2, 3), (7, 8))] * 3
+    assert sum(seen.path == "/v1/models" for seen in server.seen) == 1
+    asked = next(seen.body for seen in server.posts() if "structured_outputs" in seen.body)
+    assert asked["structured_outputs"] == {"choice": ["left", "right"]}
+    assert (asked["top_p"], asked["top_k"]) == (1.0, -1), "vLLM would fill them from the model's generation config"
+
+
+def test_other_servers_are_not_asked_to_keep_to_choices():
+    (completion,), server = ask_server("openai", None, Request(messages=(USER,), choices=("left", "right")))
+    assert not completion.constrained
+    assert not {"structured_outputs", "guided_choice", "top_k"} & set(server.posts()[0].body)
+
+
+def test_a_server_that_cannot_list_its_models_is_not_taken_for_vllm():
+    def answer(seen):
+        return openai_server(seen) if seen.method == "POST" else Reply("", 500)
+
+    (completion,), _ = ask_server("openai", answer)
+    assert completion.text
+
+
+def test_logprobs_and_seed_are_left_out_once_a_model_refuses_them():
+    def answer(seen):
+        if seen.method == "POST" and "logprobs" in seen.body:
+            return Reply(error_body("You are not allowed to request logprobs from this model"), 403)
+        return openai_server(seen)
+
+    with serving(answer) as server:
+        backend = OpenAIBackend(f"m@{server.root}/v1")
+
+        async def twice():
+            first = await backend.complete(REQUEST)
+            return first, await backend.complete(REQUEST)
+
+        first, second = asyncio.run(twice())
+    assert first == second
+    assert ["logprobs" in post.body for post in server.posts()] == [True, False, False]
+    assert all("seed" in post.body for post in server.posts())
+
+
+def test_anthropic_is_asked_as_its_protocol_says():
+    (completion,), server = ask_server("anthropic")
+    (post,) = server.posts()
+    assert post.path == "/v1/messages"
+    assert KEY in post.headers.get("authorization", "") + post.headers.get("x-api-key", "")
+    assert post.body == {
+        "model": "m",
+        "system": "Play.",
+        "messages": [USER],
+        "temperature": 0.5,
+        "max_tokens": 7,
+        "stop_sequences": ["###"],
+    }
+    assert completion.usage == {"prompt_tokens": 20.0, "completion_tokens": 3.0}
+    assert completion.finish_reason == "stop"
+
+
+def test_anthropic_gets_no_empty_message_no_blank_stop_and_no_default_temperature():
+    chat = (USER, {"role": "assistant", "content": ""}, USER)
+    asked = Request(messages=chat, stop=("\n", "END"))
+    (completion,), server = ask_server("anthropic", lambda seen: Reply(anthropic_message("one\ntwo")), asked)
+    (post,) = server.posts()
+    assert all(message["content"] for message in post.body["messages"])
+    assert post.body["stop_sequences"] == ["END"]
+    assert not {"temperature", "system"} & set(post.body)
+    assert completion.text == "one", "the blank stop text must end the answer all the same"
+
+
+def test_tokens_that_anthropic_read_from_its_cache_count():
+    body = {**anthropic_message("go"), "usage": {"input_tokens": 3, "cache_read_input_tokens": 40, "output_tokens": 2}}
+    (completion,), _ = ask_server("anthropic", lambda seen: Reply(body))
+    assert completion.usage == {"prompt_tokens": 43.0, "completion_tokens": 2.0}
+
+
+def test_a_cut_off_answer_says_so(protocol):
+    body = chat_completion("go no")
+    body["choices"][0]["finish_reason"] = "length"
+    replies = {"openai": body, "anthropic": anthropic_message("go no", "max_tokens")}
+    (completion,), _ = ask_server(protocol, lambda seen: Reply(replies[protocol]))
+    assert (completion.text, completion.finish_reason) == ("go no", "length")
+
+
+def test_an_answer_without_usage_has_none(protocol):
+    replies = {
+        "openai": {"choices": [{"message": {"content": "q"}}]},
+        "anthropic": {"content": [{"type": "text", "text": "q"}]},
+    }
+    (completion,), _ = ask_server(protocol, lambda seen: Reply(replies[protocol]))
+    assert completion == Completion(text="q")
+
+
+def test_fifty_requests_run_at_once(protocol):
+    _, faithful, _ = PROTOCOLS[protocol]
+
+    def slowly(seen):
+        reply = faithful(seen)
+        return Reply(reply.body, delay=0.3 if seen.method == "POST" else 0.0)
+
+    completions, server = ask_server(protocol, slowly, *[REQUEST] * 50)
+    assert len({completion.text for completion in completions}) == 1
+    assert server.most_in_flight >= 25
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize("fault", PASSING_FAULTS)
+def test_a_failure_that_may_pass_is_retryable(protocol, fault):
+    error = failure(protocol, PASSING_FAULTS[fault])
+    assert error.retryable
+    assert str(error).startswith(("The connection to", f"{protocol}:m@http"))
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "sentence"),
+    [
+        (400, error_body("no such parameter"), "it refused the request. It said: no such parameter"),
+        (401, error_body(f"Incorrect API key provided: {KEY}"), "it refused the key; set .*_API_KEY"),
+        (403, error_body("no"), "the key may not use this model"),
+        (404, error_body("no"), "it knows no such model or path"),
+        (413, error_body("request too large"), "it refused the request"),
+        (400, OVERFLOW, "longer than the model's context; show fewer history_turns"),
+        (400, error_body("prompt is too long: 210000 tokens > 200000 maximum"), "longer than the model's context"),
+        (429, QUOTA, "quota is used up; add credit"),
+        (400, "<html>\x1b[31mred</html>", "It said: <html>\\[31mred"),
+        (422, [1, {"loc": "body"}], "it refused the request"),
+        (418, "", "it refused the request.$"),
+    ],
+)
+def test_a_failure_that_stays_is_not_retried_and_says_what_to_do(protocol, status, body, sentence):
+    error = failure(protocol, Reply(body, status))
+    assert not error.retryable
+    assert not error.billable
+    with pytest.raises(BackendError, match=sentence):
+        raise error
+
+
+def test_the_server_may_forbid_or_ask_for_a_retry(protocol):
+    assert not failure(protocol, Reply("", 500, headers={"x-should-retry": "false"})).retryable
+    assert failure(protocol, Reply("", 400, headers={"x-should-retry": "true"})).retryable
+
+
+def test_a_refusal_is_an_error_that_a_retry_does_not_mend(protocol):
+    replies = {
+        "openai": [
+            chat_completion("", refusal="I cannot."),
+            {"choices": [{"message": {}, "finish_reason": "content_filter"}]},
+        ],
+        "anthropic": [anthropic_message("", "refusal")],
+    }
+    for reply in replies[protocol]:
+        error = failure(protocol, Reply(reply))
+        assert "declined to answer" in str(error)
+        assert not error.retryable
+
+
+def test_an_answer_that_was_all_thought_asks_for_more_tokens(protocol):
+    body = chat_completion("")
+    body["choices"][0]["finish_reason"] = "length"
+    thought = {**anthropic_message("", "max_tokens"), "content": [{"type": "thinking", "thinking": "hm"}]}
+    error = failure(protocol, Reply({"openai": body, "anthropic": thought}[protocol]))
+    assert "raise max_tokens" in str(error)
+    assert not error.retryable
+
+
+def test_log_probabilities_that_are_no_numbers_are_refused():
+    body = chat_completion("go")
+    body["choices"][0]["logprobs"]["content"][0]["logprob"] = float("nan")
+    assert "log-probabilities" in str(failure("openai", Reply(body)))
+
+
+@pytest.mark.parametrize("trickle", [Reply("", delay=30.0)])
+def test_a_server_that_does_not_answer_in_time_is_given_up(protocol, trickle):
+    error = failure(protocol, trickle, timeout=0.3)
+    assert "did not answer within 0.3 seconds" in str(error)
+    assert error.retryable
+    assert error.billable
+
+
+def test_a_missing_server_is_named(protocol):
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{bound.getsockname()[1]}/v1"
+        (error,) = ask(PROTOCOLS[protocol][0](f"m@{url}"), REQUEST)
+    assert str(error) == f"No server answers at {url}: start it or mend the URL."
+    assert error.retryable
+    assert not error.billable
+
+
+def test_lone_surrogates_are_kept_out_of_answers_and_named_in_chats(protocol):
+    replies = {"openai": chat_completion("a\ud800b"), "anthropic": anthropic_message("a\ud800b")}
+    (completion,), _ = ask_server(protocol, lambda seen: Reply(replies[protocol]))
+    assert completion.text == "a?b"
+    (error,), _ = ask_server(protocol, None, Request(messages=({"role": "user", "content": "\ud800"},)))
+    assert isinstance(error, BackendError)
+
+
+@given(st.text(max_size=40))
+def test_any_retry_after_is_read_as_a_wait_or_as_nothing(text):
+    for header in ("retry-after", "retry-after-ms"):
+        waited = _retry_after({header: text})
+        assert waited is None or waited >= 0.0
+
+
+def test_retry_after_is_read_in_seconds_milliseconds_and_as_a_date():
+    later = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+    assert _retry_after({"retry-after": "2.5"}) == 2.5
+    assert _retry_after({"retry-after-ms": "50", "retry-after": "2"}) == 0.05
+    assert 85 < _retry_after({"retry-after": later}) <= 90
+    assert _retry_after({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0.0
+    assert _retry_after({"retry-after": "soon"}) is None
+
+
+def test_an_error_survives_pickling():
+    error = ServerError.of("It broke.", retryable=True, retry_after=2.0)
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.retryable, again.retry_after) == ("It broke.", True, 2.0)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just(10**400),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=3), inner),
+    max_leaves=20,
+)
+
+
+@given(body=json_values)
+def test_any_json_is_a_completion_or_one_sentence(body):
+    for protocol, (kind, _, _) in PROTOCOLS.items():
+        server = Server.parse(protocol, "m", key_variable="OPENAI_API_KEY", timeout=1)
+        read = sys.modules[kind.__module__]._completion
+        options = {"constrained": False} if protocol == "openai" else {"stop": ("x",)}
+        for whole in (body, {"choices": [{"message": body}]}, {"content": [body]}, {"content": [], "usage": body}):
+            try:
+                found = read(server, whole, **options)
+            except ServerError as error:
+                found = str(error)
+            assert isinstance(found, Completion) or "\n" not in found
+
+
+# Specs and keys
+
+
+@pytest.mark.parametrize("module", ["openai", "anthropic"])
+def test_a_missing_package_is_named_with_its_extra(module, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingExtraError, match=rf'pip install "credit-gym\[{module}\]"'):
+        PROTOCOLS[module][0]("m")
+
+
+@pytest.mark.parametrize(
+    ("argument", "sentence"),
+    [
+        ("", "Write openai:MODEL"),
+        ("m@", "Write openai:MODEL|needs a key"),
+        ("a b", "Write openai:MODEL"),
+        ("m@http://", "has no host"),
+        ("m@http://h:port/v1", "has no host"),
+        ("m@http://[::1/v1", "has no host"),
+        (f"m@http://me:{KEY}@h/v1", "keys belong in the environment"),
+        (f"m@http://h/v1?api_key={KEY}", "keys belong in the environment"),
+    ],
+)
+def test_a_bad_spec_gets_one_sentence_without_its_secrets(argument, sentence, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY")
+    with pytest.raises(CreditGymError, match=sentence) as caught:
+        OpenAIBackend(argument)
+    assert KEY not in str(caught.value)
+
+
+def test_a_model_name_may_hold_slashes_colons_and_at_signs():
+    parsed = Server.parse("openai", "org/m:free@2026@http://h:1/v1/", key_variable="OPENAI_API_KEY", timeout=1)
+    assert (parsed.model, parsed.url) == ("org/m:free@2026", "http://h:1/v1")
+    assert parsed.name == "openai:org/m:free@2026@http://h:1/v1"
+
+
+def test_a_key_is_needed_by_the_provider_and_not_by_a_server_of_ones_own(protocol, monkeypatch):
+    kind = PROTOCOLS[protocol][0]
+    variable = f"{protocol.upper()}_API_KEY"
+    monkeypatch.delenv(variable)
+    with pytest.raises(CreditGymError, match=f"set {variable}"):
+        kind("m")
+    assert isinstance(kind("m@http://127.0.0.1:1/v1"), AsyncBackend)
+    monkeypatch.setenv(variable, "sk-ключ")
+    with pytest.raises(CreditGymError, match="copy the key again"):
+        kind("m")
+
+
+def test_the_key_is_nowhere_but_in_the_header(protocol, caplog):
+    """Not in an answer that echoes it, nor in a log, a repr, a name or an error."""
+    caplog.set_level(logging.DEBUG)
+    echo = {"openai": chat_completion(f"your key is {KEY}"), "anthropic": anthropic_message(f"your key is {KEY}")}
+    (completion,), server = ask_server(protocol, lambda seen: Reply(echo[protocol]))
+    assert completion.text == "your key is [key]"
+    error = failure(protocol, Reply(error_body(f"bad key {KEY} or {KEY[:-2]}"), 401))
+    backend = PROTOCOLS[protocol][0]("m@http://127.0.0.1:1")
+    texts = [repr(backend), backend.name, repr(backend._server), repr(error), repr(vars(error)), caplog.text]
+    assert all("PLANTED" not in text for text in texts)
+    assert any(KEY in value for value in server.posts()[0].headers.values())
