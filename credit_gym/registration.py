@@ -64,6 +64,18 @@ ENVIRONMENTS = (
         "find out a city by open questions; exact belief, or a language model as judge",
     ),
     EnvironmentSpec(
+        "credit/MultiAgentMath-v0",
+        "credit_gym.envs.team.env:MultiAgentMath",
+        None,
+        "a team of roles answers a mathematical question, generated or from GSM8K, MATH or CMATH files",
+    ),
+    EnvironmentSpec(
+        "credit/MultiAgentCode-v0",
+        "credit_gym.envs.team.env:MultiAgentCode",
+        None,
+        "a team of roles writes a program, tested in a sandbox; generated or from MBPP or HumanEval files",
+    ),
+    EnvironmentSpec(
         "credit/WhoAndWhen-v0",
         "credit_gym.envs.who_and_when.env:WhoAndWhenEnv",
         None,

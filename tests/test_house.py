@@ -43,7 +43,7 @@ def test_no_room_imports_one_above_it(room: str) -> None:
     wrong = [
         (str(path.relative_to(ROOT)), module)
         for path in sources(room)
-        if path.name != "cli.py" or room != "credit_gym"  # the command line stands on top of the house
+        if ROOT / "credit_gym" / "cli" not in path.parents  # the command line stands on top of the house
         for module in imports(path)
         if room_of(module) in higher
     ]
@@ -53,7 +53,7 @@ def test_no_room_imports_one_above_it(room: str) -> None:
 @pytest.mark.parametrize("path", sources("credit_gym/scorers"), ids=lambda p: p.name)
 def test_scorers_see_nothing_but_the_batch(path: Path) -> None:
     """No scorer can read an environment, its exact model, or the oracle."""
-    allowed = {"episode", "errors", "graph", "grouping", "scorers"}
+    allowed = {"batch", "episode", "errors", "graph", "grouping", "scorers", "token_scores"}
     own = {module.split(".")[1] for module in imports(path) if module.startswith("credit_gym.")}
     assert own <= allowed
 
@@ -62,6 +62,7 @@ def test_importing_the_package_is_light() -> None:
     code = "import credit_gym, sys; print(*sorted({m.split('.')[0] for m in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     heavy = {"torch", "transformers", "textworld", "alfworld", "vllm", "openai", "anthropic", "ray", "trl", "verl"}
+    heavy |= {"math_verify", "sympy", "pettingzoo", "datasets"}
     assert heavy & set(loaded) == set()
     assert {"matplotlib", "pyarrow", "typer", "rich", "scipy", "yaml"} & set(loaded) == set()
 

@@ -1,0 +1,300 @@
+"""A sandbox for programs that nobody trusts: run a program's tests, learn which passed, leave nothing behind."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+from credit_gym.envs.team.pool import WorkerPool
+from credit_gym.envs.team.sandbox_call import receive, send
+from credit_gym.errors import CreditGymError, unknown
+
+Isolation = Literal["auto", "namespaces", "process"]
+
+_CHILD = Path(__file__).with_name("sandbox_child.py")
+_GRACE = 10.0  # seconds that the supervisor itself may take; a healthy one needs milliseconds
+_LIBRARIES = ("/lib", "/lib64", "/lib32", "/usr/lib", "/usr/lib64", "/usr/lib32", "/usr/local/lib")
+_LONGEST_PROGRAM = 1_000_000
+
+
+class SandboxError(CreditGymError, RuntimeError):
+    """The sandbox itself cannot run, whatever the program."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a program may use in one test; more is refused by the operating system, and the test fails.
+
+    Attributes:
+        seconds: wall-clock time, the program's loading included.
+        memory_mb: address space of each process, MiB.
+        processes: processes and threads at the same time.
+        file_mb: size of a file and of the temporary folder, MiB.
+        open_files: open files of a process.
+    """
+
+    seconds: float = 5.0
+    memory_mb: int = 512
+    processes: int = 8
+    file_mb: int = 16
+    open_files: int = 64
+
+
+class Result(NamedTuple):
+    """How one test went.
+
+    Attributes:
+        passed: whether it ran to its end and every assertion held.
+        error: what went wrong, in words; empty where nothing did.
+    """
+
+    passed: bool
+    error: str
+
+
+class Program(NamedTuple):
+    """A program and what it is to be tested by.
+
+    Attributes:
+        source: Python source.
+        tests: Python sources that assert things, each run against a fresh copy of the program.
+        names: what the tests use of the program; nothing else that it defines is visible to them.
+        setup: Python source that is run before each test.
+    """
+
+    source: str
+    tests: tuple[str, ...]
+    names: tuple[str, ...]
+    setup: str = ""
+
+
+class Sandbox:
+    """A pool of supervised sandboxes.
+
+    Every test runs in two new processes: the program in one, the test in the other, which sees the values that the
+    program answers and never its objects (:mod:`~credit_gym.envs.team.sandbox_call`). Both have an empty environment,
+    limits, and no descriptors but their sockets. With ``isolation`` ``namespaces`` each also has PID and mount
+    namespaces of its own, without network, with an empty temporary folder, and with no files in sight but Python's,
+    read-only; whatever it starts dies with it. Where the system allows no namespaces, ``process`` keeps the limits and
+    the clean-up, but a program can read, write, signal and reach over the network what the calling user can (user
+    ``nobody`` where that is root).
+
+    Results are cached by content. Safe to use from many threads.
+
+    Args:
+        workers: tests that run at the same time.
+        limits: what a program may use.
+        packages: installed packages that programs may import beside the standard library, such as ``("numpy",)``.
+        isolation: ``auto`` takes namespaces where the system has them and warns where it has not; ``namespaces``
+            insists on them.
+        cache_size: results remembered.
+
+    Raises:
+        CreditGymError: there is no such isolation, or a package is not installed.
+    """
+
+    def __init__(
+        self,
+        *,
+        workers: int = 2,
+        limits: Limits | None = None,
+        packages: Sequence[str] = (),
+        isolation: Isolation = "auto",
+        cache_size: int = 10_000,
+    ) -> None:
+        if isolation not in get_args(Isolation):
+            raise unknown("isolation", isolation, get_args(Isolation))
+        if workers < 1:
+            raise CreditGymError(f"A sandbox needs at least 1 worker, not {workers}.")
+        self.limits = limits or Limits()
+        self._packages = tuple(packages)
+        self._library_paths = sorted({_library_path(name) for name in packages})
+        self._wanted = isolation
+        self._workers = workers
+        self._pool = WorkerPool(self._start, workers)
+        self._isolation: str | None = None
+        self._choice = threading.Lock()
+        self._remembered = lru_cache(cache_size)(self._test)
+
+    @property
+    def isolation(self) -> str:
+        """``namespaces`` or ``process``: what this system allows.
+
+        Raises:
+            SandboxError: ``namespaces`` were asked for, and the system has none.
+        """
+        if self._isolation is None:
+            with self._pool.lend():
+                pass
+        assert self._isolation is not None
+        return self._isolation
+
+    def run(self, program: Program, *, stop_at_failure: bool = False) -> tuple[Result, ...]:
+        """Run the tests of a program; return one result each, fewer where it stops at the first failure.
+
+        Raises:
+            SandboxError: the sandbox itself failed.
+        """
+        results = []
+        for test in program.tests:
+            results.append(self._remembered(program.source, test, program.names, program.setup))
+            if stop_at_failure and not results[-1].passed:
+                break
+        return tuple(results)
+
+    def run_many(self, programs: Iterable[Program], *, stop_at_failure: bool = False) -> list[tuple[Result, ...]]:
+        """Run many programs on all workers; the results come in the order of the programs."""
+        with ThreadPoolExecutor(self._workers) as pool:
+            return list(pool.map(lambda program: self.run(program, stop_at_failure=stop_at_failure), programs))
+
+    def close(self) -> None:
+        """End every worker; the next run starts new ones."""
+        self._pool.close()
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _test(self, source: str, test: str, names: tuple[str, ...], setup: str) -> Result:
+        if len(source) > _LONGEST_PROGRAM:
+            return Result(False, f"The program is longer than {_LONGEST_PROGRAM} characters.")
+        with self._pool.lend() as supervisor:
+            return supervisor.run({"source": source, "test": test, "names": names, "setup": setup})
+
+    def _start(self) -> _Supervisor:
+        with self._choice:
+            if self._isolation is None:
+                supervisor, self._isolation = self._first()
+                return supervisor
+        return self._supervisor(self._isolation)
+
+    def _first(self) -> tuple[_Supervisor, str]:
+        if self._wanted != "process":
+            try:
+                return self._supervisor("namespaces"), "namespaces"
+            except SandboxError as error:
+                if self._wanted == "namespaces":
+                    raise
+                warnings.warn(
+                    f"Programs run without namespaces, so they can reach files and the network: {error}", stacklevel=2
+                )
+        return self._supervisor("process"), "process"
+
+    def _supervisor(self, isolation: str) -> _Supervisor:
+        return _Supervisor(self.limits, self._packages, self._library_paths, isolation)
+
+
+@lru_cache(maxsize=8)
+def shared_sandbox(
+    packages: tuple[str, ...] = (), limits: Limits | None = None, isolation: Isolation = "auto"
+) -> Sandbox:
+    """Return the sandbox that everything in this process with the same options shares."""
+    return Sandbox(workers=os.cpu_count() or 1, limits=limits, packages=packages, isolation=isolation)
+
+
+class _Supervisor:
+    """One child process that forks the processes of tests, and the socket to it."""
+
+    def __init__(self, limits: Limits, packages: tuple[str, ...], library_paths: list[str], isolation: str) -> None:
+        self._owner = os.getpid()
+        self._seconds = limits.seconds
+        options = {
+            "isolation": isolation,
+            "limits": {**asdict(limits), "cpu_seconds": int(limits.seconds) + 1, "processes": limits.processes + 3},
+            "seconds": limits.seconds,
+            "packages": packages,
+            "library_paths": library_paths,
+            "readable": _readable(library_paths),
+        }
+        self._socket, child = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with child:
+            self._process = subprocess.Popen(
+                [sys.executable, "-s", "-S", "-P", "-B", str(_CHILD), json.dumps(options)],
+                stdin=child.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                env={"PYTHONHASHSEED": "0", "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+                start_new_session=True,
+            )
+        self._socket.settimeout(6 * _GRACE)
+        reply = self._reply()
+        if reply["error"] is not None:
+            self.stop()
+            raise SandboxError(f"The sandbox cannot start with isolation {isolation!r}: {reply['error']}.")
+
+    def run(self, job: dict[str, Any]) -> Result:
+        """Run one test."""
+        deadline = self._seconds + _GRACE
+        ours, theirs = socket.socketpair()
+        verdict: Any = None
+        with ours:
+            with theirs:
+                socket.send_fds(self._socket, [b"!"], [theirs.fileno()])
+            ours.settimeout(deadline)
+            with suppress(OSError, ValueError):  # it ended early, which the supervisor explains below
+                send(ours, job)
+                verdict = receive(ours)
+            self._socket.settimeout(deadline)
+            ending = self._reply()
+        if ending["broken"]:
+            raise SandboxError("The sandbox cannot shut a process in: it may lack memory, processes or mounts.")
+        if ending["timeout"]:
+            return Result(False, f"The test takes longer than {self._seconds:g} s.")
+        if verdict is None:
+            return Result(False, "The test was stopped by a limit on time, memory or processes.")
+        return Result(verdict["error"] is None, verdict["error"] or "")
+
+    def stop(self) -> None:
+        """Kill the process; what it supervises dies with it."""
+        self._socket.close()
+        if self._owner == os.getpid():  # a fork of the owner holds this object too
+            self._process.kill()
+            self._process.wait()
+
+    def _reply(self) -> Any:
+        try:
+            data = self._socket.recv(1 << 16)
+        except OSError as error:
+            data = b""
+            reason = str(error)
+        else:
+            reason = "it ended"
+        if not data:
+            self.stop()
+            raise SandboxError(f"The sandbox's supervisor does not answer ({reason}).")
+        return json.loads(data)
+
+
+def _library_path(package: str) -> str:
+    found = importlib.util.find_spec(package)
+    if found is None or found.origin is None:
+        raise CreditGymError(f"Programs cannot import {package}, because it is not installed: pip install {package}.")
+    return str(Path(found.origin).resolve().parent.parent)
+
+
+def _readable(library_paths: Sequence[str]) -> list[str]:
+    """The folders that a program sees: shared libraries, Python's own, the asked-for packages; none inside another."""
+    prefix = os.path.realpath(sys.base_prefix)
+    wanted = [p for p in _LIBRARIES if os.path.isdir(p)]
+    wanted += [prefix] if prefix not in ("/usr", "/usr/local") else []
+    chosen: list[str] = []
+    for path in sorted([*wanted, *library_paths]):
+        if not any(path == other or path.startswith(f"{other}/") for other in chosen):
+            chosen.append(path)
+    return chosen

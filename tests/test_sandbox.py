@@ -1,0 +1,550 @@
+"""The sandbox contains what hostile programs do, gives the right verdict, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from credit_gym.envs.team.sandbox import Limits, Program, Result, Sandbox, SandboxError
+from credit_gym.errors import CreditGymError
+
+SECONDS = 1.0
+RIGHT = "def f(x):\n    return x + 1\n"
+TESTS = ("assert f(1) == 2", "assert f(5) == 6")
+
+
+@pytest.fixture(scope="module", params=["namespaces", "process"])
+def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    with Sandbox(workers=2, limits=Limits(seconds=SECONDS, memory_mb=256), isolation=request.param) as made:
+        try:
+            assert made.isolation == request.param
+        except SandboxError as error:
+            pytest.skip(str(error))
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shut() -> Iterator[Sandbox]:
+    """One with namespaces, for what only they keep out."""
+    with Sandbox(workers=1, limits=Limits(seconds=SECONDS), isolation="namespaces") as made:
+        try:
+            assert made.isolation == "namespaces"
+        except SandboxError as error:
+            pytest.skip(str(error))
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind() -> Iterator[None]:
+    files = set(os.listdir("/tmp"))
+    yield
+    assert {name for name in set(os.listdir("/tmp")) - files if name.startswith(("credit-gym-", "left"))} == set()
+
+
+def run(sandbox: Sandbox, source: str, *tests: str, names: tuple[str, ...] = ("f",)) -> tuple[Result, ...]:
+    return sandbox.run(Program(source, tests or TESTS, names))
+
+
+def passes(sandbox: Sandbox, source: str, *tests: str, names: tuple[str, ...] = ("f",)) -> bool:
+    return all(result.passed for result in run(sandbox, source, *tests, names=names))
+
+
+def processes_that_carry(mark: str) -> list[str]:
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (folder / "cmdline").read_bytes().decode(errors="replace")
+            name = (folder / "comm").read_text()
+        except OSError:
+            continue
+        if mark in name or mark in command:
+            found.append(folder.name)
+    return found
+
+
+ORDINARY = {
+    "property": """
+class Square:
+    def __init__(self, side):
+        self._side = side
+    @property
+    def area(self):
+        return self._side ** 2
+def f(x):
+    return Square(x).area
+""",
+    "super and staticmethod": """
+class A:
+    def g(self, x):
+        return x
+class B(A):
+    def g(self, x):
+        return super().g(x) * self.h(x)
+    @staticmethod
+    def h(x):
+        return x
+def f(x):
+    return B().g(x)
+""",
+    "generators": """
+def squares():
+    n = 0
+    while True:
+        yield n * n
+        n += 1
+def f(x):
+    for n, square in enumerate(squares()):
+        if n == x:
+            return square
+""",
+    "exceptions": """
+def f(x):
+    try:
+        return 1 // 0
+    except ZeroDivisionError:
+        pass
+    try:
+        raise NotImplementedError
+    except NotImplementedError:
+        return x ** 2
+""",
+    "hash, bytes, comprehension, closures": """
+import functools, math, itertools
+def f(x):
+    assert isinstance(hash("a"), int) and bytes([1]) == b"\\x01"
+    return functools.reduce(lambda a, b: a + b, itertools.repeat(x, x), 0)
+""",
+    "files of its own": """
+def f(x):
+    with open("scratch", "w") as file:
+        file.write(str(x * x))
+    return int(open("scratch").read())
+""",
+    "threads": """
+import threading
+def f(x):
+    out = []
+    thread = threading.Thread(target=lambda: out.append(x * x))
+    thread.start()
+    thread.join()
+    return out[0]
+""",
+    "recursion and a main guard": """
+def f(x, n=None):
+    n = x if n is None else n
+    return 0 if n == 0 else x + f(x, n - 1)
+if __name__ == "__main__":
+    print(input())
+""",
+}
+
+
+@pytest.mark.parametrize("source", ORDINARY.values(), ids=ORDINARY)
+def test_ordinary_programs_pass(sandbox: Sandbox, source: str) -> None:
+    assert passes(sandbox, source, "assert f(3) == 9", "assert f(7) == 49")
+    assert not passes(sandbox, source, "assert f(3) == 10")
+
+
+def test_each_test_is_judged_alone_and_against_a_fresh_copy(sandbox: Sandbox) -> None:
+    source = "calls = []\ndef f(x):\n    calls.append(x)\n    return len(calls)\n"
+    results = run(sandbox, source, "assert f(0) == 1", "assert f(0) == 2", "assert f(0) == 1; assert f(0) == 2")
+    assert [result.passed for result in results] == [True, False, True]
+    assert results[1].error == "An assertion does not hold."
+
+
+def test_it_stops_at_the_first_failure_when_asked(sandbox: Sandbox) -> None:
+    program = Program(RIGHT, ("assert f(1) == 2", "assert f(1) == 3", "assert f(1) == 2"), ("f",))
+    assert [r.passed for r in sandbox.run(program, stop_at_failure=True)] == [True, False]
+
+
+FAKES = {
+    "always-equal object": """
+class Equal:
+    def __eq__(self, other): return True
+    def __ne__(self, other): return False
+    def __bool__(self): return True
+    def __len__(self): return 1
+def f(x): return Equal()
+""",
+    "always-equal int": """
+class Equal(int):
+    def __eq__(self, other): return True
+    __hash__ = int.__hash__
+def f(x): return Equal(77)
+""",
+    "sys.exit": "import sys\ndef f(x):\n    sys.exit(0)\n",
+    "sys.exit while loading": "import sys\nsys.exit(0)\n",
+    "os._exit": "import os\ndef f(x):\n    os._exit(0)\n",
+    "atexit": "import atexit, os\natexit.register(os._exit, 0)\ndef f(x):\n    return 77\n",
+    "patched builtins": """
+import builtins
+builtins.AssertionError = type("Calm", (Exception,), {})
+builtins.abs = builtins.all = builtins.len = lambda *a: True
+builtins.compile = builtins.exec = lambda *a, **k: None
+def f(x): return 77
+""",
+    "patched protocol": """
+import sys
+calls = sys.modules.get("sandbox_call")
+if calls:
+    calls.encode = lambda *a, **k: True
+    calls.json.dumps = lambda *a, **k: '{"error":null}'
+def f(x): return 77
+""",
+    "its own word on the socket": """
+import gc, socket
+def f(x):
+    for thing in gc.get_objects():
+        if isinstance(thing, socket.socket):
+            thing.sendall((14).to_bytes(4, "big") + b'{"error":null}')
+    return 77
+""",
+    "an answer for every call": """
+import os
+for number in range(1, 64):
+    try:
+        os.write(number, (14).to_bytes(4, "big") + b'{"error":null}')
+    except OSError:
+        pass
+def f(x): return 77
+""",
+    "raises what the test might catch": "def f(x):\n    raise StopIteration\n",
+    "huge answer": "def f(x): return 'a' * 100_000_000\n",
+    "deep answer": "def f(x):\n    y = []\n    for _ in range(100_000): y = [y]\n    return y\n",
+    "no program": "this is not Python",
+    "empty": "",
+    "null byte": "def f(x): return x + 1\0",
+    "lone surrogate": "def f(x): return '\ud800'",
+}
+
+
+@pytest.mark.parametrize("source", FAKES.values(), ids=FAKES)
+def test_a_pass_cannot_be_faked(sandbox: Sandbox, source: str) -> None:
+    results = run(sandbox, source)
+    assert [result.passed for result in results] == [False, False]
+    assert all(result.error for result in results)
+    assert passes(sandbox, RIGHT)  # and the next program is none the worse
+
+
+def test_the_tests_are_not_in_the_memory_of_the_program(sandbox: Sandbox) -> None:
+    """The expected value is nowhere to be found: neither in objects nor in the frames above."""
+    source = """
+import gc, sys
+def f(x):
+    frame, seen = sys._getframe().f_back, []
+    while frame:
+        seen.append(repr(frame.f_locals))
+        frame = frame.f_back
+    seen += [repr(thing) for thing in gc.get_objects() if isinstance(thing, (dict, list, tuple)) and thing is not seen]
+    return any("".join(map(chr, range(122, 109, -1))) in text for text in seen)
+"""
+    marked = "assert f(0) is False  # zyxwvutsrqpon"
+    assert passes(sandbox, source, marked, marked.replace("0", "1"))
+
+
+def test_a_class_walk_reaches_a_shell_that_is_not_there(shut: Sandbox) -> None:
+    source = """
+def f(x):
+    for kind in object.__subclasses__():
+        if kind.__name__ == "_wrap_close":
+            system = kind.__init__.__globals__["system"]
+            system("touch /tmp/left-behind /var/tmp/left-behind; kill -9 -1")
+    return x + 1
+"""
+    assert passes(shut, source)
+    assert not Path("/tmp/left-behind").exists()
+    assert not Path("/var/tmp/left-behind").exists()
+
+
+def test_files_outside_are_neither_seen_nor_written(shut: Sandbox, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("key")
+    os.chmod(tmp_path, 0o777)
+    source = f"""
+import os
+def attempt(path, mode):
+    try:
+        with open(path, mode) as file:
+            return file.read() if mode == "r" else bool(file.write("x"))
+    except OSError as error:
+        return type(error).__name__
+def f(x):
+    there = [attempt(p, "r") for p in ({str(secret)!r}, "/etc/passwd", "/proc/self/environ", "/proc/1/cmdline")]
+    written = [attempt(p, "w") for p in ({str(secret)!r}, "/usr/lib/left", "/left", os.__file__)]
+    return there, written, sorted(os.listdir("/")), sorted(os.environ)
+"""
+    test = """
+there, written, root, variables = f(0)
+assert set(there) == {"FileNotFoundError"}, there
+assert set(written) <= {"FileNotFoundError", "OSError", "PermissionError"}, written
+assert not {"home", "proc", "work", "etc", "dev", "sys", "var", "run"} & set(root), root
+assert not {name for name in variables if "KEY" in name or "TOKEN" in name or name == "PATH"}, variables
+"""
+    assert run(shut, source, test) == (Result(True, ""),)
+    assert secret.read_text() == "key"
+
+
+def test_there_is_no_network(shut: Sandbox) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.2)
+        port = server.getsockname()[1]
+        source = f"""
+import socket
+def f(x):
+    try:
+        socket.create_connection(("127.0.0.1", {port}), timeout=0.3).sendall(b"hello")
+    except OSError as error:
+        return "refused"
+    return "connected"
+"""
+        assert passes(shut, source, "assert f(0) == 'refused'")
+        with pytest.raises(TimeoutError):
+            server.accept()
+
+
+def test_privileges_are_gone(shut: Sandbox) -> None:
+    source = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+def f(x):
+    tries = [libc.unshare(0x10000000), libc.mount(b"x", b"/tmp", b"tmpfs", 0, None), libc.umount2(b"/tmp", 2)]
+    tries += [libc.sethostname(b"x", 1), libc.chroot(b"/tmp")]
+    try:
+        os.setuid(0)
+        tries.append(os.getuid() if libc.mount(b"x", b"/tmp", b"tmpfs", 0, None) == 0 else -1)
+    except OSError:
+        tries.append(-1)
+    try:
+        os.kill(-1, 9)
+    except OSError:
+        pass
+    return tries
+"""
+    assert run(shut, source, "assert set(f(0)) == {-1}, f(0)") == (Result(True, ""),)
+
+
+def test_an_infinite_loop_ends_in_time(sandbox: Sandbox) -> None:
+    begun = time.monotonic()
+    (result,) = run(sandbox, "def f(x):\n    while True: pass\n", "assert f(1) == 2")
+    assert not result.passed
+    assert time.monotonic() - begun < SECONDS + 4
+    assert "longer than" in result.error
+
+
+def test_a_fork_bomb_is_contained(sandbox: Sandbox) -> None:
+    source = """
+import os, ctypes
+ctypes.CDLL(None).prctl(15, b"bomb-of-test")
+def f(x):
+    count = 0
+    while True:
+        try:
+            if os.fork() == 0:
+                os.setsid()
+                continue
+            count += 1
+        except OSError:
+            if count > 100:
+                break
+            count += 1
+    while True:
+        pass
+"""
+    results = run(sandbox, source, "assert f(1) == 2")
+    assert not results[0].passed
+    assert processes_that_carry("bomb-of-test") == []
+    assert passes(sandbox, RIGHT)
+
+
+def test_children_that_leave_the_session_die_with_the_test(sandbox: Sandbox) -> None:
+    source = """
+import os, time, ctypes
+def f(x):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            ctypes.CDLL(None).prctl(15, b"orphan-of-test")
+            time.sleep(1000)
+        os._exit(0)
+    time.sleep(0.1)
+    return x + 1
+"""
+    assert passes(sandbox, source, "assert f(1) == 2")
+    assert processes_that_carry("orphan-of-test") == []
+
+
+def test_a_gigabyte_is_refused(sandbox: Sandbox) -> None:
+    source = "def f(x):\n    block = bytearray(1 << 30)\n    return x + 1\n"
+    (result,) = run(sandbox, source, "assert f(1) == 2")
+    assert not result.passed
+    assert "MemoryError" in result.error
+    caught = "def f(x):\n    try:\n        bytearray(1 << 30)\n    except MemoryError:\n        return x + 1\n"
+    assert passes(sandbox, caught)
+
+
+def test_a_hundred_megabytes_of_output_go_nowhere(sandbox: Sandbox) -> None:
+    source = """
+import sys
+line = "x" * 999_999
+def f(x):
+    for _ in range(50):
+        print(line)
+        sys.stderr.write(line)
+    return x + 1
+"""
+    assert passes(sandbox, source)
+
+
+def test_a_large_file_is_refused(sandbox: Sandbox) -> None:
+    source = """
+import signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+def f(x):
+    try:
+        with open("left-large", "wb") as file:
+            for _ in range(100):
+                file.write(bytes(1 << 20))
+    except OSError:
+        return "refused"
+"""
+    assert passes(sandbox, source, "assert f(0) == 'refused'")
+
+
+VALUES = [
+    "None", "True", "-3", "2**200", "-(16**2000)", "1.5", "float('inf')", "'text \\u00e9'", "b'\\x00\\xff'", "2 - 3j",
+    "[1, [2, (3, 4)]]", "{1: 'a', (2, 3): {4}}", "{1, 2}", "frozenset({1})", "range(2, 9, 3)", "()", "{}", "set()",
+    "__import__('fractions').Fraction(1, 3)", "__import__('decimal').Decimal('0.10')",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_plain_values_cross_both_ways_unchanged(sandbox: Sandbox, value: str) -> None:
+    test = f"v = {value}\nassert f(v) == v and type(f(v)) is type(v)\nassert g() == v"
+    assert run(sandbox, f"def f(x): return x\ndef g(): return {value}\n", test, names=("f", "g")) == (Result(True, ""),)
+
+
+def test_a_test_can_use_objects_iterators_and_changes_of_the_program(sandbox: Sandbox) -> None:
+    source = """
+import itertools
+class Pair:
+    def __init__(self, a, b): self.a, self.b = a, b
+    def __eq__(self, other): return (self.a, self.b) == (other.a, other.b)
+    def __len__(self): return 2
+    def __getitem__(self, key): return (self.a, self.b)[key]
+def total(pairs): return sum(p.a * p.b for p in pairs)
+def reverse(items): items.reverse()
+def count(): return itertools.count()
+def fails(): raise ValueError("no")
+LIMIT = 10
+"""
+    test = """
+pair = Pair(1, 2)
+assert pair == Pair(1, 2) and not pair == Pair(2, 1) and pair != (1, 2) and len(pair) == 2 and pair[1] == 2
+pair.a = 5
+assert pair.a == 5 and total([pair, Pair(1, 1)]) == 11 and LIMIT == 10
+items = [1, 2, 3]
+reverse(items)
+assert items == [3, 2, 1]
+assert [x for x, _ in zip(count(), range(4))] == [0, 1, 2, 3]
+try:
+    fails()
+except ValueError as error:
+    assert str(error) == "no"
+else:
+    assert False
+assert math.isclose(total([Pair(1, 0.5)]), 0.5)
+"""
+    names = ("Pair", "total", "reverse", "count", "fails", "LIMIT")
+    assert run(sandbox, source, test, names=names) == (Result(True, ""),)
+
+
+def test_only_the_named_things_of_a_program_reach_the_test(sandbox: Sandbox) -> None:
+    source = "def f(x): return 0.0\ndef abs(x): return 0\nclass math:\n    isclose = staticmethod(lambda *a: True)\n"
+    assert not passes(sandbox, source, "assert abs(f(1) - 5) < 1e-6", "assert math.isclose(f(1), 5)")
+    assert passes(sandbox, "def sum(a, b): return a + b\n", "assert sum(10, 15) == 25", names=("sum",))
+
+
+def test_programs_are_deterministic(sandbox: Sandbox) -> None:
+    source = "import random\ndef f(x): return list(set('abcdefgh')), random.random(), hash('a')\n"
+    with Sandbox(workers=1, isolation=sandbox._wanted) as other:
+        results = {run(box, source, "assert f(0) == 0, f(0)")[0].error for box in (sandbox, other)}
+        assert len(results) == 1
+
+
+def test_numpy_is_there_when_asked_for() -> None:
+    source = "import numpy as np\ndef f(x): return np.arange(x), np.float32(0.5), np.int64(x), np.eye(2).sum()\n"
+    test = "a, b, c, d = f(3)\nassert list(a) == [0, 1, 2] and b == 0.5 and c == 3 and d == 2.0"
+    with Sandbox(workers=1, packages=("numpy",), limits=Limits(memory_mb=1024)) as scientific:
+        assert run(scientific, source, test) == (Result(True, ""),)
+    with Sandbox(workers=1) as plain:
+        assert "No module named 'numpy'" in run(plain, source, test)[0].error
+
+
+def test_threads_share_a_pool_and_close_leaves_no_process() -> None:
+    before = set(processes_that_carry("sandbox_child.py"))
+    with Sandbox(workers=2, limits=Limits(seconds=SECONDS)) as box:
+        programs = [Program(f"def f(x): return x + {n}", (f"assert f(1) == {n + 1}",), ("f",)) for n in range(24)]
+        assert all(r[0].passed for r in box.run_many(programs))
+        assert set(processes_that_carry("sandbox_child.py")) - before != set()
+    deadline = time.monotonic() + 5  # the kernel ends a PID namespace when it gets round to it
+    while (left := set(processes_that_carry("sandbox_child.py")) - before) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert left == set()
+
+
+def test_a_killed_owner_leaves_no_process(sandbox: Sandbox) -> None:
+    before = set(processes_that_carry("sandbox_child.py"))
+    code = (
+        "from credit_gym.envs.team.sandbox import *\n"
+        f"box = Sandbox(isolation={sandbox.isolation!r}, limits=Limits(seconds=1.0))\n"
+        "print(box.isolation, flush=True)\n"
+        "box.run(Program('while True: pass', ('f()',), ('f',)))\n"
+    )
+    owner = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert owner.stdout is not None
+    assert owner.stdout.readline().decode().strip() == sandbox.isolation
+    owner.kill()
+    owner.communicate()
+    deadline = time.monotonic() + 15
+    while (left := set(processes_that_carry("sandbox_child.py")) - before) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert left == set()
+
+
+def test_results_are_remembered_by_content(sandbox: Sandbox) -> None:
+    program = Program("def f(x): return x + 41", ("assert f(1) == 42",), ("f",))
+    first = sandbox.run(program)
+    begun = time.perf_counter()
+    for _ in range(100):
+        assert sandbox.run(program) == first
+    assert time.perf_counter() - begun < 0.5
+
+
+def test_a_forked_process_starts_its_own_workers(sandbox: Sandbox) -> None:
+    assert passes(sandbox, RIGHT)
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            status = 0 if passes(sandbox, RIGHT, "assert f(10) == 11") else 2
+            sandbox.close()
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert passes(sandbox, RIGHT, "assert f(11) == 12")
+
+
+def test_bad_options_are_refused_in_a_sentence() -> None:
+    with pytest.raises(CreditGymError, match="isolation"):
+        Sandbox(isolation="chroot")  # type: ignore[arg-type]
+    with pytest.raises(CreditGymError, match="at least 1"):
+        Sandbox(workers=0)
+    with pytest.raises(CreditGymError, match="pip install"):
+        Sandbox(packages=("no_such_package_here",))
