@@ -14,7 +14,7 @@ class Batched:
     """Lets an agent that is not thread-safe serve many episodes, with continuous batching and no barrier per turn.
 
     Whoever finds the agent idle asks it for everybody who is waiting; those who come while it is busy form the next
-    batch. An error of a batch reaches every episode in it.
+    batch. A batch that fails is asked again one by one, so that an error reaches only the episode that caused it.
 
     Args:
         agent: the agent; its ``act`` is never entered twice at a time.
@@ -51,10 +51,14 @@ class Batched:
 
     def _serve(self, batch: Sequence[tuple[Context, Future[str]]]) -> None:
         try:
-            actions = self.agent.act([context for context, _ in batch])
+            actions = list(self.agent.act([context for context, _ in batch]))
             for action, (_, answer) in zip(actions, batch, strict=True):
                 answer.set_result(action)
         except BaseException as error:  # noqa: BLE001 - it is raised again in the thread of whoever asked
+            if isinstance(error, Exception) and len(batch) > 1 and not any(answer.done() for _, answer in batch):
+                for alone in batch:
+                    self._serve([alone])
+                return
             for _, answer in batch:
                 if not answer.done():
                     answer.set_exception(error)

@@ -15,7 +15,7 @@ from credit_gym.episode import Episode
 def episode_progress(
     total: int, *, visible: bool | None = None, console: Console | None = None
 ) -> Iterator[Callable[[Episode], None]]:
-    """Show how a run goes: episodes, success rate, failures, steps per second, time left.
+    """Show how a run goes: episodes, success rate, failures, steps and tokens per second, cost, time left.
 
     Args:
         total: number of episodes to come.
@@ -47,20 +47,30 @@ def episode_progress(
         yield advance
 
 
+def token_count(episode: Episode) -> float:
+    """Return how many tokens the prompts and the answers of an episode had, 0 where nobody counted them."""
+    return episode.usage.get("prompt_tokens", 0.0) + episode.usage.get("completion_tokens", 0.0)
+
+
 class _Tally:
     """Counts of a run so far; an episode that failed to complete is neither a success nor a failure of the agent."""
 
     def __init__(self) -> None:
         self.completed = self.solved = self.errors = self.steps = 0
+        self.tokens = self.dollars = 0.0
 
     def add(self, episode: Episode) -> None:
         self.completed += episode.error is None
         self.errors += episode.error is not None
         self.solved += episode.success
         self.steps += len(episode)
+        self.tokens += token_count(episode)
+        self.dollars += episode.usage.get("dollars", 0.0)
 
     def line(self, seconds: float) -> str:
         parts = [f"success {self.solved / self.completed:.0%}"] if self.completed else []
         parts += [f"[red]{self.errors} failed[/red]"] if self.errors else []
         parts += [f"{self.steps / seconds:,.0f} steps/s"] if seconds > 0.0 else []
+        parts += [f"{self.tokens / seconds:,.0f} tokens/s"] if self.tokens and seconds > 0.0 else []
+        parts += [f"${self.dollars:,.2f}"] if self.dollars else []
         return " · ".join(parts)

@@ -18,6 +18,10 @@ role               string, null if single-agent
 admissible         list of string, null where the environment does not know them
 messages           list of {role, content, rest}: the chat that the action answered; ``rest`` is JSON of a
                    message's other fields, null if it has none
+prompt_token_ids   list of int64, the tokens of that chat, null where the model's backend did not give them
+token_ids          list of int64, the tokens that were sampled as the action, null likewise
+logprobs           list of float64, their log-probabilities under the policy in nats, null likewise
+decoding           string, how the model's text became the action, null where nobody said
 credit_<scorer>    float64, null where not scored; one column per scorer
 =================  =========================================================================================
 
@@ -55,7 +59,7 @@ import pyarrow.parquet as pq
 from credit_gym.episode import Episode
 from credit_gym.errors import BatchError, StoreError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Credits = Mapping[str, Sequence[Sequence[float | None] | None]]
 """Scorer -> for each episode its credits, one a step; None (or NaN) where a step or a whole episode has none."""
@@ -77,6 +81,10 @@ _TURNS = pa.schema(
         pa.field("role", pa.string()),
         pa.field("admissible", pa.list_(pa.string())),
         pa.field("messages", pa.list_(_MESSAGE)),
+        pa.field("prompt_token_ids", pa.list_(pa.int64())),
+        pa.field("token_ids", pa.list_(pa.int64())),
+        pa.field("logprobs", pa.list_(pa.float64())),
+        pa.field("decoding", pa.string()),
     ]
 )
 _EPISODES = pa.schema(
@@ -194,6 +202,10 @@ def turn_rows(episodes: Sequence[Episode], credits: Credits) -> Iterator[dict[st
                 "role": None if episode.roles is None else _legal(episode.roles[t]),
                 "admissible": _texts(episode.admissible_actions, t),
                 "messages": None if episode.messages is None else [_message(m) for m in episode.messages[t]],
+                "prompt_token_ids": _numbers(episode.prompt_token_ids, t),
+                "token_ids": _numbers(episode.token_ids, t),
+                "logprobs": _numbers(episode.policy_logprobs, t),
+                "decoding": (episode.decodings[t] or None) if episode.decodings is not None else None,
                 **{name: _number(row, t) for name, row in given.items()},
             }
 
@@ -230,6 +242,12 @@ def _message(message: Mapping[str, Any]) -> dict[str, str | None]:
 
 def _texts(column: Sequence[Iterable[str]] | None, t: int) -> list[str] | None:
     return None if column is None else [_legal(text) for text in column[t]]
+
+
+def _numbers(column: Sequence[Sequence[float]] | None, t: int) -> list[float | None] | None:
+    """The numbers of a step; a step without any has null, which is not the same thing as an empty answer."""
+    row = column[t] if column is not None else ()
+    return [None if math.isnan(value) else value for value in row] or None
 
 
 def _number(column: Sequence[float | None] | None, t: int) -> float | None:

@@ -24,11 +24,14 @@ class TextEnv(gym.Env[str, str]):
     An environment with a list of tasks has ``num_tasks``, and ``reset(options={"task": index})`` picks one.
 
     Attributes:
+        blocking: whether reset and step wait for something (a judge, a sandbox, a foreign engine); an asynchronous
+            runner then plays the environment on a thread of its own.
         stream: 64-bit state of the SplitMix64 stream from which every draw of the environment comes. It is part of the
             cloneable state. Seeding it costs one multiplication chain; Gymnasium's ``np_random`` is built from the
             same seed only when somebody reads it.
     """
 
+    blocking: bool = False
     metadata: dict[str, Any] = {"render_modes": ["ansi"]}  # noqa: RUF012 (declared so by gymnasium.Env)
 
     def __init__(self, *, render_mode: str | None = None) -> None:

@@ -21,6 +21,7 @@ OPTIONAL = (
     "policy_logprob",
     "reference_logprob",
     "policy_entropy",
+    "policy_kl",
     "policy_top_logprob",
     "role",
     "parent",

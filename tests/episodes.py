@@ -39,6 +39,7 @@ def episodes(draw: st.DrawFn, *, episode_id: str = "7-0", max_steps: int = 4) ->
     """Any legal episode, of no steps at all too; lone surrogates, NaN and absent columns come and go."""
     steps = draw(st.integers(0, max_steps))
     logprobs = _row(st.lists(numbers, max_size=3).map(tuple), steps)
+    tokens = st.lists(st.integers(0, 3) | st.integers(-(2**63), 2**63 - 1), max_size=6).map(tuple)
     chat = st.lists(st.fixed_dictionaries({"role": st.sampled_from(("user", "tool")), "content": texts}), max_size=3)
     truncated = draw(st.booleans())
     return Episode(
@@ -64,6 +65,7 @@ def episodes(draw: st.DrawFn, *, episode_id: str = "7-0", max_steps: int = 4) ->
         policy_logprobs=draw(_maybe(logprobs)),
         reference_logprobs=draw(_maybe(logprobs)),
         policy_entropies=draw(_maybe(logprobs)),
+        policy_kls=draw(_maybe(logprobs)),
         policy_top_logprobs=draw(_maybe(logprobs)),
         admissible_actions=draw(_maybe(_row(st.lists(texts, max_size=3).map(tuple), steps))),
         expert_actions=draw(_maybe(_row(st.lists(texts, max_size=2).map(tuple), steps))),
@@ -72,6 +74,9 @@ def episodes(draw: st.DrawFn, *, episode_id: str = "7-0", max_steps: int = 4) ->
         parents=draw(_maybe(_row(st.integers(-1, 2**62), steps))),
         invalid=draw(_maybe(_row(st.booleans(), steps))),
         messages=draw(_maybe(_row(chat.map(tuple), steps))),
+        prompt_token_ids=draw(_maybe(_row(tokens, steps))),
+        token_ids=draw(_maybe(_row(tokens, steps))),
+        decodings=draw(_maybe(_row(st.sampled_from(("", "free", "exact", "constrained", "nearest")), steps))),
         usage=draw(st.dictionaries(st.sampled_from(("tokens", "seconds")), finite)),
         error=draw(_maybe(texts)),
     )

@@ -16,7 +16,20 @@ from credit_gym.export import read_parquet
 from credit_gym.store import Store, new_run
 
 RUN = ("run", "--env", "credit/Stochastic-v0", "--episodes", "6", "--group-size", "3", "--agent", "noisy:0.5")
-COMMANDS = ("envs", "scorers", "run", "score", "targets", "report", "sweep", "runs", "play")
+COMMANDS = (
+    "envs",
+    "scorers",
+    "run",
+    "score",
+    "targets",
+    "report",
+    "sweep",
+    "bench",
+    "runs",
+    "play",
+    "alfworld-generate",
+    "tiny-lm",
+)
 SWEEP = """
 name: tiny
 environments: [{id: credit/Stochastic-v0, arguments: {num_tasks: 2}}]
@@ -53,7 +66,7 @@ def run_id(folder: Path) -> str:
 
 
 def test_every_command_shows_an_example_in_its_help() -> None:
-    assert set(re.findall(r"^  (\w+)  ", good("--help").split("Commands:")[1], re.M)) == set(COMMANDS)
+    assert set(re.findall(r"^  ([\w-]+)  ", good("--help").split("Commands:")[1], re.M)) == set(COMMANDS)
     for command in COMMANDS:
         assert f"Example: credit-gym {command}" in " ".join(good(command, "--help").split())
 
@@ -116,7 +129,7 @@ def test_an_interrupted_run_says_how_to_go_on(folder: Path, monkeypatch: pytest.
 
 @pytest.mark.slow
 def test_a_run_killed_by_signal_nine_goes_on_to_the_same_episodes(folder: Path) -> None:
-    arguments = ("run", "--env", "credit/Stochastic-v0", "--episodes", "3000", "--agent", "random")
+    arguments = ("run", "--env", "credit/Stochastic-v0", "--episodes", "1500", "--agent", "random")
     command = [sys.executable, "-m", "credit_gym.cli", *arguments, "--out", "killed"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -125,10 +138,34 @@ def test_a_run_killed_by_signal_nine_goes_on_to_the_same_episodes(folder: Path) 
         process.wait(0.3)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert 0 < len(opened(run_id, "killed").episode_ids(run_id)) < 3000
+    assert 0 < len(opened(run_id, "killed").episode_ids(run_id)) < 1500
     assert good("run", "--resume", run_id, "--out", "killed").split()[0] == run_id
     assert good(*arguments, "--out", "whole").split()[0] == run_id
     assert opened(run_id, "killed").load_episodes(run_id) == opened(run_id, "whole").load_episodes(run_id)
+
+
+@pytest.mark.slow
+def test_ray_plays_the_same_run(folder: Path) -> None:
+    pytest.importorskip("ray")
+    ids = [good(*RUN, "--engine", engine, "--workers", "2", "--out", engine).split()[0] for engine in ("local", "ray")]
+    assert ids[0] == ids[1]
+    assert opened(ids[0], "local").load_episodes(ids[0]) == opened(ids[1], "ray").load_episodes(ids[1])
+
+
+@pytest.mark.slow
+def test_a_tiny_language_model_is_trained_and_plays(folder: Path) -> None:
+    pytest.importorskip("transformers")
+    env = ("--env", "credit/Stochastic-v0")
+    trained = call("tiny-lm", "tiny", *env, "--episodes", "40", "--steps", "4", "--hidden", "32", "--layers", "1")
+    assert re.search(r"^tiny: \d+ weights, .* loss ", trained.stdout)
+    played = call("run", *env, "--episodes", "2", "--agent", "hf:tiny", "--prompting", "constrained")
+    run_id = played.stdout.split()[0]
+    with opened(run_id) as store:
+        for episode in store.load_episodes(run_id):
+            assert episode.token_ids is not None
+            assert episode.prompt_token_ids is not None
+            assert [len(ids) for ids in episode.token_ids] == [len(row) for row in episode.policy_logprobs or ()]
+            assert set(episode.decodings or ()) == {"constrained"}
 
 
 def test_stored_runs_are_scored_again_with_options(run_id: str) -> None:
@@ -193,6 +230,11 @@ def test_descriptions_name_arguments_and_formulas() -> None:
         (("run", "--env", "credit/Stochastic-v0", "--out", "file/runs"), "cannot be made"),
         (("run", "--resume", "run_000000000000", "--out", "none"), "There is nothing stored in none"),
         (("run", "--resume", "run_0", "--seed", "1"), "a resumed run keeps its own settings"),
+        (("run", "--resume", "run_0", "--temperature", "1"), "a resumed run keeps its own settings"),
+        (("run", "--env", "credit/Stochastic-v0", "--engine", "spark"), "no engine called 'spark'"),
+        (("run", "--env", "credit/Stochastic-v0", "--max-cost", "1"), "--max-cost is for language models"),
+        (("run", "--env", "credit/Stochastic-v0", "--prompting", "react"), "and 'random' is none"),
+        (("tiny-lm", "models/tiny"), "give --env with the id of an environment"),
         (("score", "run_0"), "give --scorer with a name"),
         (("score", "run_0", "--scorer", "gae", "--runs-dir", "none"), "There is nothing stored in none"),
         (("targets", "nothing", "--scorer", "gae", "--to", "csv"), "no target format called 'csv'"),

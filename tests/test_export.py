@@ -43,7 +43,8 @@ def test_the_schema_is_versioned_and_only_what_may_be_missing_is_nullable(tmp_pa
     turns, runs = pq.read_schema(tmp_path / "t.parquet"), pq.read_schema(beside)
     assert {turns.metadata[b"credit_gym.schema"], runs.metadata[b"credit_gym.schema"]} == {str(SCHEMA_VERSION).encode()}
     nullable = {field.name for field in turns if field.nullable}
-    assert nullable == {"verifier", "advantage", "role", "admissible", "messages", "credit_mc"}
+    answered = {"messages", "prompt_token_ids", "token_ids", "logprobs", "decoding"}
+    assert nullable == {"verifier", "advantage", "role", "admissible", "credit_mc", *answered}
     assert turns.field("credit_mc").type == pa.float64()
     assert {field.name for field in runs if field.nullable} == {"seed", "error"}
 
@@ -57,8 +58,23 @@ def test_messages_keep_their_texts_and_whatever_else_they_hold(tmp_path: Path) -
     assert json.loads(messages[1]["rest"]) == {"content": [1], "id": "x"}
 
 
+def test_tokens_are_exported_and_a_step_without_them_has_null(tmp_path: Path) -> None:
+    tokens = {"token_ids": ((5, 0), (), (7,)), "prompt_token_ids": ((1,), (), (1, 5, 0, 2))}
+    sampled = walk(**tokens, policy_logprobs=((-0.5, 0.0), (), (math.nan,)), decodings=("free", "", "exact"))
+    write_parquet(tmp_path / "t.parquet", [sampled, walk("7-1", steps=1)], {})
+    turns = read_parquet(tmp_path / "t.parquet").turns
+    assert turns["token_ids"].to_pylist() == [[5, 0], None, [7], None]
+    assert turns["prompt_token_ids"].to_pylist() == [[1], None, [1, 5, 0, 2], None]
+    assert turns["logprobs"].to_pylist() == [[-0.5, 0.0], None, [None], None]
+    assert turns["decoding"].to_pylist() == ["free", None, "exact", None]
+
+
 def test_json_lines_have_the_same_rows_as_parquet(tmp_path: Path) -> None:
-    played = [walk("7-0", verifier=(1.0, math.nan, -1.0)), walk("7-1", actions=(HOSTILE[0], HOSTILE[6], "\ud800"))]
+    tokens = {"token_ids": ((1, 2), (), (3,)), "policy_logprobs": ((-1.0, math.nan), (), (0.0,))}
+    played = [
+        walk("7-0", verifier=(1.0, math.nan, -1.0), **tokens),
+        walk("7-1", actions=(HOSTILE[0], HOSTILE[6], "\ud800")),
+    ]
     credits = {"mc": [(1.0, None, math.nan), None]}
     write_jsonl(tmp_path / "t.jsonl", played, credits)
     write_parquet(tmp_path / "t.parquet", played, credits)

@@ -319,7 +319,7 @@ def test_of_a_thousand_episodes_at_twenty_percent_faults_none_is_lost_doubled_or
     failed = [episode for episode in episodes if episode.error]
     finished = [episode for episode in episodes if not episode.error]
     assert 0.15 < faulty.injected / faulty.attempts < 0.25
-    assert 0 < len(failed) < 0.2 * number
+    assert 0 < len(failed) < 0.3 * number
     assert all(episode.error.startswith("ServerError: ") for episode in failed)
     assert any("declined to answer" in episode.error for episode in failed)
     assert all(episode.terminated or episode.truncated for episode in finished)

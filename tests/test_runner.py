@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import gymnasium as gym
 import pytest
@@ -183,6 +184,36 @@ def test_what_a_model_says_about_its_action_is_recorded():
     (episode,) = run(Talker(), episodes=1)
     assert episode.policy_logprobs == tuple((-float(step),) for step in range(8))
     assert episode.usage == {"tokens": 8}
+    assert (episode.messages, episode.token_ids, episode.prompt_token_ids, episode.decodings) == (None,) * 4
+
+
+def test_the_tokens_of_an_action_and_how_it_was_decoded_are_recorded_step_by_step():
+    class Sampler(RandomAgent):
+        def act(self, contexts):
+            (step,) = (context.step for context in contexts)
+            if step % 2:
+                return ["wait"]  # an answer that says nothing about itself
+            tokens = {"token_ids": (7, 0), "prompt_token_ids": tuple(range(step + 1))}
+            return [Action("wait", messages=({"role": "user", "content": "?"},), decoding="exact", **tokens)]
+
+    (episode,) = run(Sampler(), episodes=1)
+    assert episode.token_ids == ((7, 0), ()) * 4
+    assert episode.prompt_token_ids == tuple(() if step % 2 else tuple(range(step + 1)) for step in range(8))
+    assert episode.decodings == ("exact", "") * 4
+    assert episode.messages == (({"role": "user", "content": "?"},), ()) * 4
+    assert {type(action) for action in episode.actions} == {str}
+
+
+def test_one_context_that_a_model_cannot_answer_fails_no_other_episode_of_its_batch():
+    class Overflowing(NoisyExpert):
+        def act(self, contexts):
+            if any(context.seed == rng.derive(7, 3) for context in contexts):
+                raise ValueError("the chat is too long")
+            return super().act(contexts)
+
+    played = run(Batched(Overflowing(0.4, seed=2)), workers=12)
+    assert played[3].error == "ValueError: the chat is too long"
+    assert played[:3] + played[4:] == run()[:3] + run()[4:]
 
 
 @pytest.mark.parametrize("bad", [{"episodes": -1}, {"workers": 0}, {"group_size": 0}])
@@ -201,6 +232,16 @@ def test_the_progress_line_counts_failures_apart():
     assert "12/12" in screen.getvalue()
     assert f"success {solved / 8:.0%}" in screen.getvalue()
     assert "4 failed" in screen.getvalue()
+
+
+def test_the_progress_line_counts_tokens_and_dollars():
+    screen = io.StringIO()
+    usage = {"prompt_tokens": 900.0, "completion_tokens": 100.0, "dollars": 1.25}
+    with episode_progress(2, visible=True, console=Console(file=screen, width=160, force_terminal=True)) as advance:
+        for episode in run(episodes=2):
+            advance(replace(episode, usage=usage))
+    assert "tokens/s" in screen.getvalue()
+    assert "$2.50" in screen.getvalue()
 
 
 def test_there_is_no_progress_bar_where_there_is_no_terminal(capsys):

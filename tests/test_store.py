@@ -73,6 +73,36 @@ def test_a_growing_chat_is_kept_once(store: Store) -> None:
     assert size < 2 * sum(len(m["content"]) for m in chat)
 
 
+def test_a_growing_prompt_is_kept_once_and_one_that_changed_is_kept_right(store: Store) -> None:
+    prompts = [tuple(range(50 * t)) for t in range(1, 41)]
+    prompts[20] = (9, *prompts[20][1:])  # a chat template that rewrites its beginning
+    prompts[30] = prompts[30][:7]  # a window that drops turns
+    episode = walk(steps=40, prompt_token_ids=tuple(prompts), token_ids=((2**40, -1),) * 40)
+    run_id = start(store)
+    store.add_episode(run_id, episode)
+    assert store.load_episodes(run_id) == [episode]
+    files = [path for path in (store.folder / "blobs").rglob("*") if path.is_file()]
+    whole = 8 * sum(map(len, prompts))
+    assert sum(path.stat().st_size for path in files) < whole / 5
+
+
+def test_a_store_of_an_older_version_is_read_and_written(tmp_path: Path) -> None:
+    new = ("prompt_token_ids", "token_ids", "decodings")
+    with Store.open(tmp_path) as store:
+        run_id = start(store)
+        store.add_episode(run_id, walk("7-0"))
+        for name in new:
+            store._connection.execute(f'ALTER TABLE steps DROP COLUMN "{name}"')
+        store._connection.execute("PRAGMA user_version = 1")
+    with ThreadPoolExecutor(4) as pool:
+        for opened in pool.map(lambda _: Store.open(tmp_path, create=False), range(4)):
+            opened.close()
+    later = walk("7-1", token_ids=((1,), (2, 3), ()))
+    with Store.open(tmp_path, create=False) as store:
+        store.add_episode(run_id, later)
+        assert store.load_episodes(run_id) == [walk("7-0"), later]
+
+
 def test_a_lost_or_damaged_file_is_an_error_that_names_it(store: Store) -> None:
     run_id = start(store)
     store.add_episode(run_id, walk(goal="x" * 5000))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, SupportsFloat, TypeAlias, TypeVar, cast
 
@@ -15,9 +15,11 @@ from credit_gym.wrappers.verifier import RecordVerifier
 T = TypeVar("T")
 W = TypeVar("W", bound=gym.Wrapper[Any, Any, Any, Any])
 _Row: TypeAlias = tuple[
-    str, SupportsFloat, float, bool, str, str, tuple[str, ...] | None, tuple[str, ...] | None, str | None, float | None
-]
+    str, SupportsFloat, float, bool, str, str, tuple[str, ...] | None, tuple[str, ...] | None, str | None,
+    float | None, float | None, float | None,
+]  # fmt: skip
 _NAN = float("nan")
+_BELIEFS = ("log_belief", "distractor_log_belief", "anchor_log_belief")
 
 
 class Recorder:
@@ -25,8 +27,7 @@ class Recorder:
 
     Call :meth:`start` after every reset, :meth:`add` after every step and :meth:`finish` at the end. Optional columns
     appear when the environment gave them at least once, save the verifier's, which must be asked for. An action that
-    carries ``messages``, ``logprobs`` or ``usage`` (:class:`credit_gym.agents.core.Action`) leaves them in the columns
-    of those names.
+    carries more than its text (:class:`credit_gym.agents.core.Action`) leaves that in the episode's columns too.
 
     Args:
         env_id: id of the environment whose episodes are recorded.
@@ -45,6 +46,7 @@ class Recorder:
         self._goal = ""
         self._seed: int | None = None
         self._rows: list[_Row] = []
+        self._beliefs: Mapping[str, tuple[float, ...]] = {}
 
     @classmethod
     def of(cls, env: gym.Env[str, str]) -> Recorder:
@@ -59,7 +61,7 @@ class Recorder:
         self.recording = True
         self.task_id, self._goal = str(task.get("id", "")), str(task.get("goal", ""))
         self._seed = seed
-        self._rows = []
+        self._rows, self._beliefs = [], {}
         self.add("", observation, 0.0, info)
 
     def add(self, action: str, observation: str, reward: SupportsFloat, info: Mapping[str, Any]) -> None:
@@ -77,9 +79,10 @@ class Recorder:
                 None if admissible is None else tuple(admissible),  # copies: the lists belong to the info's holder
                 None if expert is None else tuple(expert),
                 get("role"),
-                get("log_belief"),
+                *(get(name) for name in _BELIEFS),
             )
         )
+        self._beliefs = get("beliefs", self._beliefs)  # columns of the whole episode, read at its end
 
     def finish(
         self,
@@ -107,7 +110,8 @@ class Recorder:
             self.add("", "", 0.0, {})
         columns = tuple(zip(*self._rows, strict=True))
         actions, rewards, verifier, invalid = (column[1:] for column in columns[:4])  # the first row is the reset
-        observations, state_keys, admissible, expert, roles, log_belief = columns[4:]
+        observations, state_keys, admissible, expert, roles = columns[4:9]
+        beliefs = {name: _column(column, _NAN) for name, column in zip(_BELIEFS, columns[9:], strict=True)}
         episode = Episode(
             env_id=self._env_id,
             task_id=self.task_id,
@@ -124,14 +128,15 @@ class Recorder:
             truncated=truncated and not terminated,
             goal=self._goal,
             verifier=verifier if self._has_verifier else None,
-            log_belief=_column(log_belief, _NAN),
             admissible_actions=_column(admissible[:-1], ()),
             expert_actions=_column(expert[:-1], ()),
             roles=_column(roles[:-1], ""),
             invalid=invalid,
             error=error,
+            **{**beliefs, **self._beliefs},
         )
         self.recording, self.task_id, self._goal, self._seed, self._rows = False, "", "", None, []
+        self._beliefs = {}
         return episode if set(map(type, actions)) <= {str} else replace(episode, **_answers(actions))
 
 
@@ -155,15 +160,23 @@ def _column(values: tuple[T | None, ...], missing: T) -> tuple[T, ...] | None:
 
 
 def _answers(actions: Sequence[str]) -> dict[str, Any]:
-    """The columns of actions that carry more than their text."""
-    messages = [tuple(getattr(action, "messages", ())) for action in actions]
-    logprobs = [tuple(getattr(action, "logprobs", ())) for action in actions]
+    """The columns of actions that carry more than their text; an action that lacks a part has an empty one."""
     usage: Counter[str] = Counter()
     for action in actions:
         usage.update(getattr(action, "usage", {}))
+    columns = {column: tuple(kind(getattr(action, part, ())) for action in actions) for column, part, kind in _ANSWERS}
     return {
         "actions": tuple(map(str, actions)),
-        "messages": tuple(messages) if any(messages) else None,
-        "policy_logprobs": tuple(logprobs) if any(logprobs) else None,
+        **{name: column if any(column) else None for name, column in columns.items()},
         "usage": dict(usage),
     }
+
+
+_ANSWERS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
+    ("messages", "messages", tuple),
+    ("policy_logprobs", "logprobs", tuple),
+    ("prompt_token_ids", "prompt_token_ids", tuple),
+    ("token_ids", "token_ids", tuple),
+    ("decodings", "decoding", lambda decoding: decoding or ""),
+)
+"""Column of an Episode, attribute of an action, and what makes one of the other."""

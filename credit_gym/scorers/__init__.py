@@ -19,6 +19,7 @@ from credit_gym.scorers import (  # noqa: F401 (importing a module registers its
     imitation,
     mt_grpo,
     outcome,
+    progress_advantage,
     redistribution,
     salt,
     shaping,

@@ -12,8 +12,9 @@ import json
 import math
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -27,6 +28,7 @@ INLINE_BYTES = 1024
 """The longest text that is kept inside its row."""
 
 _SLICE = struct.Struct("<32sQQ")  # digest of the file, first value, number of values
+_KEPT = struct.Struct("<Q")  # values that a growing row shares with the one before it
 
 
 class Codec(NamedTuple):
@@ -108,20 +110,43 @@ def _decode_messages(folder: Path, cells: Sequence[str | bytes]) -> list[tuple[M
     return column
 
 
-def _encode_ragged(folder: Path, column: Sequence[Sequence[float]]) -> list[Cell]:
-    """Lay a ragged column of float64 in one file; each cell points at its slice."""
-    digest = blobs.put(folder, np.asarray([value for row in column for value in row], dtype="<f8").tobytes())
-    cells, first = list[Cell](), 0
-    for row in column:
-        cells.append(_SLICE.pack(digest, first, len(row)))
-        first += len(row)
-    return cells
+def _ragged(dtype: str) -> Codec:
+    """Lay a ragged column of numbers in one file; each cell points at its slice."""
+
+    def encode(folder: Path, column: Sequence[Sequence[float]]) -> list[Cell]:
+        digest = blobs.put(folder, np.asarray([value for row in column for value in row], dtype=dtype).tobytes())
+        ends = list(accumulate(map(len, column), initial=0))
+        return [_SLICE.pack(digest, first, len(row)) for first, row in zip(ends, column, strict=False)]
+
+    def decode(folder: Path, cells: Sequence[bytes]) -> list[tuple[Any, ...]]:
+        slices = [_SLICE.unpack(cell) for cell in cells]
+        files = {digest: np.frombuffer(blobs.get(folder, digest), dtype=dtype) for digest in {s[0] for s in slices}}
+        return [tuple(files[digest][first : first + count].tolist()) for digest, first, count in slices]
+
+    return Codec(encode, decode)
 
 
-def _decode_ragged(folder: Path, cells: Sequence[bytes]) -> list[tuple[float, ...]]:
-    slices = [_SLICE.unpack(cell) for cell in cells]
-    files = {digest: np.frombuffer(blobs.get(folder, digest), dtype="<f8") for digest in {s[0] for s in slices}}
-    return [tuple(files[digest][first : first + count].tolist()) for digest, first, count in slices]
+def _encode_growing(folder: Path, column: Sequence[tuple[int, ...]]) -> list[Cell]:
+    """Keep of each row only what follows the part it shares with the row before: growing prompts cost O(T)."""
+    shared = [_shared(before, row) for before, row in pairwise(((), *column))]
+    slices = INTEGERS.encode(folder, [row[kept:] for kept, row in zip(shared, column, strict=True)])
+    return [_KEPT.pack(kept) + cell for kept, cell in zip(shared, cast("list[bytes]", slices), strict=True)]
+
+
+def _decode_growing(folder: Path, cells: Sequence[bytes]) -> list[tuple[int, ...]]:
+    column, before = [], tuple[int, ...]()
+    new = INTEGERS.decode(folder, [cell[_KEPT.size :] for cell in cells])
+    for cell, row in zip(cells, new, strict=True):
+        before = before[: _KEPT.unpack_from(cell)[0]] + row
+        column.append(before)
+    return column
+
+
+def _shared(before: tuple[int, ...], row: tuple[int, ...]) -> int:
+    """The length of the common beginning of two rows."""
+    if row[: len(before)] == before:
+        return len(before)
+    return next(i for i, (old, new) in enumerate(zip((*before, None), (*row, None), strict=False)) if old != new)
 
 
 TEXT = Codec(lambda f, c: [encode_text(f, v) for v in c], lambda f, c: [decode_text(f, v) for v in c])
@@ -129,7 +154,9 @@ TEXTS = Codec(lambda f, c: [encode_json(f, list(v)) for v in c], lambda f, c: [t
 NUMBER = Codec(lambda f, c: [float(v) for v in c], _decode_number)
 INTEGER = Codec(lambda f, c: [int(v) for v in c], lambda f, c: c)
 FLAG = Codec(lambda f, c: [bool(v) for v in c], lambda f, c: [bool(v) for v in c])
-RAGGED = Codec(_encode_ragged, _decode_ragged)
+RAGGED = _ragged("<f8")
+INTEGERS = _ragged("<i8")
+GROWING = Codec(_encode_growing, _decode_growing)
 MESSAGES = Codec(_encode_messages, _decode_messages)
 
 STEP_COLUMNS: dict[str, Codec] = {
@@ -146,6 +173,7 @@ STEP_COLUMNS: dict[str, Codec] = {
     "policy_logprobs": RAGGED,
     "reference_logprobs": RAGGED,
     "policy_entropies": RAGGED,
+    "policy_kls": RAGGED,
     "policy_top_logprobs": RAGGED,
     "admissible_actions": TEXTS,
     "expert_actions": TEXTS,
@@ -153,6 +181,9 @@ STEP_COLUMNS: dict[str, Codec] = {
     "parents": INTEGER,
     "invalid": FLAG,
     "messages": MESSAGES,
+    "prompt_token_ids": GROWING,
+    "token_ids": INTEGERS,
+    "decodings": TEXT,
 }
 """Episode field -> codec. An episode of T steps has T+1 rows: the last holds what is known after the final action."""
 

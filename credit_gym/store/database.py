@@ -13,7 +13,7 @@ from credit_gym.errors import StoreError
 from credit_gym.store.columns import EPISODE_COLUMNS, STEP_COLUMNS
 
 APPLICATION_ID = 0x43475354  # "CGST", so that another program's database is never written to
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _BUSY_SECONDS = 60.0
 
 # Step columns carry no type on purpose: SQLite then keeps every value as it was given (REAL would turn -0.0 into 0.0).
@@ -135,6 +135,19 @@ def _check(connection: sqlite3.Connection, file: Path) -> None:
             f"{file} was written by a newer credit_gym (schema {version}, this one reads {SCHEMA_VERSION}): "
             "upgrade credit-gym."
         )
+    if version < SCHEMA_VERSION:
+        _upgrade(connection)
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """Add the columns that a store of an older version lacks; its episodes did not record them."""
+    with transaction(connection):
+        for table, columns in (("episodes", EPISODE_COLUMNS), ("steps", STEP_COLUMNS)):
+            present = {name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")}
+            for name in columns:
+                if name not in present:
+                    connection.execute(f'ALTER TABLE {table} ADD COLUMN "{name}"')
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 @contextmanager

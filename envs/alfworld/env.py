@@ -93,6 +93,7 @@ class ALFWorldEnv(TextEnv):
             raise unknown("engine", engine, ENGINES)
         if expert not in EXPERTS:
             raise unknown("expert", expert, EXPERTS)
+        self.blocking = engine == "textworld"
         self.max_steps = max_steps
         self.tasks = list_tasks(split, num_tasks, task_types, data)
         self._names = task_names(self.tasks)

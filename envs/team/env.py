@@ -320,6 +320,7 @@ class MultiAgentCode(MultiAgentEnv[CodeProblem]):
         CreditGymError: the problems overlap with the held-out ones, or the roles wait for each other.
     """
 
+    blocking = True
     answer_form = "Give the whole program in one ```python block."
 
     def __init__(

@@ -1,0 +1,91 @@
+"""One episode as a conversation: it yields what the agent sees, is sent the answer, and returns its record.
+
+Whoever drives it decides how the agent is asked (called, awaited) and on which thread the environment steps; what an
+episode is, and what happens when something goes wrong in it, is written here once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, TypeAlias
+
+import gymnasium as gym
+
+from credit_gym.agents.core import Context
+from credit_gym.episode import Episode
+from credit_gym.wrappers.recorder import Recorder
+
+Turns: TypeAlias = Generator[Context, str | None, Episode]
+
+
+def episode_turns(
+    env: gym.Env[str, str],
+    *,
+    agent_id: str,
+    seed: int,
+    episode_id: str,
+    group_id: str,
+    options: dict[str, Any] | None = None,
+) -> Turns:
+    """Play one episode from its reset.
+
+    An exception of the environment, or one thrown in by the driver for the agent, ends the episode: the record holds
+    the steps so far and the exception in its ``error``.
+
+    Args:
+        env: the environment.
+        agent_id: who plays.
+        seed: seed of the reset and of the agent's draws.
+        episode_id: id of the record.
+        group_id: group of the record.
+        options: options of the reset.
+
+    Yields:
+        What the agent sees; its action is to be sent.
+
+    Returns:
+        The record.
+    """
+    recorder = Recorder.of(env)
+    terminated = truncated = success = False
+    failure: str | None = None
+    try:
+        observation, info = env.reset(seed=seed, options=options)
+        recorder.start(observation, info, seed=seed)
+        goal = str(info.get("task", {}).get("goal", ""))
+        history: tuple[tuple[str, str], ...] = ()
+        while not (terminated or truncated):
+            offered = tuple(info.get("admissible_actions", ()))
+            action = yield Context(goal, observation, history, offered, info, len(history), seed)
+            if not isinstance(action, str):
+                raise TypeError(f"the agent answered {type(action).__name__}, not text")
+            history = (*history, (observation, str(action)))
+            observation, reward, terminated, truncated, info = env.step(action)
+            recorder.add(action, observation, reward, info)
+        success = bool(info.get("success", False))
+    except Exception as error:  # noqa: BLE001 - whatever went wrong, the other episodes of the run must go on
+        terminated = truncated = False
+        failure = f"{type(error).__name__}: {error}"
+    return recorder.finish(
+        episode_id=episode_id,
+        group_id=group_id,
+        terminated=terminated,
+        truncated=truncated,
+        success=success,
+        agent_id=agent_id,
+        error=failure,
+    )
+
+
+def go_on(turns: Turns, answer: str | Exception | None) -> Context | Episode:
+    """Send an answer and return what comes next: the following context, or the record of the episode.
+
+    Args:
+        turns: the episode.
+        answer: None to begin, the agent's action, or the exception that it raised instead.
+    """
+    try:
+        return turns.throw(answer) if isinstance(answer, Exception) else turns.send(answer)
+    except StopIteration as end:
+        record: Episode = end.value
+        return record

@@ -1,0 +1,132 @@
+"""The application that the commands register with, and what they share: options, stores, tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import gymnasium as gym
+import typer
+from typer.core import TyperGroup
+
+from credit_gym import __version__
+from credit_gym.command import one_sentence
+from credit_gym.errors import CreditGymError, unknown
+
+if TYPE_CHECKING:
+    from credit_gym.report import Table
+    from credit_gym.store import Store
+
+RUNS = Path("runs")
+RunsDir = Annotated[Path, typer.Option(help="Folder of all runs; each has its own folder there.")]
+Out = Annotated[Path, typer.Option("--out", "--runs-dir", help="Folder of all runs.")]
+EnvArgs = Annotated[list[str] | None, typer.Option("--env-arg", metavar="KEY=VALUE", help="Argument; repeatable.")]
+Scorers = Annotated[list[str] | None, typer.Option("--scorer", help="A scorer's name; repeatable.")]
+Options = Annotated[list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="Of the scorer; repeatable.")]
+TableFormat = Annotated[str, typer.Option("--to", help="Tables for the terminal, or in markdown, latex or html.")]
+
+
+class _OneSentence(TyperGroup):
+    """Says what went wrong in one sentence on standard error, with exit code 2 and no traceback."""
+
+    def main(self, *args: Any, **extra: Any) -> NoReturn:
+        call = super().main
+        one_sentence(lambda: call(*args, **{**extra, "standalone_mode": False}))
+
+
+app = typer.Typer(
+    cls=_OneSentence,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="credit_gym: which step of a language-model agent earned the outcome?",
+    epilog="Example: credit-gym run --env credit/Stochastic-v0 --agent random --episodes 64 --scorer outcome_only",
+)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+@app.callback(invoke_without_command=True)
+def start(
+    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False
+) -> None:
+    """Answer ``--version``, and show the help when no command is given."""
+    if version:
+        typer.echo(f"credit-gym {__version__}")
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def pairs(texts: Sequence[str] | None) -> dict[str, Any]:
+    """Read KEY=VALUE options; a value is what YAML says it is: a number, a truth value, a list, else text."""
+    import yaml
+
+    read = {}
+    for text in texts or []:
+        key, equals, value = text.partition("=")
+        if not key or not equals:
+            raise typer.BadParameter(f"write KEY=VALUE, not {text!r}.")
+        try:
+            read[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            read[key] = value
+    return read
+
+
+def required(scorers: Sequence[str] | None) -> Sequence[str]:
+    """Return the scorers that were given; at least one must be."""
+    if not scorers:
+        raise typer.BadParameter("give --scorer with a name; `credit-gym scorers` lists them.")
+    return scorers
+
+
+def environment(env_id: str, arguments: Mapping[str, Any]) -> gym.Env[str, str]:
+    """Make a text environment whose verifier is recorded.
+
+    Raises:
+        CreditGymError: it takes no such arguments, or does not speak text.
+    """
+    from credit_gym.wrappers import RecordVerifier
+
+    try:
+        env = gym.make(env_id, **arguments)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, CreditGymError):
+            raise
+        raise CreditGymError(f"{env_id} cannot be made with {dict(arguments)}: {error}") from error
+    if not isinstance(env.action_space, gym.spaces.Text):
+        raise CreditGymError(f"{env_id} is not a text environment: its actions are {env.action_space}.")
+    return RecordVerifier(env)
+
+
+def find(name: str, runs_dir: Path) -> tuple[Store, str]:
+    """Return the store and the id of a run or a group."""
+    from credit_gym import store
+
+    return store.find(name, runs_dir)
+
+
+def show(table: Table) -> None:
+    """Print a table to the terminal."""
+    from credit_gym import report
+
+    report.show(table)
+
+
+def table_writer(to: str) -> Callable[[Table], None]:
+    """Return the function that prints a table in a format.
+
+    Raises:
+        UnknownNameError: there is no such format.
+    """
+    from credit_gym.report.tables import WRITERS
+
+    if to == "terminal":
+        return show
+    if to not in WRITERS:
+        raise unknown("table format", to, [*WRITERS, "terminal"])
+    return lambda table: typer.echo(WRITERS[to](table))

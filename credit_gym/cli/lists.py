@@ -1,0 +1,58 @@
+"""What there is to choose from: environments and scorers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import gymnasium as gym
+import typer
+
+from credit_gym.cli.app import app, show
+
+
+@app.command(epilog="Example: credit-gym envs credit/Diagnostic-v0")
+def envs(env: Annotated[str | None, typer.Argument(help="Show the details of this one.")] = None) -> None:
+    """List the environments, or describe one with its arguments."""
+    from credit_gym.registration import ENVIRONMENTS
+    from credit_gym.report import Table
+
+    if env is None:
+        rows = tuple((spec.id, "yes" if spec.vector_entry_point else "", spec.summary) for spec in ENVIRONMENTS)
+        show(Table("Environments", ("id", "native vector", "summary"), rows))
+        return
+    import inspect
+
+    from gymnasium.envs.registration import load_env_creator
+
+    entry_point = gym.spec(env).entry_point
+    creator = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
+    typer.echo(f"{env}\n\n{inspect.getdoc(creator) or ''}\n")
+    arguments = [p for p in inspect.signature(creator or dict).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    defaults = ("required" if p.default is p.empty else repr(p.default) for p in arguments)
+    show(Table("Arguments", ("name", "default"), tuple(zip((p.name for p in arguments), defaults, strict=True))))
+
+
+@app.command(epilog="Example: credit-gym scorers adaptive_q")
+def scorers(scorer: Annotated[str | None, typer.Argument(help="Show the formula of this one.")] = None) -> None:
+    """List the credit scorers, or describe one with its options."""
+    from credit_gym.report import Table
+    from credit_gym.scorers import get, names
+
+    if scorer is not None:
+        import inspect
+
+        typer.echo(f"{get(scorer).label}\n\n{inspect.getdoc(get(scorer).function) or ''}")
+        return
+    specs = [get(name) for name in names()]
+    rows = tuple(
+        (
+            spec.name,
+            spec.label if spec.stand_in else "",
+            ", ".join(sorted(spec.needs)),
+            spec.scope,
+            spec.reference,
+            spec.summary,
+        )
+        for spec in specs
+    )
+    show(Table("Credit scorers", ("name", "stand-in", "needs", "compared within", "reference", "credit"), rows))

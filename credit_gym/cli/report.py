@@ -1,0 +1,54 @@
+"""Write the page of a run, or show the tables of a group."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from credit_gym.cli.app import RUNS, RunsDir, Scorers, TableFormat, app, find
+
+if TYPE_CHECKING:
+    from credit_gym.store import Store
+
+
+@app.command(epilog="Example: credit-gym report run_0123456789ab --scorer adaptive_q")
+def report(
+    run: Annotated[str, typer.Argument(metavar="RUN|GROUP", help="Id of a run, a sweep or a benchmark.")],
+    scorer: Scorers = None,
+    episodes: Annotated[int, typer.Option(min=1, help="At most this many episodes in the page.")] = 200,
+    to: TableFormat = "terminal",
+    out: Annotated[Path | None, typer.Option(help="HTML file of a run; report.html in its folder by default.")] = None,
+    runs_dir: RunsDir = RUNS,
+) -> None:
+    """Write one HTML file to read a run's episodes in, or show the tables of a sweep or a benchmark."""
+    from credit_gym.report import write_report
+    from credit_gym.rescore import label, run_credits, summary
+
+    if Path(run).name.startswith("group_"):
+        store, group_id = find(run, runs_dir)
+        show_group(store, group_id, to)
+        return
+    store, run_id = find(run, runs_dir)
+    record, played = store.run(run_id), store.load_episodes(run_id)
+    wanted = [(name, dict[str, Any]()) for name in scorer] if scorer else store.target_sets(run_id)
+    shown = played[:episodes]
+    path = out or store.folder / "report.html"
+    write_report(
+        path,
+        title=f"{record.env_id} · {record.agent_id} · {run_id}",
+        episodes=shown,
+        credits={label(*each): run_credits(store, run_id, played, *each)[: len(shown)] for each in wanted},
+        tables=[summary(store, run_id, played, wanted)] if wanted else [],
+    )
+    typer.echo(path)
+
+
+def show_group(store: Store, group_id: str, to: str) -> None:
+    """Print the tables of a group: a benchmark's, which has agents, or a sweep's."""
+    from credit_gym.cli.bench import show_bench
+    from credit_gym.cli.sweep import show_sweep
+
+    show_tables = show_bench if "agents" in store.group(group_id).config else show_sweep
+    show_tables(store, group_id, to)

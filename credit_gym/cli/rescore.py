@@ -1,0 +1,29 @@
+"""Score stored runs again."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from credit_gym.cli.app import RUNS, Options, RunsDir, Scorers, app, find, pairs, required, show
+
+
+@app.command(epilog="Example: credit-gym score run_0123456789ab --scorer gae --option lam=0.9")
+def score(
+    runs: Annotated[list[str], typer.Argument(help="Run ids, or paths of run folders.")],
+    scorer: Scorers = None,
+    option: Options = None,
+    runs_dir: RunsDir = RUNS,
+) -> None:
+    """Score stored runs again, without playing anything; the targets are kept in the store."""
+    from credit_gym.rescore import score_run, summary
+
+    options = pairs(option)
+    wanted = [(name, options) for name in required(scorer)]
+    for run_name in runs:
+        store, run_id = find(run_name, runs_dir)
+        episodes = store.load_episodes(run_id)
+        for name, _ in wanted:
+            score_run(store, run_id, episodes, name, options)
+        show(summary(store, run_id, episodes, wanted))

@@ -1,0 +1,209 @@
+"""Play episodes and keep them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from credit_gym.cli import language_model as lm
+from credit_gym.cli.app import RUNS, EnvArgs, Out, Scorers, app, environment, find, pairs, show
+from credit_gym.errors import CreditGymError, unknown
+
+if TYPE_CHECKING:
+    from credit_gym.agents.llm.backends import Settings
+    from credit_gym.agents.runner import Player
+    from credit_gym.episode import Episode
+    from credit_gym.store import RunRecord, Store
+
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, help="Episodes in play at the same time; by default 64 for a server, 32 for a model, else 1."),
+]
+Logs = Annotated[
+    list[str] | None,
+    typer.Option("--log", metavar="KIND[:WHERE]", help="jsonl, tensorboard or wandb; repeatable."),
+]
+_IN_ONE_PROCESS = ("max_cost", "max_tokens", "rpm", "tpm")
+
+
+@app.command(
+    epilog="Example: credit-gym run --env credit/Stochastic-v0 --agent noisy:0.3 --episodes 64 --group-size 8 "
+    "--scorer outcome_only --scorer adaptive_q"
+)
+def run(
+    env: Annotated[str | None, typer.Option(help="Gymnasium id; `credit-gym envs` lists them.")] = None,
+    env_arg: EnvArgs = None,
+    agent: Annotated[
+        str | None, typer.Option(help="Who plays: random (default), expert, noisy:0.3, openai:MODEL@URL, hf:FOLDER ...")
+    ] = None,
+    episodes: Annotated[int | None, typer.Option(min=1, help="How many; 16 by default.")] = None,
+    group_size: Annotated[int | None, typer.Option(min=1, help="Episodes of one task; 1 by default.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Fixes every episode; 0 by default.")] = None,
+    workers: Workers = None,
+    engine: Annotated[str, typer.Option(help="local, or ray: worker processes, here or on a cluster.")] = "local",
+    scorer: Scorers = None,
+    prompting: lm.Prompting = None,
+    temperature: lm.Temperature = None,
+    max_cost: lm.MaxCost = None,
+    max_tokens: lm.MaxTokens = None,
+    price: lm.PriceOption = None,
+    rpm: lm.Rpm = None,
+    tpm: lm.Tpm = None,
+    timeout: lm.Timeout = None,
+    retries: lm.Retries = None,
+    cache: lm.Cache = None,
+    log: Logs = None,
+    out: Out = RUNS,
+    resume: Annotated[str | None, typer.Option(metavar="RUN", help="Play what is missing of a stopped run.")] = None,
+) -> None:
+    """Play episodes, keep each one as it ends, and score them.
+
+    The run's id is printed first. A run that was stopped, by a cap or even by kill -9, goes on with --resume: it keeps
+    its settings, and plays what failed or is missing. Caps hold for one command.
+    """
+    from credit_gym.agents.run_log import check_logs
+    from credit_gym.agents.runner import open_agent
+    from credit_gym.agents.spec import parse_agent
+    from credit_gym.scorers import get
+
+    check_logs(log or ())
+    for name in scorer or []:
+        get(name)
+    if engine not in ENGINES:
+        raise unknown("engine", engine, ENGINES)
+    policy = {"prompting": prompting, "temperature": temperature}
+    limits = {
+        "max_cost": max_cost,
+        "max_tokens": max_tokens,
+        "price": price,
+        "rpm": rpm,
+        "tpm": tpm,
+        "timeout": timeout,
+        "retries": retries,
+        "cache": cache,
+    }
+    if resume is None and env is None:
+        raise typer.BadParameter("give --env with the id of an environment; `credit-gym envs` lists them.")
+    given = (env, env_arg, agent, episodes, group_size, seed, *policy.values())
+    if resume is not None and any(value is not None for value in given):
+        raise typer.BadParameter(
+            "a resumed run keeps its own settings; give only --workers, --engine, --scorer, --log, --out and limits."
+        )
+    stored = None if resume is None else _stored(resume, out)
+    spec, seed = (agent or "random", seed or 0) if stored is None else (stored[1].agent_id, stored[1].seed or 0)
+    settings = lm.agent_settings(spec, {**policy, **limits}, stored and stored[1].config.get("settings"))
+    if engine != "local" and any(getattr(settings, name, None) for name in _IN_ONE_PROCESS):
+        raise CreditGymError("Caps and rate limits hold within one process: leave them out, or use --engine local.")
+    make_agent = partial(parse_agent, spec, seed=seed, settings=settings)
+    with open_agent(make_agent()) as player:
+        if stored is None:
+            config = {"arguments": pairs(env_arg), "episodes": episodes or 16, "group_size": group_size or 1}
+            stored = _new(str(env), {**config, **_settings_config(settings)}, spec, seed, out)
+        store, record = stored
+        typer.echo(record.run_id)
+        store.remove_failed(record.run_id)
+        try:
+            played = _play(store, record, log or (), partial(ENGINES[engine], player, make_agent, workers))
+        except KeyboardInterrupt:
+            store.finish_run(record.run_id, "interrupted")
+            typer.echo(f"Interrupted; go on with: credit-gym run --out {out} --resume {record.run_id}", err=True)
+            raise typer.Exit(130) from None
+    _finish(store, record.run_id, played, scorer or (), out)
+
+
+def _settings_config(settings: Settings | None) -> dict[str, Any]:
+    """Return what a run's configuration keeps of its agent's settings: all of them; a key is not among them."""
+    from credit_gym.agents.llm.backends import settings_record
+
+    return {} if settings is None else {"settings": settings_record(settings)}
+
+
+def _stored(name: str, runs: Path) -> tuple[Store, RunRecord]:
+    store, run_id = find(name, runs)
+    record = store.run(run_id)
+    if "episodes" not in record.config:
+        raise CreditGymError(f"{run_id} is a cell of a sweep: resume it with `credit-gym sweep --resume`.")
+    return store, record
+
+
+def _new(env: str, config: Mapping[str, Any], agent: str, seed: int, runs: Path) -> tuple[Store, RunRecord]:
+    """Record a run that is about to start, once it is clear that its environment can be made."""
+    from credit_gym.store import new_run
+
+    environment(env, config["arguments"]).close()
+    store, run_id = new_run(runs, env_id=env, agent_id=agent, config=config, seed=seed)
+    return store, store.run(run_id)
+
+
+def _play(store: Store, record: RunRecord, logs: Sequence[str], play: Callable[..., list[Episode]]) -> list[Episode]:
+    """Play what is missing of a run; every episode is in the store once it has ended."""
+    from credit_gym.agents.run_log import episode_log, open_logs
+
+    done = frozenset(store.episode_ids(record.run_id))
+    about = {"env": record.env_id, "agent": record.agent_id, "seed": record.seed, **record.config}
+    with open_logs(logs, store.folder, name=record.run_id, config=about) as write:
+        note = episode_log(write, done=len(done))
+
+        def sink(episode: Episode) -> None:
+            store.add_episode(record.run_id, episode)
+            note(episode)
+
+        return play(
+            partial(environment, record.env_id, record.config["arguments"]),
+            episodes=record.config["episodes"],
+            group_size=record.config["group_size"],
+            seed=record.seed or 0,
+            sink=sink,
+            resume_done=done,
+        )
+
+
+def _local(
+    agent: Player, _: Callable[[], Player], workers: int | None, make_env: Callable[[], Any], **options: Any
+) -> list[Episode]:
+    from credit_gym.agents.runner import run_episodes, usual_workers
+
+    return run_episodes(make_env, agent, workers=workers or usual_workers(agent), **options)
+
+
+def _ray(
+    agent: Player, make_agent: Callable[[], Player], workers: int | None, make_env: Callable[[], Any], **options: Any
+) -> list[Episode]:
+    from credit_gym.agents.ray_runner import run_on_ray
+
+    return run_on_ray(make_env, make_agent, agent_id=agent.name, workers=workers or os.cpu_count() or 1, **options)
+
+
+ENGINES: dict[str, Callable[..., list[Episode]]] = {"local": _local, "ray": _ray}
+"""Where episodes are played."""
+
+
+def _finish(store: Store, run_id: str, played_now: Sequence[Episode], scorers: Sequence[str], out: Path) -> None:
+    """Note how a run ended, score it and say what came of it."""
+    from credit_gym.agents.runner import stop_reason
+    from credit_gym.rescore import score_run, summary
+
+    reason = stop_reason(played_now)
+    store.finish_run(run_id, "finished" if reason is None else "stopped")
+    played = store.load_episodes(run_id)
+    completed = [episode for episode in played if episode.error is None]
+    if completed:
+        for name in scorers:
+            score_run(store, run_id, played, name, {})
+        solved, steps = sum(episode.success for episode in completed), sum(map(len, completed))
+        failures = f", {len(played) - len(completed)} did not complete" if len(completed) < len(played) else ""
+        typer.echo(
+            f"{len(completed)} episodes, {solved} solved ({solved / len(completed):.1%}), {steps} steps{failures}"
+        )
+        if scorers:
+            show(summary(store, run_id, played, [(name, {}) for name in scorers]))
+    if reason is not None:
+        typer.echo(f"Stopped: {reason} Then: credit-gym run --out {out} --resume {run_id}", err=True)
+        raise typer.Exit(1)
+    if not completed:
+        raise CreditGymError(f"None of the {len(played)} episodes completed; the first one says: {played[0].error}")

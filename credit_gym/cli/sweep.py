@@ -1,0 +1,58 @@
+"""Compare scorers on controlled environments."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from credit_gym.cli.app import RUNS, Out, TableFormat, app, find, table_writer
+
+if TYPE_CHECKING:
+    from credit_gym.store import Store
+
+
+@app.command(epilog="Example: credit-gym sweep --config stochastic.yaml")
+def sweep(
+    config: Annotated[str | None, typer.Option(help="YAML file, or the name of one that ships here.")] = None,
+    resume: Annotated[str | None, typer.Option(metavar="GROUP", help="Do what is missing of a stopped sweep.")] = None,
+    to: TableFormat = "terminal",
+    out: Out = RUNS,
+) -> None:
+    """Compare scorers on controlled environments over seeds; the group's id is printed first."""
+    from rich.progress import Progress
+
+    from credit_gym.baselines.sweep import load_config, run_sweep
+    from credit_gym.report import console
+    from credit_gym.store import new_group
+
+    if config is None and resume is None:
+        raise typer.BadParameter("give --config with a YAML file, or --resume with the id of a group.")
+    if resume is not None:
+        store, group_id = find(resume, out)
+        settings = store.group(group_id).config if config is None else load_config(config)
+    else:
+        settings = load_config(str(config))
+        store, group_id = new_group(out, settings)
+    typer.echo(group_id)
+    with Progress(console=console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+        bar = progress.add_task("cells")
+        run_sweep(
+            settings,
+            store,
+            resume=group_id,
+            on_cell=lambda _, done, total: progress.update(bar, completed=done, total=total),
+        )
+    show_sweep(store, group_id, to)
+
+
+def show_sweep(store: Store, group_id: str, to: str) -> None:
+    """Print the tables of a sweep, mean and standard deviation over its seeds."""
+    from credit_gym.baselines.sweep import sweep_results
+    from credit_gym.baselines.tables import results_table
+
+    write = table_writer(to)
+    for title, results in sweep_results(store, group_id).items():
+        metrics = list(dict.fromkeys(metric for row in results.values() for metric in row))
+        write(results_table(f"{group_id}: {title}", results, metrics))

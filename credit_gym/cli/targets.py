@@ -1,0 +1,42 @@
+"""Write training targets for trainers to read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from credit_gym.cli.app import RUNS, Options, RunsDir, Scorers, app, find, pairs, required
+from credit_gym.errors import unknown
+
+
+@app.command(
+    epilog="Example: credit-gym targets run_0123456789ab --scorer adaptive_q --to parquet --out targets.parquet"
+)
+def targets(
+    run: Annotated[str, typer.Argument(help="Run id, or path of a run folder.")],
+    scorer: Scorers = None,
+    option: Options = None,
+    to: Annotated[
+        str,
+        typer.Option(help="parquet, jsonl, datasets, trl-sft, trl-dpo, trl-kto, verl, openrlhf or verifiers."),
+    ] = "parquet",
+    threshold: Annotated[float | None, typer.Option(help="Credit from which a turn counts.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File or folder; in the run's folder by default.")] = None,
+    runs_dir: RunsDir = RUNS,
+) -> None:
+    """Write the training targets of a run: one row a turn, or what a trainer reads."""
+    from credit_gym.exports import FORMATS, write_targets
+    from credit_gym.rescore import run_credits
+
+    if to not in FORMATS:
+        raise unknown("target format", to, FORMATS)
+    store, run_id = find(run, runs_dir)
+    episodes, options = store.load_episodes(run_id), pairs(option)
+    credits = {name: run_credits(store, run_id, episodes, name, options) for name in required(scorer)}
+    suffix = FORMATS[to].suffix
+    stem = "targets" if to == suffix else f"targets.{to}"
+    path = out or store.folder / (f"{stem}.{suffix}" if suffix else stem)
+    write_targets(to, path, episodes, credits, threshold=threshold)
+    typer.echo(path)

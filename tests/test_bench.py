@@ -1,0 +1,194 @@
+"""A benchmark compares agents on the same tasks; failures to complete are not failures of the task."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from corridor import Corridor
+from episodes import walk
+from test_cli import call, folder, good  # noqa: F401 (a fixture)
+
+from credit_gym.agents import NoisyExpert, RandomAgent
+from credit_gym.baselines.bench import bench_table, measures, run_bench, wilson
+from credit_gym.errors import BudgetError, CreditGymError
+from credit_gym.store import Store, find, new_group
+from credit_gym.wrappers import RecordVerifier
+
+CONFIG: dict[str, Any] = {
+    "agents": ["random", "expert"],
+    "environments": ["short", "broken"],
+    "episodes": 12,
+    "seed": 5,
+    "settings": {},
+}
+
+
+def make_env(env_id: str) -> Any:
+    return lambda: RecordVerifier(Corridor(broken_task=1 if env_id == "broken" else None))
+
+
+def make_agent(spec: str) -> Any:
+    return RandomAgent(5) if spec == "random" else NoisyExpert(0.1, seed=5)
+
+
+def row(store: Store, group_id: str, env: str, agent: str) -> dict[str, Any]:
+    table = bench_table(store, group_id)
+    (found,) = [dict(zip(table.columns, r, strict=True)) for r in table.rows if r[:2] == (env, agent)]
+    return found
+
+
+def play(store: Store, group_id: str, **options: Any) -> Any:
+    return run_bench(store, group_id, **{"make_env": make_env, "make_agent": make_agent, "progress": False, **options})
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "low", "high"),
+    [  # by hand: (p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n), z = 1.959964
+        (0, 10, 0.0, 0.27753),
+        (5, 10, 0.23659, 0.76341),
+        (10, 10, 0.72247, 1.0),
+        (81, 263, 0.25530, 0.36618),
+    ],
+)
+def test_wilsons_interval(successes: int, trials: int, low: float, high: float) -> None:
+    assert wilson(successes, trials) == pytest.approx((successes / trials, low, high), abs=5e-5)
+
+
+def test_without_trials_there_is_no_rate() -> None:
+    assert all(map(math.isnan, wilson(0, 0)))
+
+
+def test_episodes_that_did_not_complete_are_counted_apart() -> None:
+    usage = {"prompt_tokens": 10.0, "completion_tokens": 2.0, "dollars": 0.5}
+    found = measures(
+        [
+            walk("1", steps=3, usage=usage),
+            walk("2", steps=5, success=False),
+            walk("3", steps=9, success=False, terminated=False, error="TimeoutError: no answer", usage=usage),
+        ]
+    )
+    assert (found["episodes"], found["errors"], found["success"], found["steps"]) == (2, 1, 0.5, 4.0)
+    assert found["tokens"] == 12.0  # of the one that was counted
+    assert found["dollars"] == 1.0  # a failure was paid for too
+
+
+def test_every_pair_is_a_run_of_the_group_on_the_same_tasks_and_seeds(tmp_path: Path) -> None:
+    store, group_id = new_group(tmp_path, CONFIG)
+    seen: list[Any] = []
+    assert play(store, group_id, on_pair=lambda record, found: seen.append((record.env_id, record.agent_id))) is None
+    assert seen == [("short", "random"), ("broken", "random"), ("short", "expert"), ("broken", "expert")]
+    runs = {(run.env_id, run.agent_id): store.load_episodes(run.run_id) for run in store.runs(group_id)}
+    tasks = {pair: [(e.seed, e.task_id) for e in episodes] for pair, episodes in runs.items() if pair[0] == "short"}
+    assert tasks["short", "random"] == tasks["short", "expert"]
+    assert row(store, group_id, "short", "expert")["success"] > row(store, group_id, "short", "random")["success"]
+    broken = row(store, group_id, "broken", "expert")
+    assert (broken["episodes"], broken["errors"]) == (8, 4)
+    assert broken["seconds"] > 0
+    assert [r[:2] for r in bench_table(store, group_id).rows] == [
+        (env, agent) for env in CONFIG["environments"] for agent in CONFIG["agents"]
+    ]
+
+
+def test_a_resumed_benchmark_plays_what_failed_or_is_missing_and_nothing_else(tmp_path: Path) -> None:
+    store, group_id = new_group(tmp_path, CONFIG)
+    play(store, group_id)
+    before = {run.run_id: run for run in store.runs(group_id)}
+    seen: list[Any] = []
+    play(
+        store,
+        group_id,
+        make_env=lambda env_id: make_env("short"),
+        on_pair=lambda record, found: seen.append((record.env_id, found["episodes"], found["errors"])),
+    )
+    assert seen == [("broken", 12, 0)] * 2
+    assert {run.run_id for run in store.runs(group_id)} == set(before)
+    assert play(store, group_id, make_env=lambda env_id: pytest.fail("nothing is missing")) is None
+
+
+def test_an_interrupted_benchmark_keeps_what_was_played(tmp_path: Path) -> None:
+    class Interrupted(RandomAgent):
+        def act(self, contexts: Any) -> Any:
+            if contexts[0].history and len(store.episode_ids(store.runs(group_id)[0].run_id)) == 4:
+                raise KeyboardInterrupt
+            return super().act(contexts)
+
+    store, group_id = new_group(tmp_path, CONFIG)
+    with pytest.raises(KeyboardInterrupt):
+        play(store, group_id, make_agent=lambda spec: Interrupted(5))
+    (run,) = store.runs(group_id)
+    assert (run.status, len(store.episode_ids(run.run_id))) == ("interrupted", 4)
+    play(store, group_id)
+    whole, other = new_group(tmp_path / "whole", CONFIG)
+    play(whole, other)
+    assert store.load_episodes(run.run_id) == whole.load_episodes(whole.runs(other)[0].run_id)
+
+
+def test_an_agent_at_its_cap_plays_no_further_environment_and_the_others_do(tmp_path: Path) -> None:
+    class Capped(RandomAgent):
+        left = 20
+
+        def act(self, contexts: Any) -> Any:
+            self.left -= 1
+            if self.left < 0:
+                raise BudgetError("The cap is reached.")
+            return super().act(contexts)
+
+    store, group_id = new_group(tmp_path, CONFIG)
+    reason = play(store, group_id, make_agent=lambda spec: Capped(5) if spec == "random" else make_agent(spec))
+    assert reason == "The cap is reached."
+    assert [(r.env_id, r.agent_id, r.status) for r in store.runs(group_id)] == [
+        ("short", "random", "stopped"),
+        ("short", "expert", "finished"),
+        ("broken", "expert", "finished"),
+    ]
+    assert row(store, group_id, "short", "random")["errors"] == 1
+
+
+def test_a_sweep_is_no_benchmark(tmp_path: Path) -> None:
+    store, group_id = new_group(tmp_path, {"name": "sweep"})
+    with pytest.raises(CreditGymError, match="is a sweep, not a benchmark"):
+        play(store, group_id)
+
+
+BENCH = ("bench", "--agent", "random", "--agent", "expert", "--env", "credit/Stochastic-v0", "--episodes", "4")
+
+
+def test_the_command_shows_stores_logs_and_resumes(folder: Path) -> None:  # noqa: F811
+    out = good(*BENCH, "--log", "jsonl")
+    group_id = out.split()[0]
+    assert "Wilson" in out
+    lines = [json.loads(line) for line in (Path("runs") / group_id / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2]
+    assert (
+        lines[1]["credit/Stochastic-v0/expert/success"]
+        == row(find(group_id, Path("runs"))[0], group_id, "credit/Stochastic-v0", "expert")["success"]
+    )
+    assert good("bench", "--resume", group_id) == out
+    for to, mark in (("markdown", "| expert |"), ("latex", r"\toprule"), ("html", "<table>")):
+        assert mark in good("report", group_id, "--to", to)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("bench", "--agent", "random"), "give --agent and --env"),
+        ((*BENCH, "--agent", "random"), "named twice"),
+        ((*BENCH, "--temperature", "0.5"), "--temperature is for language models"),
+        ((*BENCH, "--to", "csv"), "no table format called 'csv'"),
+        ((*BENCH, "--env", "credit/Stochastik-v0"), "Did you mean"),
+        (("bench", "--resume", "group_0", "--seed", "1"), "keeps its own settings"),
+    ],
+)
+def test_an_error_is_one_sentence_and_nothing_is_stored(
+    folder: Path,  # noqa: F811
+    arguments: tuple[str, ...],
+    sentence: str,
+) -> None:
+    result = call(*arguments)
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert sentence in result.stderr
+    assert not Path("runs").exists()
