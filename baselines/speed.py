@@ -26,6 +26,7 @@ from credit_gym.baselines import stochastic
 from credit_gym.baselines.alfworld_speed import alfworld
 from credit_gym.baselines.experiment import save_json
 from credit_gym.baselines.measurement import Measurement
+from credit_gym.baselines.replay_speed import replay
 from credit_gym.baselines.webshop_speed import webshop, webshop_index
 from credit_gym.command import run as run_command
 from credit_gym.episode import EpisodeBatch
@@ -221,6 +222,7 @@ SECTIONS = (
     gigpo_against_loops,
     scorer_rates,
     table_one,
+    replay,
 )
 
 

@@ -52,6 +52,13 @@ ENVIRONMENTS = (
         "search, read and buy by WebShop's published rules, in an invented catalogue or the real one",
     ),
     EnvironmentSpec(
+        "credit/TeamGame-v0",
+        "credit_gym.envs.team.game:TeamGame",
+        None,
+        "a team says one message each and a coin decides; exact Q, V, advantage and influence",
+        controlled=True,
+    ),
+    EnvironmentSpec(
         "credit/TwentyQuestions-v0",
         "credit_gym.envs.information.twenty_questions:TwentyQuestionsEnv",
         None,

@@ -6,6 +6,7 @@ from credit_gym.scorers import (  # noqa: F401 (importing a module registers its
     adaptive,
     belief,
     branch_aware,
+    c3,
     coalition,
     combined,
     controls,
@@ -17,14 +18,18 @@ from credit_gym.scorers import (  # noqa: F401 (importing a module registers its
     hca,
     hindsight,
     imitation,
+    magrpo,
+    mappo,
     mt_grpo,
     outcome,
     progress_advantage,
     redistribution,
+    role_shapley,
     salt,
     shaping,
     temporal_difference,
     turn_grpo,
+    vine,
 )
 from credit_gym.scorers.registry import ScorerSpec, get, names, register, score
 

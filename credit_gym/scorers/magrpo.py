@@ -1,0 +1,74 @@
+"""MAGRPO: the group advantage of a team's joint answer, or of each role on its own."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from credit_gym.episode import EpisodeBatch
+from credit_gym.errors import unknown
+from credit_gym.grouping import FloatArray, compact, group_mean
+from credit_gym.scorers.modes import Mode, is_upstream
+from credit_gym.scorers.registry import register
+from credit_gym.scorers.replay_tree import Siblings, compared, context_mean, others_mean, siblings
+from credit_gym.scorers.scaling import Scale, scaled
+
+Level = Literal["joint", "role"]
+Baseline = Literal["mean", "loo"]
+
+
+@register("magrpo", needs={"role"}, reference="Liu et al. 2025, MAGRPO, arXiv:2508.04652; baseline of arXiv:2603.06859")
+def magrpo(
+    batch: EpisodeBatch,
+    *,
+    level: Level = "joint",
+    baseline: Baseline = "mean",
+    scale: Scale = "none",
+    mode: Mode = "default",
+) -> FloatArray:
+    """All roles get the advantage of the team's return within its group, or each role that of its own plays.
+
+    * ``joint``: ``A_e = R_e - mean_j R_j`` over the episodes j of the group (the others with ``baseline="loo"``), the
+      same for every step of episode e;
+    * ``role``: the same over the plays of one role in the group, a play being worth the mean return of the episodes
+      through it. Without a replay tree a play is a step, and both levels agree for roles that act once an episode.
+
+    Args:
+        batch: teams' episodes; a column ``parent`` is used where there is one.
+        level: see above.
+        baseline: "mean" or "loo".
+        scale: see :func:`~credit_gym.scorers.scaling.scaled`; at the joint level every episode counts once.
+        mode: "upstream" divides by the published ``sqrt(var + 1e-8)`` of the group (of the role's plays) and hands the
+            raw return to an episode that is alone under ``loo``.
+
+    Returns:
+        (S,) float64, in reward units; 0 where there is nothing to compare with.
+
+    Raises:
+        UnknownNameError: there is no such level, baseline, scale or mode.
+    """
+    upstream = is_upstream(mode)
+    if baseline not in ("mean", "loo"):
+        raise unknown("baseline", baseline, ("mean", "loo"))
+    if level not in ("joint", "role"):
+        raise unknown("level", level, ("joint", "role"))
+    tree = _trajectories(batch) if level == "joint" else _roles(batch)
+    returns = batch.episode_return[batch.episode]
+    worth = group_mean(returns, tree.play, tree.plays)[tree.play]
+    mean = others_mean if baseline == "loo" else context_mean
+    credit = worth - mean(worth, tree)
+    if upstream and baseline == "loo":
+        credit = np.where(tree.size[tree.context] == 1.0, worth, credit)
+    return scaled(credit, batch, "context" if upstream else scale, tree=tree, upstream=upstream)
+
+
+def _trajectories(batch: EpisodeBatch) -> Siblings:
+    """Whole episodes as plays, compared within their group."""
+    return compared(*compact(batch.episode), *compact(batch.step_group))
+
+
+def _roles(batch: EpisodeBatch) -> Siblings:
+    """Plays, compared within their role and group."""
+    tree = siblings(batch)
+    return compared(tree.play, tree.plays, *compact(batch.step_group, batch.require("role")))
