@@ -25,6 +25,7 @@ import typer
 from credit_gym.baselines import stochastic
 from credit_gym.baselines.alfworld_speed import alfworld
 from credit_gym.baselines.experiment import save_json
+from credit_gym.baselines.game_speed import games
 from credit_gym.baselines.measurement import Measurement
 from credit_gym.baselines.replay_speed import replay
 from credit_gym.baselines.webshop_speed import webshop, webshop_index
@@ -223,6 +224,7 @@ SECTIONS = (
     scorer_rates,
     table_one,
     replay,
+    games,
 )
 
 

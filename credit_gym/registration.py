@@ -71,6 +71,12 @@ ENVIRONMENTS = (
         "find out a city by open questions; exact belief, or a language model as judge",
     ),
     EnvironmentSpec(
+        "credit/Tau2-v0",
+        "credit_gym.envs.tau2.env:Tau2Env",
+        None,
+        "serve a customer with tools under a policy; the library ships, mock/retail/airline from TAU2_DATA_DIR",
+    ),
+    EnvironmentSpec(
         "credit/MultiAgentMath-v0",
         "credit_gym.envs.team.env:MultiAgentMath",
         None,

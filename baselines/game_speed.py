@@ -1,0 +1,78 @@
+"""Speed-table lines of the dialogue games: whole episodes played by their experts, and single steps."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterator
+
+import gymnasium as gym
+
+from credit_gym.baselines.measurement import Measurement
+
+
+def games() -> Iterator[Measurement]:
+    """1,000 games of 20 questions in 5 seconds; 200 of tau2's embedded domain in 10, its steps in 50 microseconds."""
+    yield Measurement(
+        "TwentyQuestions, 1,000 games of the random player",
+        "s",
+        5.0,
+        lambda: _random(1000),
+        "time",
+        lower_is_better=True,
+    )
+    yield Measurement(
+        "Tau2 library, 200 episodes of the expert", "s", 10.0, lambda: _expert(200), "time", lower_is_better=True
+    )
+    yield Measurement("Tau2 library, median step", "µs", 50.0, _median_step, "value", lower_is_better=True)
+
+
+def _expert(episodes: int) -> float:
+    """Play the expert's actions; return the number of steps."""
+    env = gym.make("credit/Tau2-v0", disable_env_checker=True)
+    steps = 0
+    for episode in range(episodes):
+        _, info = env.reset(seed=episode)
+        over = False
+        while not over:
+            _, _, terminated, truncated, info = env.step(info["expert_actions"][0])
+            over = terminated or truncated
+            steps += 1
+    env.close()
+    return float(steps)
+
+
+def _median_step() -> float:
+    """Median time of a step in the expert's episodes, microseconds: the least of three rounds."""
+    env = gym.make("credit/Tau2-v0", disable_env_checker=True).unwrapped
+    rounds = []
+    for _ in range(3):
+        times = []
+        for episode in range(100):
+            _, info = env.reset(seed=episode)
+            over = False
+            while not over:
+                action = info["expert_actions"][0]
+                began = time.perf_counter()
+                _, _, terminated, truncated, info = env.step(action)
+                times.append(time.perf_counter() - began)
+                over = terminated or truncated
+        rounds.append(statistics.median(times))
+    env.close()
+    return 1e6 * min(rounds)
+
+
+def _random(games: int) -> float:
+    """Play offered questions and guesses in turn; return the number of steps."""
+    env = gym.make("credit/TwentyQuestions-v0", expert=False, disable_env_checker=True)
+    steps = 0
+    for game in range(games):
+        _, info = env.reset(seed=game)
+        over = False
+        while not over:
+            offered = info["admissible_actions"]
+            _, _, terminated, truncated, info = env.step(offered[(7919 * steps + game) % len(offered)])
+            over = terminated or truncated
+            steps += 1
+    env.close()
+    return float(steps)

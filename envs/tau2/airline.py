@@ -1,0 +1,416 @@
+"""The tools of tau2's airline domain: flights, reservations and users, by the published rules.
+
+What tau2 leaves undone is left undone: seats are not released by a cancellation nor moved by a change of flights.
+"""
+
+# ruff: noqa: D417 - the first argument of every tool is the draft it works on; the rest is what an agent reads
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, TypedDict
+
+from credit_gym.envs.tau2.arithmetic import calculate
+from credit_gym.envs.tau2.database import Draft, Row
+from credit_gym.envs.tau2.retail import folded
+from credit_gym.envs.tau2.tools import Refused, Toolkit
+
+TOOLS = Toolkit()
+IDENTIFY = frozenset(("get_user_details",))
+Cabin = Literal["basic_economy", "economy", "business"]
+
+_NOW = "2024-05-15T15:00:00"
+_NEW_RESERVATIONS = ("HATHAT", "HATHAU", "HATHAV")
+_NEW_CERTIFICATES = ("certificate_3221322", "certificate_3221323", "certificate_3221324")
+_AIRPORTS = {
+    "SFO": "San Francisco", "JFK": "New York", "LAX": "Los Angeles", "ORD": "Chicago", "DFW": "Dallas",
+    "DEN": "Denver", "SEA": "Seattle", "ATL": "Atlanta", "MIA": "Miami", "BOS": "Boston", "PHX": "Phoenix",
+    "IAH": "Houston", "LAS": "Las Vegas", "MCO": "Orlando", "EWR": "Newark", "CLT": "Charlotte",
+    "MSP": "Minneapolis", "DTW": "Detroit", "PHL": "Philadelphia", "LGA": "LaGuardia",
+}  # fmt: skip
+_BAGGAGE_PRICE = 50
+_INSURANCE_PRICE = 30
+
+
+class FlightChoice(TypedDict):
+    """A flight on a day."""
+
+    flight_number: str
+    date: str
+
+
+class Passenger(TypedDict):
+    """A traveller."""
+
+    first_name: str
+    last_name: str
+    dob: str
+
+
+class Payment(TypedDict):
+    """An amount and what it is paid with."""
+
+    payment_id: str
+    amount: int
+
+
+def complete(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Row]]:
+    """Return the published tables with the status of reservations, which tau2 shows as null until it is set."""
+    bookings = {key: {**row, "status": row.get("status")} for key, row in rows["reservations"].items()}
+    return {**rows, "reservations": bookings}
+
+
+@TOOLS.write
+def book_reservation(
+    db: Draft,
+    user_id: str,
+    origin: str,
+    destination: str,
+    flight_type: Literal["one_way", "round_trip"],
+    cabin: Cabin,
+    flights: list[FlightChoice],
+    passengers: list[Passenger],
+    payment_methods: list[Payment],
+    total_baggages: int,
+    nonfree_baggages: int,
+    insurance: Literal["yes", "no"],
+) -> Row:
+    """Book a reservation.
+
+    Args:
+        user_id: The user who books, such as 'sara_doe_496'.
+        origin: The airport where the journey begins, such as 'SFO'.
+        destination: The airport where it ends, such as 'JFK'.
+        flight_type: Whether it comes back.
+        cabin: The cabin class.
+        flights: Each flight of the journey.
+        passengers: Each traveller.
+        payment_methods: How much is paid with what; the amounts must add up to the price.
+        total_baggages: Pieces of baggage.
+        nonfree_baggages: Those of them that cost extra.
+        insurance: Whether there is travel insurance.
+    """
+    user = _user(db, user_id)
+    user_id = user["user_id"]
+    reservation_id = next((key for key in _NEW_RESERVATIONS if db.get("reservations", key) is None), None)
+    if reservation_id is None:
+        raise Refused("Too many reservations")
+    legs = [_leg(db, choice, cabin, len(passengers)) for choice in flights]
+    price = sum(leg["price"] for leg in legs) * len(passengers) + _BAGGAGE_PRICE * nonfree_baggages
+    price += _INSURANCE_PRICE * len(passengers) if insurance == "yes" else 0
+    for payment in payment_methods:
+        method = user["payment_methods"].get(payment["payment_id"])
+        if method is None:
+            raise Refused(f"Payment method {payment['payment_id']} not found")
+        if method["source"] in ("gift_card", "certificate") and method["amount"] < payment["amount"]:
+            raise Refused(f"Not enough balance in payment method {payment['payment_id']}")
+    paid = sum(payment["amount"] for payment in payment_methods)
+    if paid != price:
+        raise Refused(f"Payment amount does not add up, total price is {price}, but paid {paid}")
+    for payment in payment_methods:
+        user = _spent(user, payment)
+    for leg in legs:
+        _take_seats(db, leg, cabin, len(passengers))
+    db.put("users", user_id, {**user, "reservations": [*user["reservations"], reservation_id]})
+    reservation = {
+        "reservation_id": reservation_id,
+        "user_id": user_id,
+        "origin": origin,
+        "destination": destination,
+        "flight_type": flight_type,
+        "cabin": cabin,
+        "flights": legs,
+        "passengers": passengers,
+        "payment_history": payment_methods,
+        "created_at": _NOW,
+        "total_baggages": total_baggages,
+        "nonfree_baggages": nonfree_baggages,
+        "insurance": insurance,
+        "status": None,
+    }
+    return db.put("reservations", reservation_id, reservation)
+
+
+TOOLS.generic(calculate)
+
+
+@TOOLS.write
+def cancel_reservation(db: Draft, reservation_id: str) -> Row:
+    """Cancel the whole reservation.
+
+    Args:
+        reservation_id: The reservation, such as 'ZFA04Y'.
+    """
+    reservation = _reservation(db, reservation_id)
+    history = reservation["payment_history"]
+    refunds = [{"payment_id": payment["payment_id"], "amount": -payment["amount"]} for payment in history]
+    changes = {"payment_history": [*history, *refunds], "status": "cancelled"}
+    return db.put("reservations", reservation["reservation_id"], {**reservation, **changes})
+
+
+@TOOLS.read
+def get_reservation_details(db: Draft, reservation_id: str) -> Row:
+    """Get the details of a reservation.
+
+    Args:
+        reservation_id: The reservation, such as '8JX2WO'.
+    """
+    return _reservation(db, reservation_id)
+
+
+@TOOLS.read
+def get_user_details(db: Draft, user_id: str) -> Row:
+    """Get the details of a user, including their reservations.
+
+    Args:
+        user_id: The user, such as 'sara_doe_496'.
+    """
+    return _user(db, user_id)
+
+
+@TOOLS.read
+def list_all_airports(db: Draft) -> list[Row]:
+    """List all airports with their cities."""
+    return [{"iata": iata, "city": city} for iata, city in _AIRPORTS.items()]
+
+
+@TOOLS.read
+def search_direct_flight(db: Draft, origin: str, destination: str, date: str) -> list[Row]:
+    """Search for direct flights between two airports on a day.
+
+    Args:
+        origin: The airport of departure, such as 'JFK'.
+        destination: The airport of arrival, such as 'LAX'.
+        date: The day, such as '2024-05-01'.
+    """
+    return list(_flights(db, date, origin=origin, destination=destination))
+
+
+@TOOLS.read
+def search_onestop_flight(db: Draft, origin: str, destination: str, date: str) -> list[list[Row]]:
+    """Search for pairs of flights between two airports on a day, with a stop between them.
+
+    Args:
+        origin: The airport of departure, such as 'JFK'.
+        destination: The airport of arrival, such as 'LAX'.
+        date: The day, such as '2024-05-01'.
+    """
+    onward = [flight for _, flight in db.rows("flights") if flight["destination"] == destination]
+    found: list[list[Row]] = []
+    for first in _flights(db, date, origin=origin):
+        arrival = first["scheduled_arrival_time_est"]
+        overnight = "+1" in arrival and date[-2:].isdigit()
+        day = f"2024-05-{int(date[-2:]) + 1}" if overnight else date  # unpadded, and always May, as published
+        found.extend(
+            [{**first, "date": date}, {**_offer(flight, day), "date": day}]
+            for flight in onward
+            if flight["origin"] == first["destination"]
+            and flight["dates"].get(day, {}).get("status") == "available"
+            and flight["scheduled_departure_time_est"] >= arrival
+        )
+    return found
+
+
+@TOOLS.write
+def send_certificate(db: Draft, user_id: str, amount: int) -> str:
+    """Send a certificate to a user. Be careful!
+
+    Args:
+        user_id: The user, such as 'sara_doe_496'.
+        amount: What the certificate is worth.
+    """
+    user = _user(db, user_id)
+    methods = user["payment_methods"]
+    key = next((key for key in _NEW_CERTIFICATES if key not in methods), None)
+    if key is None:
+        raise Refused("Too many certificates")
+    certificate = {"source": "certificate", "id": key, "amount": amount}
+    db.put("users", user["user_id"], {**user, "payment_methods": {**methods, key: certificate}})
+    return f"Certificate {key} added to user {user_id} with amount {amount}."
+
+
+@TOOLS.generic
+def transfer_to_human_agents(db: Draft, summary: str) -> str:
+    """Transfer the user to a human agent, if they ask for one or neither policy nor tools allow to help them.
+
+    Args:
+        summary: What the user wanted.
+    """
+    return "Transfer successful"
+
+
+@TOOLS.write
+def update_reservation_baggages(
+    db: Draft, reservation_id: str, total_baggages: int, nonfree_baggages: int, payment_id: str
+) -> Row:
+    """Update the baggage of a reservation.
+
+    Args:
+        reservation_id: The reservation, such as 'ZFA04Y'.
+        total_baggages: Pieces of baggage in all, after the change.
+        nonfree_baggages: Those of them that cost extra.
+        payment_id: What the difference is paid with, such as 'credit_card_7815826'.
+    """
+    reservation = _reservation(db, reservation_id)
+    price = _BAGGAGE_PRICE * max(0, nonfree_baggages - reservation["nonfree_baggages"])
+    changes = {
+        "payment_history": _paid(db, reservation, payment_id, price),
+        "total_baggages": total_baggages,
+        "nonfree_baggages": nonfree_baggages,
+    }
+    return db.put("reservations", reservation["reservation_id"], {**reservation, **changes})
+
+
+@TOOLS.write
+def update_reservation_flights(
+    db: Draft, reservation_id: str, cabin: Cabin, flights: list[FlightChoice], payment_id: str
+) -> Row:
+    """Update the flights of a reservation.
+
+    Args:
+        reservation_id: The reservation, such as 'ZFA04Y'.
+        cabin: The cabin class after the change.
+        flights: Every flight of the reservation after the change, also those that stay.
+        payment_id: What the difference is paid with, such as 'credit_card_7815826'.
+    """
+    reservation = _reservation(db, reservation_id)
+    travellers = len(reservation["passengers"])
+    kept = {(leg["flight_number"], leg["date"]): leg for leg in reversed(reservation["flights"])}
+    if cabin != reservation["cabin"]:
+        kept = {}  # another cabin has another price, so that every flight is booked anew
+    legs = []
+    for choice in flights:
+        number = _flight(db, choice["flight_number"])["flight_number"]
+        legs.append(kept.get((number, choice["date"])) or _leg(db, choice, cabin, travellers))
+    before = sum(leg["price"] for leg in reservation["flights"])
+    price = (sum(leg["price"] for leg in legs) - before) * travellers
+    changes = {"payment_history": _paid(db, reservation, payment_id, price), "flights": legs, "cabin": cabin}
+    return db.put("reservations", reservation["reservation_id"], {**reservation, **changes})
+
+
+@TOOLS.write
+def update_reservation_passengers(db: Draft, reservation_id: str, passengers: list[Passenger]) -> Row:
+    """Update who travels on a reservation; their number stays.
+
+    Args:
+        reservation_id: The reservation, such as 'ZFA04Y'.
+        passengers: Each traveller.
+    """
+    reservation = _reservation(db, reservation_id)
+    if len(passengers) != len(reservation["passengers"]):
+        raise Refused("Number of passengers does not match")
+    return db.put("reservations", reservation["reservation_id"], {**reservation, "passengers": passengers})
+
+
+@TOOLS.read
+def get_flight_status(db: Draft, flight_number: str, date: str) -> str:
+    """Get the status of a flight.
+
+    Args:
+        flight_number: The flight.
+        date: The day.
+    """
+    return str(_day(db, flight_number, date)["status"])
+
+
+def _flights(db: Draft, date: str, *, origin: str, destination: str | None = None) -> Iterator[Row]:
+    for _, flight in db.rows("flights"):
+        if (
+            flight["origin"] == origin
+            and (destination is None or flight["destination"] == destination)
+            and flight["dates"].get(date, {}).get("status") == "available"
+        ):
+            yield _offer(flight, date)
+
+
+def _offer(flight: Row, date: str) -> Row:
+    """A flight as a search shows it."""
+    shown = ("flight_number", "origin", "destination", "scheduled_departure_time_est", "scheduled_arrival_time_est")
+    day = flight["dates"][date]
+    offer = {name: flight[name] for name in shown} | {"status": "available", "date": None}
+    return {**offer, "available_seats": day["available_seats"], "prices": day["prices"]}
+
+
+def _leg(db: Draft, choice: FlightChoice, cabin: str, travellers: int) -> dict[str, Any]:
+    """A flight as a reservation holds it, if it has the seats."""
+    flight = _flight(db, choice["flight_number"])
+    number = flight["flight_number"]
+    day = _day(db, number, choice["date"])
+    if day["status"] != "available":
+        raise Refused(f"Flight {number} not available on date {choice['date']}")
+    if day["available_seats"][cabin] < travellers:
+        raise Refused(f"Not enough seats on flight {number}")
+    return {
+        "origin": flight["origin"],
+        "destination": flight["destination"],
+        "flight_number": number,
+        "date": choice["date"],
+        "price": day["prices"][cabin],
+    }
+
+
+def _take_seats(db: Draft, leg: Mapping[str, Any], cabin: str, travellers: int) -> None:
+    flight = _flight(db, leg["flight_number"])
+    day = flight["dates"][leg["date"]]
+    seats = {**day["available_seats"], cabin: day["available_seats"][cabin] - travellers}
+    dates = {**flight["dates"], leg["date"]: {**day, "available_seats": seats}}
+    db.put("flights", leg["flight_number"], {**flight, "dates": dates})
+
+
+def _spent(user: Row, payment: Mapping[str, Any]) -> Row:
+    """The user after a payment: a gift card holds less, a certificate is gone whole."""
+    methods = dict(user["payment_methods"])
+    method = methods.get(payment["payment_id"])
+    if method is None:
+        raise Refused(f"Payment method {payment['payment_id']} not found")
+    if method["source"] == "gift_card":
+        methods[method["id"]] = {**method, "amount": method["amount"] - payment["amount"]}
+    elif method["source"] == "certificate":
+        del methods[payment["payment_id"]]
+    return {**user, "payment_methods": methods}
+
+
+def _paid(db: Draft, reservation: Row, payment_id: str, price: int) -> Sequence[Mapping[str, Any]]:
+    """Charge a change of a reservation; return its payments after that."""
+    user = _user(db, reservation["user_id"])
+    method = user["payment_methods"].get(payment_id)
+    if method is None:
+        raise Refused("Payment method not found")
+    if method["source"] == "certificate":
+        raise Refused("Certificate cannot be used to update reservation")
+    if method["source"] == "gift_card":
+        if method["amount"] < price:
+            raise Refused("Gift card balance is not enough")
+        db.put("users", user["user_id"], _spent(user, {"payment_id": payment_id, "amount": price}))
+    history: list[Mapping[str, Any]] = list(reservation["payment_history"])
+    return [*history, {"payment_id": payment_id, "amount": price}] if price else history
+
+
+def _user(db: Draft, user_id: str) -> Row:
+    return _found(db, "users", user_id, "User")
+
+
+def _reservation(db: Draft, reservation_id: str) -> Row:
+    return _found(db, "reservations", reservation_id, "Reservation")
+
+
+def _flight(db: Draft, flight_number: str) -> Row:
+    return _found(db, "flights", flight_number, "Flight")
+
+
+def _day(db: Draft, flight_number: str, date: str) -> Row:
+    day: Row | None = _flight(db, flight_number)["dates"].get(date)
+    if day is None:
+        raise Refused(f"Flight {flight_number} not found on date {date}")
+    return day
+
+
+def _found(db: Draft, table: str, key: str, kind: str) -> Row:
+    """The row of an id, whatever its case and accents."""
+    row = db.get(table, key) or db.get(table, key.strip())
+    if row is None:
+        wanted = folded(key)
+        row = next((row for name, row in db.rows(table) if folded(name) == wanted), None)
+    if row is None:
+        raise Refused(f"{kind} {key} not found")
+    return row

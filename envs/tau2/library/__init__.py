@@ -1,0 +1,1 @@
+"""The embedded domain: the desk of a public library, with its database, policy, tasks and customers."""

@@ -1,0 +1,403 @@
+"""tau2's results files: published trajectories are read, graded and credited here, and our episodes written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from credit_gym.envs.tau2.actions import DONE, STOP, Malformed, Message, ToolCall, is_stop, parse_action, write_call
+from credit_gym.envs.tau2.conversation import GREETING, Conversation, Moment
+from credit_gym.envs.tau2.database import Database
+from credit_gym.envs.tau2.domain import Domain
+from credit_gym.envs.tau2.reward import Grade, Judge, grade
+from credit_gym.envs.tau2.tasks import Task, read_message, write_task
+from credit_gym.envs.tau2.users import AbsentUser
+from credit_gym.episode import Episode
+from credit_gym.errors import BatchError, ManifestError, unknown
+
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # timestamps only say in which order messages came
+
+
+class Simulation(NamedTuple):
+    """One conversation of a results file.
+
+    Attributes:
+        id: unique in the file.
+        task_id: what it was about.
+        trial: which attempt at the task.
+        messages: all of them, in order.
+        termination: why it ended.
+        reward_info: its grade, as tau2 writes it; empty if it was never graded.
+        seed: of the run.
+        agent_cost: dollars.
+        user_cost: dollars.
+        duration: seconds.
+    """
+
+    id: str
+    task_id: str
+    trial: int
+    messages: tuple[Message, ...]
+    termination: str
+    reward_info: Mapping[str, Any]
+    seed: int | None = None
+    agent_cost: float = 0.0
+    user_cost: float = 0.0
+    duration: float = 0.0
+
+    @property
+    def reward(self) -> float:
+        """The reward that the file gives, 0 if it gives none."""
+        return float(self.reward_info.get("reward") or 0.0)
+
+
+class Replay(NamedTuple):
+    """What a recorded conversation does to the database when it is played again.
+
+    Attributes:
+        grade: its grade here.
+        drifted: indices of messages whose recorded answer differs from the one that the tools give now; refusals
+            count as equal whatever their words.
+    """
+
+    grade: Grade
+    drifted: tuple[int, ...]
+
+
+def read_results(path: Path) -> list[Simulation]:
+    """Return the simulations of a results file, or of a folder with ``results.json`` and ``simulations/*.json``.
+
+    Raises:
+        ManifestError: the file is missing or is no results file.
+    """
+    document = _load(path / "results.json" if path.is_dir() else path)
+    try:
+        found = list(document.get("simulations") or ())
+        if path.is_dir() and not found:
+            found = [_load(part) for part in sorted((path / "simulations").glob("*.json"))]
+        return [_read_simulation(value) for value in found]
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ManifestError(f"{path} is not a results file of tau2: {error!r} is wrong in it.") from error
+
+
+def write_results(
+    path: Path, domain: Domain, simulations: Sequence[Simulation], *, agent: str, user: str = "scripted"
+) -> None:
+    """Write a results file in tau2's format.
+
+    Args:
+        path: of the file.
+        domain: where the conversations took place.
+        simulations: the conversations.
+        agent: who served.
+        user: who was the customer.
+    """
+    tasks = dict.fromkeys(simulation.task_id for simulation in simulations)
+    document = {
+        "timestamp": _time(0),
+        "info": {
+            "git_commit": "unknown",
+            "num_trials": 1 + max((simulation.trial for simulation in simulations), default=0),
+            "max_steps": 100,
+            "max_errors": 10,
+            "user_info": {
+                "implementation": user,
+                "llm": None,
+                "llm_args": None,
+                "global_simulation_guidelines": None,
+            },
+            "agent_info": {"implementation": agent, "llm": None, "llm_args": None},
+            "environment_info": {"domain_name": domain.name, "policy": domain.policy, "tool_defs": None},
+            "seed": None,
+        },
+        "tasks": [write_task(_task(domain, key)) for key in tasks],
+        "simulations": [_write_simulation(simulation) for simulation in simulations],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def regrade(domain: Domain, simulation: Simulation, *, judge: Judge | None = None, upstream: bool = False) -> Replay:
+    """Grade a recorded conversation as tau2 does: its changing calls are made again on a fresh database.
+
+    Args:
+        domain: where it took place; for published trajectories, read it with ``upstream=True``.
+        simulation: the conversation.
+        judge: decides assertions in natural language; without one they are left out.
+        upstream: check calls and texts exactly as tau2 does.
+
+    Raises:
+        UnknownNameError: the domain has no such task.
+    """
+    task = _task(domain, simulation.task_id)
+    start = domain.begin(task)
+    gold = domain.gold(task, start)[-1]
+    fresh = simulation.messages[len(task.history) :]
+    database, drifted = _replayed(domain, start, fresh)
+    found = grade(
+        domain, task, gold, database, simulation.messages, simulation.termination, judge=judge, upstream=upstream
+    )
+    return Replay(found, tuple(index + len(task.history) for index in drifted))
+
+
+def replay(domain: Domain, simulation: Simulation) -> Moment:
+    """Return the end of a recorded conversation, its calls made again: what was told, and which rules were broken.
+
+    Raises:
+        UnknownNameError: the domain has no such task.
+    """
+    talk, moment = _beginning(domain, simulation)
+    return talk.replay(moment, simulation.messages[len(talk.task.history) :])
+
+
+def to_episode(domain: Domain, simulation: Simulation, *, group_id: str | None = None) -> Episode:
+    """Return a recorded conversation as an episode, with state keys and verifier signals, ready to be credited.
+
+    A step is one message of the agent. The reward is the file's, on the last step.
+
+    Args:
+        domain: where it took place.
+        simulation: the conversation.
+        group_id: the rollouts it is compared with; by default those of its task.
+
+    Raises:
+        UnknownNameError: the domain has no such task.
+        BatchError: the agent never acted.
+    """
+    talk, moment = _beginning(domain, simulation)
+    turns = _turns(simulation.messages, len(talk.task.history) or 1)
+    if len(turns) < 2:
+        raise BatchError(f"In the simulation {simulation.id!r} the agent never acts, so there is nothing to credit.")
+    keys, worths, observations, actions, invalid = [], [], [], [], []
+    for number, turn in enumerate(turns):
+        moment = talk.replay(moment, turn)
+        keys.append(talk.key(moment))
+        worths.append(talk.worth(moment))
+        observations.append("\n".join(f"{m.role}: {m.content}" for m in turn if m.role != "assistant" and m.content))
+        if number:
+            actions.append(_action(turn[0]))
+            invalid.append(any(m.error and m.requestor == "assistant" for m in turn))
+    success = simulation.reward == 1.0
+    return Episode(
+        env_id="credit/Tau2-v0",
+        task_id=simulation.task_id,
+        group_id=group_id or f"{domain.name}-{simulation.task_id}",
+        episode_id=simulation.id,
+        seed=simulation.seed,
+        observations=tuple(observations),
+        state_keys=tuple(keys),
+        actions=tuple(actions),
+        rewards=(*(0.0,) * (len(actions) - 1), simulation.reward),
+        success=success,
+        terminated=simulation.termination not in ("max_steps", "too_many_errors"),
+        truncated=simulation.termination in ("max_steps", "too_many_errors"),
+        verifier=tuple(after - before for before, after in pairwise(worths)),
+        invalid=tuple(invalid),
+        usage={"dollars": simulation.agent_cost, "user_dollars": simulation.user_cost, "seconds": simulation.duration},
+    )
+
+
+def from_episode(domain: Domain, episode: Episode, *, trial: int = 0, judge: Judge | None = None) -> Simulation:
+    """Return an episode that was played in :class:`~credit_gym.envs.tau2.env.Tau2Env` as a simulation.
+
+    The messages are rebuilt from actions and observations. What the agent did not see, a customer's own tool calls,
+    is not in an episode; :func:`from_moment` has it. Episodes without a customer (``solo``) need that too.
+
+    Args:
+        domain: where it was played.
+        episode: it.
+        trial: which attempt at the task.
+        judge: decides assertions in natural language.
+
+    Raises:
+        UnknownNameError: the domain has no such task.
+    """
+    task = _task(domain, episode.task_id)
+    messages: list[Message] = list(task.history or (GREETING,))
+    messages.append(Message("user", episode.observations[0].removeprefix("user: ")))
+    refused = episode.observations[-1].startswith("tool: Error: ")
+    termination = "agent_error" if not episode.truncated else "too_many_errors" if refused else "max_steps"
+    for action, seen in zip(episode.actions, episode.observations[1:], strict=True):
+        read = parse_action(action, domain.tools)
+        if isinstance(read, ToolCall) and read.name == "done":
+            read = STOP
+        if isinstance(read, Malformed):
+            continue
+        if isinstance(read, ToolCall):
+            content = seen.removeprefix("tool: ")
+            messages.append(Message("assistant", call=read))
+            messages.append(Message("tool", content, error=content.startswith("Error: ")))
+            continue
+        messages.append(Message("assistant", read))
+        if STOP in read:
+            termination = "agent_stop"
+        elif seen:
+            messages.append(Message("user", seen.removeprefix("user: ")))
+            termination = "user_stop" if is_stop(seen) else termination
+    return _graded(domain, task, messages, termination, episode.episode_id, episode.seed, trial, judge)
+
+
+def from_moment(
+    domain: Domain,
+    task: Task,
+    moment: Moment,
+    *,
+    id: str,
+    seed: int | None = None,
+    trial: int = 0,
+    judge: Judge | None = None,
+) -> Simulation:
+    """Return the conversation that an environment has just ended (``env.unwrapped.moment``) as a simulation."""
+    return _graded(domain, task, list(moment.messages), moment.over, id, seed, trial, judge)
+
+
+def _beginning(domain: Domain, simulation: Simulation) -> tuple[Conversation, Moment]:
+    """The rules of a recorded conversation, and the moment at which it begins, after its task's history."""
+    task = _task(domain, simulation.task_id)
+    talk = Conversation(domain, task, AbsentUser(), solo=False, max_steps=1, max_errors=1, upstream=False)
+    moment = talk.replay(Moment(talk.gold[0], ()), task.history)
+    return talk, moment._replace(database=talk.gold[0])  # the history's changes are in the beginning already
+
+
+def _graded(
+    domain: Domain,
+    task: Task,
+    messages: Sequence[Message],
+    termination: str,
+    id: str,
+    seed: int | None,
+    trial: int,
+    judge: Judge | None,
+) -> Simulation:
+    bare = Simulation(id, task.id, trial, tuple(_numbered(messages)), termination, {}, seed)
+    return bare._replace(reward_info=regrade(domain, bare, judge=judge).grade.details)
+
+
+def _numbered(messages: Iterable[Message]) -> Iterable[Message]:
+    """The messages with an id on every call and the same one on its answer, as a replay by tau2 wants them.
+
+    An answer without a call, which an action that means nothing gets here, is left out: tau2 has no such thing.
+    """
+    count = 0
+    waiting: list[str] = []
+    for message in messages:
+        if message.role == "tool":
+            if waiting:
+                yield message._replace(id=waiting.pop(0))
+        elif message.call is not None and not message.call.id:
+            count += 1
+            waiting = [f"call_{count}"]
+            yield message._replace(call=message.call._replace(id=waiting[0]))
+        else:
+            waiting = [call.id for call in message.all_calls]
+            yield message
+
+
+def _replayed(domain: Domain, start: Database, messages: Sequence[Message]) -> tuple[Database, list[int]]:
+    database, drifted = start, []
+    pending: list[ToolCall] = []
+    for index, message in enumerate(messages):
+        if message.role != "tool":
+            pending = list(message.all_calls)
+            continue
+        if not pending:
+            continue
+        call = pending.pop(0)
+        if not domain.writes(call):
+            continue
+        result = domain.call(database, call)
+        database = result.database
+        if result.error != message.error or not (result.error or _equal(result.content, message.content or "")):
+            drifted.append(index)
+    return database, drifted
+
+
+def _equal(first: str, second: str) -> bool:
+    try:
+        return bool(json.loads(first) == json.loads(second))
+    except ValueError:
+        return first == second
+
+
+def _turns(messages: Sequence[Message], opening: int) -> list[list[Message]]:
+    """What was said before the agent's first own message, and then one list for each message of the agent."""
+    turns: list[list[Message]] = [[]]
+    for message in messages[opening:]:
+        if message.role == "assistant":
+            turns.append([])
+        turns[-1].append(message)
+    return turns
+
+
+def _action(message: Message) -> str:
+    """The action that an agent's message was."""
+    if not message.all_calls:
+        return DONE if message.content == STOP else message.content or ""
+    return "\n".join(write_call(call) for call in message.all_calls)
+
+
+def _read_simulation(value: Mapping[str, Any]) -> Simulation:
+    return Simulation(
+        id=str(value.get("id") or ""),
+        task_id=str(value["task_id"]),
+        trial=int(value.get("trial") or 0),
+        messages=tuple(read_message(message) for message in value["messages"]),
+        termination=str(value.get("termination_reason") or ""),
+        reward_info=value.get("reward_info") or {},
+        seed=value.get("seed"),
+        agent_cost=float(value.get("agent_cost") or 0.0),
+        user_cost=float(value.get("user_cost") or 0.0),
+        duration=float(value.get("duration") or 0.0),
+    )
+
+
+def _write_simulation(simulation: Simulation) -> dict[str, Any]:
+    count = len(simulation.messages)
+    return {
+        "id": simulation.id,
+        "task_id": simulation.task_id,
+        "timestamp": _time(0),
+        "start_time": _time(0),
+        "end_time": _time(count),
+        "duration": simulation.duration,
+        "termination_reason": simulation.termination,
+        "agent_cost": simulation.agent_cost,
+        "user_cost": simulation.user_cost,
+        "reward_info": dict(simulation.reward_info) or None,
+        "messages": [_write_message(message, turn) for turn, message in enumerate(simulation.messages)],
+        "trial": simulation.trial,
+        "seed": simulation.seed,
+        "mode": "half_duplex",
+    }
+
+
+def _write_message(message: Message, turn: int) -> dict[str, Any]:
+    shared = {"role": message.role, "content": message.content, "turn_idx": turn, "timestamp": _time(turn)}
+    if message.role == "tool":
+        return {**shared, "id": message.id, "requestor": message.requestor, "error": message.error}
+    calls = [
+        {"id": call.id, "name": call.name, "arguments": dict(call.arguments), "requestor": call.requestor}
+        for call in message.all_calls
+    ]
+    return {**shared, "tool_calls": calls or None, "cost": 0.0, "usage": None, "raw_data": None}
+
+
+def _time(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).replace(tzinfo=None).isoformat()
+
+
+def _task(domain: Domain, key: str) -> Task:
+    if key not in domain.tasks:
+        raise unknown(f"task of the domain {domain.name}", key, domain.tasks)
+    return domain.tasks[key]
+
+
+def _load(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ManifestError(f"{path} cannot be read as a results file of tau2: {error}") from error
