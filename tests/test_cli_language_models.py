@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from llm_servers import KEY, openai_server, serving
+from llm_servers import KEY, Reply, Seen, chat_completion, openai_server, serving
 from test_cli import call, folder, good, opened  # noqa: F401 (a fixture)
 
 RUN = ("run", "--env", "credit/Stochastic-v0", "--episodes", "12", "--seed", "3", "--prompting", "listed")
@@ -115,3 +115,22 @@ def test_settings_that_make_no_sense_are_refused_before_anything_is_stored(
     assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
     assert sentence in result.stderr
     assert not Path("runs").exists()
+
+
+def test_a_model_answers_for_the_environment_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    """The player is scripted, the judge a model behind a server: it says yes to everything."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    asked = []
+
+    def judge(seen: Seen) -> Reply:
+        asked.append(seen)
+        return Reply(chat_completion("<answer>Yes</answer>"))
+
+    with serving(judge) as server:
+        arguments = ("--env-arg", f"answerer=openai:m@{server.root}/v1", "--env-arg", "turns=3")
+        out = good("run", "--env", "credit/TwentyQuestions-v0", *arguments, "--agent", "random", "--episodes", "2")
+    with opened(out.split()[0]) as store:
+        episodes = store.load_episodes(out.split()[0])
+    assert asked
+    assert all(episode.error is None and "yes" in episode.observations[1].lower() for episode in episodes)
+    assert KEY.encode() not in everything_written(folder)

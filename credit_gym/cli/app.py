@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from credit_gym.store import Store
 
 RUNS = Path("runs")
+MODEL_ARGUMENTS = ("answerer", "judge", "user")
+"""Arguments of environments that want a function from a chat to a language model's answer."""
 RunsDir = Annotated[Path, typer.Option(help="Folder of all runs; each has its own folder there.")]
 Out = Annotated[Path, typer.Option("--out", "--runs-dir", help="Folder of all runs.")]
 EnvArgs = Annotated[list[str] | None, typer.Option("--env-arg", metavar="KEY=VALUE", help="Argument; repeatable.")]
@@ -87,13 +90,16 @@ def required(scorers: Sequence[str] | None) -> Sequence[str]:
 def environment(env_id: str, arguments: Mapping[str, Any]) -> gym.Env[str, str]:
     """Make a text environment whose verifier is recorded.
 
+    An argument that wants a language model (:data:`MODEL_ARGUMENTS`) takes its spec, such as
+    ``answerer=openai:MODEL@URL``.
+
     Raises:
         CreditGymError: it takes no such arguments, or does not speak text.
     """
     from credit_gym.wrappers import RecordVerifier
 
     try:
-        env = gym.make(env_id, **arguments)
+        env = gym.make(env_id, **{name: _asked(name, value) for name, value in arguments.items()})
     except (TypeError, ValueError) as error:
         if isinstance(error, CreditGymError):
             raise
@@ -101,6 +107,18 @@ def environment(env_id: str, arguments: Mapping[str, Any]) -> gym.Env[str, str]:
     if not isinstance(env.action_space, gym.spaces.Text):
         raise CreditGymError(f"{env_id} is not a text environment: its actions are {env.action_space}.")
     return RecordVerifier(env)
+
+
+def _asked(name: str, value: Any) -> Any:
+    """The function that asks the model of a spec; any other argument as it is."""
+    return _asker(value) if name in MODEL_ARGUMENTS and isinstance(value, str) and ":" in value else value
+
+
+@cache
+def _asker(spec: str) -> Callable[..., str]:
+    from credit_gym.agents.llm.asking import asker
+
+    return asker(spec)
 
 
 def find(name: str, runs_dir: Path) -> tuple[Store, str]:
