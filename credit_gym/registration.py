@@ -71,6 +71,24 @@ ENVIRONMENTS = (
         "find out a city by open questions; exact belief, or a language model as judge",
     ),
     EnvironmentSpec(
+        "credit/MurderMystery-v0",
+        "credit_gym.envs.information.murder_mystery:MurderMysteryEnv",
+        None,
+        "find out who did it from clues and alibis, and accuse once; exact belief, or a language model as judge",
+    ),
+    EnvironmentSpec(
+        "credit/CustomerService-v0",
+        "credit_gym.envs.information.customer_service:CustomerServiceEnv",
+        None,
+        "find out what is wrong with a customer's device and name the fix; exact belief, or a language model as judge",
+    ),
+    EnvironmentSpec(
+        "credit/Personalization-v0",
+        "credit_gym.envs.information.personalization:PersonalizationEnv",
+        None,
+        "find out what somebody likes and recommend what fits; graded from 1 to 10, exact belief",
+    ),
+    EnvironmentSpec(
         "credit/Tau2-v0",
         "credit_gym.envs.tau2.env:Tau2Env",
         None,

@@ -46,7 +46,7 @@ class Recorder:
         self._goal = ""
         self._seed: int | None = None
         self._rows: list[_Row] = []
-        self._beliefs: Mapping[str, tuple[float, ...]] = {}
+        self._beliefs: dict[str, tuple[float, ...]] = {}
 
     @classmethod
     def of(cls, env: gym.Env[str, str]) -> Recorder:
@@ -111,7 +111,7 @@ class Recorder:
         columns = tuple(zip(*self._rows, strict=True))
         actions, rewards, verifier, invalid = (column[1:] for column in columns[:4])  # the first row is the reset
         observations, state_keys, admissible, expert, roles = columns[4:9]
-        beliefs = {name: _column(column, _NAN) for name, column in zip(_BELIEFS, columns[9:], strict=True)}
+        beliefs: Any = {name: _column(column, _NAN) for name, column in zip(_BELIEFS, columns[9:], strict=True)}
         episode = Episode(
             env_id=self._env_id,
             task_id=self.task_id,
@@ -133,7 +133,7 @@ class Recorder:
             roles=_column(roles[:-1], ""),
             invalid=invalid,
             error=error,
-            **{**beliefs, **self._beliefs},
+            **(beliefs | self._beliefs),
         )
         self.recording, self.task_id, self._goal, self._seed, self._rows = False, "", "", None, []
         self._beliefs = {}

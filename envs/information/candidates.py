@@ -65,6 +65,7 @@ class CandidateEnv(QuestionEnv):
         render_mode: str | None,
     ) -> None:
         super().__init__(tasks, turns=turns, reward=reward, render_mode=render_mode)
+        self.blocking = judge is not None
         if mode not in MODES:
             raise unknown("mode", mode, MODES)
         self.world = world

@@ -1,0 +1,521 @@
+"""Murder Mystery, Customer Service, Personalization: rules, exact beliefs, judges, and the path through a server."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import pickle
+from collections import Counter
+
+import gymnasium as gym
+import pytest
+from gymnasium.utils.env_checker import check_env
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from llm_servers import KEY, Reply, chat_completion, openai_server, serving
+
+import credit_gym  # noqa: F401 - registers the environments
+from credit_gym.envs.checks import check_fork, check_info, check_no_leak_after_reset, check_seed_isolation
+from credit_gym.envs.information.customer_service import CustomerServiceEnv, is_proposal, support_cases
+from credit_gym.envs.information.judge import LLMJudge
+from credit_gym.envs.information.murder_mystery import MurderMysteryEnv, is_accusation, mysteries
+from credit_gym.envs.information.personalization import PersonalizationEnv, personas
+from credit_gym.envs.information.scenarios import keywords, partition
+from credit_gym.envs.information.sources import SPLITS
+from credit_gym.envs.information.twenty_questions import TwentyQuestionsEnv
+from credit_gym.errors import CreditGymError, ManifestError, UnknownNameError
+
+ENVS = [MurderMysteryEnv, CustomerServiceEnv, PersonalizationEnv]
+CASES = {MurderMysteryEnv: mysteries, CustomerServiceEnv: support_cases, PersonalizationEnv: personas}
+
+
+def play_expert(env, info):
+    rewards, verifiers, done = [], [], False
+    while not done:
+        _, reward, terminated, truncated, info = env.step(info["expert_actions"][0])
+        rewards.append(reward)
+        verifiers.append(info["verifier"])
+        done = terminated or truncated
+    return rewards, verifiers, info
+
+
+def wrong_claim(env):
+    return next(c.fact.ask for c in env.case.conclusions if c.name != env.target)
+
+
+class Model:
+    """A model that says what it is told to, in turn, and remembers what it was asked."""
+
+    def __init__(self, *texts):
+        self.texts = list(texts)
+        self.asked = []
+
+    def __call__(self, messages):
+        self.asked.append(messages)
+        return self.texts.pop(0) if len(self.texts) > 1 else self.texts[0]
+
+
+# What every environment promises
+
+
+@pytest.mark.filterwarnings("ignore:.*render")
+@pytest.mark.parametrize("make", ENVS)
+def test_the_house_checks_pass(make):
+    check_env(make())
+    check_info(make())
+    for seed in range(3):
+        check_fork(make(), seed=seed)
+    check_no_leak_after_reset(make(), episodes=5)
+    check_seed_isolation(make, seeds=5)
+
+
+@pytest.mark.parametrize("make", ENVS)
+def test_clones_are_small_and_fit_another_environment(make):
+    env, other = make(), make()
+    _, info = env.reset(seed=3)
+    env.step(info["admissible_actions"][1])
+    state = env.clone_state()
+    assert len(pickle.dumps(state)) < 2000
+    observation, info = other.restore_state(pickle.loads(pickle.dumps(state)))
+    assert observation == state.turns[-1].text
+    assert info == env.restore_state(state)[1]
+    action = info["expert_actions"][0]
+    assert other.step(action) == env.step(action)
+
+
+@pytest.mark.parametrize(
+    ("make", "least"), [(MurderMysteryEnv, 40), (CustomerServiceEnv, 60), (PersonalizationEnv, 40)]
+)
+def test_there_are_many_different_scenarios_in_disjoint_splits(make, least):
+    env = make("all")
+    assert env.num_tasks >= least
+    assert len({task.id for task in env.tasks}) == env.num_tasks
+    parts = [{task.id for task in make(split).tasks} for split in SPLITS]
+    assert all(parts)
+    assert sum(map(len, parts)) == env.num_tasks
+    states = {env.reset(options={"task": task})[1]["state_key"] for task in range(env.num_tasks)}
+    assert len(states) == env.num_tasks
+
+
+@pytest.mark.parametrize("make", ENVS)
+def test_nothing_in_info_tells_the_secret_from_the_other_conclusions(make):
+    """What is shown at the start mentions the right conclusion no more often than any other."""
+    env = make("all")
+    for task in range(env.num_tasks):
+        observation, info = env.reset(seed=0, options={"task": task})
+        shown = json.dumps(
+            [observation, info["task"], info["kind"], info["admissible_actions"], info["expert_actions"]]
+        )
+        counts = {c.name: shown.count(json.dumps(c.name)[1:-1]) for c in env.case.conclusions}
+        if make is not CustomerServiceEnv:
+            assert len(set(counts.values())) == 1, counts
+        assert counts[env.target] == min(counts.values())
+
+
+@pytest.mark.parametrize("make", ENVS)
+def test_the_expert_wins_1000_games(make):
+    env = make("all")
+    env.reset(seed=0)
+    won = 0
+    for seed in range(1000):
+        won += play_expert(env, env.reset(seed=seed)[1])[2]["success"]
+    assert won == 1000
+
+
+@given(st.lists(st.text(max_size=40), max_size=8))
+@settings(max_examples=40, deadline=None)
+def test_no_action_crashes_a_game(actions):
+    for make in ENVS:
+        env = make()
+        env.reset(seed=0)
+        for action in actions:
+            _, _, terminated, truncated, info = env.step(action)
+            assert math.isfinite(info["verifier"])
+            if terminated or truncated:
+                break
+
+
+@pytest.mark.parametrize("make", ENVS)
+def test_bad_options_are_refused_in_a_sentence(make):
+    with pytest.raises(UnknownNameError, match="did you mean upstream"):
+        make(reward="upstraem")
+    with pytest.raises(ManifestError, match="choose among all, eval, test, train"):
+        make("validation")
+    with pytest.raises(ManifestError, match="give answerer= to play them"):
+        make(scenarios="file.json")
+    with pytest.raises(gym.error.ResetNeeded):
+        make().step("Is it alive?")
+    if make is not PersonalizationEnv:
+        with pytest.raises(CreditGymError, match="attempts must be a positive integer"):
+            make(attempts=0)
+        with pytest.raises(UnknownNameError, match="did you mean default"):
+            make(mode="defualt")
+
+
+# Beliefs
+
+
+@pytest.mark.parametrize("make", ENVS)
+def test_verifier_readings_telescope_to_the_rise_of_the_log_posterior(make):
+    env = make("all")
+    for seed in range(20):
+        _, info = env.reset(seed=seed)
+        start = env.log_belief()
+        _, verifiers, _ = play_expert(env, info)
+        assert sum(verifiers) == pytest.approx(env.log_belief() - start)
+        assert env.log_belief() == 0.0
+        assert env.remaining() == (env.target,)
+
+
+@pytest.mark.parametrize("make", ENVS)
+def test_the_expected_gain_is_the_mean_of_the_gains_over_the_possible_worlds(make):
+    env = make("all")
+    _, info = env.reset(seed=5)
+    env.step(info["admissible_actions"][0])
+    case, known = env.case, env.memory
+    worlds = [world for world in range(case.worlds) if known >> world & 1]
+    labels = [c.right for c in case.conclusions]
+    for fact in [*case.facts, case.conclusions[0].fact]:
+        gains = []
+        for world in worlds:
+            label = next(right for right in labels if right >> world & 1)
+            after = known & fact.question.cell(world)[1]
+            share = (after & label).bit_count() / after.bit_count()
+            gains.append(math.log(share) - math.log((known & label).bit_count() / len(worlds)))
+        assert env.information_gain(fact.ask) == pytest.approx(sum(gains) / len(gains), abs=1e-12)
+    assert env.information_gain("flurb") == 0.0
+
+
+@pytest.mark.parametrize("make", ENVS)
+def test_the_expert_asks_what_gains_most_and_concludes_on_the_last_turn(make):
+    env = make("all")
+    for seed in range(5):
+        _, info = env.reset(seed=seed)
+        gains = {fact.ask: env.information_gain(fact.ask) for fact in env.case.facts}
+        assert gains[info["expert_actions"][0]] == pytest.approx(max(gains.values()))
+    hurried = make("all", **({"questions": 1} if make is PersonalizationEnv else {"turns": 2}))
+    _, info = hurried.reset(seed=1)
+    play_expert(hurried, info)
+    assert [turn.key.startswith("=") for turn in hurried.asked] == [False, True]
+
+
+@pytest.mark.parametrize("make", ENVS)
+def test_facts_and_conclusions_partition_the_worlds_and_together_tell_the_conclusion(make):
+    for case in CASES[make]():
+        everything = (1 << case.worlds) - 1
+        known = everything
+        for fact in [*case.facts, *(c.fact for c in case.conclusions)]:
+            cells = [chosen for _, chosen in fact.question.cells]
+            assert sum(cells) == everything
+            assert not any(a & b for a, b in itertools.combinations(cells, 2))
+        for fact in case.facts:
+            known &= fact.question.cell(case.world)[1]
+        assert known & ~case.answer.right == 0
+        assert sum(c.right for c in case.conclusions) == everything
+
+
+def test_a_belief_by_hand_in_a_mystery():
+    env = MurderMysteryEnv("all")
+    env.reset(seed=0)
+    assert env.log_belief() == pytest.approx(-math.log(6))
+    (clear,) = [f for f in env.case.facts if f.ask == f"Check the alibi of {env.target}."]
+    _, _, _, _, info = env.step(clear.ask)  # the culprit has none, an innocent has none with probability 1/2
+    assert env.log_belief() == pytest.approx(math.log(2 / 7))
+    assert info["verifier"] == pytest.approx(math.log(12 / 7))
+
+
+def test_answers_that_leave_a_case_open_are_refused():
+    with pytest.raises(ManifestError, match="must cover every possible case exactly once"):
+        partition("x", [("a", 1), ("b", 3)], 2)
+    with pytest.raises(ManifestError, match="exactly once"):
+        partition("x", [("a", 1)], 2)
+
+
+# Words
+
+
+@pytest.mark.parametrize("make", ENVS)
+def test_every_offered_action_is_understood_by_its_keywords_too(make):
+    env = make("all")
+    for task in range(0, env.num_tasks, 5):
+        env.reset(options={"task": task})
+        case = env.case
+        for fact in [*case.facts, *(c.fact for c in case.conclusions)]:
+            assert env._understood(case, fact.ask) is fact
+            assert (
+                env._understood(case, f"{fact.ask.rstrip('?.')}, well, {'?' if fact.ask.endswith('?') else '.'}")
+                is fact
+            )
+
+
+def test_plain_english_finds_the_facts_of_a_mystery():
+    env = MurderMysteryEnv("all")
+    env.reset(seed=0)
+    first, last = env.case.conclusions[0].name.split()
+    other = env.case.conclusions[1].name
+    for text, ask in [
+        (f"Where was {first} that night?", f"Check the alibi of {first} {last}."),
+        (f"can anybody confirm the whereabouts of {last}", f"Check the alibi of {first} {last}."),
+        (f"Why would {last} hate the victim?", f"Ask about the motive of {first} {last}."),
+        ("Was it raining?", "Ask about the weather."),
+    ]:
+        assert env._understood(env.case, text).ask == ask
+    for text in (
+        f"Where were {first} and {other}?",
+        "hm",
+        "",
+        f"I accuse {first} or {other}.",
+        "I accuse nobody in here",
+    ):
+        assert env._understood(env.case, text) is None
+
+
+def test_what_is_an_accusation_and_what_is_a_proposal():
+    for text in ("I accuse Ada Voss.", "The murderer is Ada.", "Ada did it!", "Arrest Ada, who has no alibi"):
+        assert is_accusation(text) == ("who has" not in text or text.startswith("Arrest")), text
+    for text in (
+        "Did Ada do it?",
+        "Is Ada the killer?",
+        "Ada is not the murderer.",
+        "Ask Ada who did it",
+        "Ada's alibi",
+    ):
+        assert not is_accusation(text), text
+    for text in ("Restart the router.", "Have you tried restarting it?", "Could you restart it?", "replace the cable"):
+        assert is_proposal(text), text
+    for text in ("Is the cable loose?", "What lights are on?", "Hello, does it beep?", "Did you restart it?"):
+        assert not is_proposal(text), text
+
+
+@pytest.mark.parametrize("make", ENVS)
+def test_repeats_and_nonsense_tell_nothing_and_are_flagged(make):
+    env = make()
+    _, info = env.reset(seed=1)
+    action = info["admissible_actions"][0]
+    env.step(action)
+    for text, flag in ((action.upper(), "repeated"), ("flurb blob", "invalid"), ("a? b?", "invalid")):
+        _, reward, _, _, info = env.step(text)
+        assert info[flag], text
+        assert info["verifier"] == 0.0
+        assert reward == 0.0
+
+
+# Conclusions
+
+
+@pytest.mark.parametrize(
+    ("make", "attempts"), [(MurderMysteryEnv, 1), (CustomerServiceEnv, 2), (PersonalizationEnv, 1)]
+)
+def test_claiming_everything_in_turn_loses_by_default(make, attempts):
+    env = make("all")
+    env.reset(seed=2)
+    claims = sorted((c for c in env.case.conclusions), key=lambda c: c.name == env.target)
+    for number, claim in enumerate(claims[:attempts], 1):
+        _, _, terminated, _, info = env.step(claim.fact.ask)
+        assert terminated == (number == attempts)
+    assert info["success"] is False
+    assert info["kind"] == "lost"
+
+
+@pytest.mark.parametrize("make", ENVS[:2])
+def test_claiming_everything_in_turn_wins_upstream(make):
+    env = make("all", mode="upstream")
+    env.reset(seed=2)
+    claims = sorted((c for c in env.case.conclusions), key=lambda c: c.name == env.target)
+    for claim in claims:
+        observation, reward, terminated, _, info = env.step(claim.fact.ask)
+        assert terminated == (claim.name == env.target)
+    assert (observation, reward, info["success"]) == ("Goal reached", 1.0, True)
+
+
+def test_a_wrong_accusation_may_be_allowed_and_clears_the_accused():
+    env = MurderMysteryEnv("all", attempts=2)
+    env.reset(seed=0)
+    _, _, terminated, _, info = env.step(wrong_claim(env))
+    assert not terminated
+    assert info["verifier"] == pytest.approx(math.log(6 / 5))
+    assert env.step(f"I accuse {env.target}.")[4]["success"] is True
+
+
+@pytest.mark.parametrize("make", ENVS[:2])
+def test_without_a_limit_of_attempts_the_goal_mentions_none(make):
+    for options in ({"attempts": None}, {"mode": "upstream"}):
+        goal = make(**options).reset(seed=0)[1]["task"]["goal"]
+        assert "None" not in goal
+        assert "wrong accusation" not in goal
+        assert "gives up" not in goal
+
+
+def test_a_recommendation_is_graded_by_the_weights_that_it_meets():
+    env = PersonalizationEnv("all")
+    env.reset(seed=0)
+    facts, seen = env.case.facts[:4], Counter()
+    told = [fact.question.cell(env.case.world)[1] for fact in facts]
+    for claim in env.case.conclusions:
+        env.reset(seed=0)
+        _, reward, terminated, _, info = env.step(claim.fact.ask)
+        assert terminated
+        assert reward == pytest.approx((info["grade"] - 1) / 9)
+        assert info["success"] == (claim.name == env.target)
+        seen[info["grade"]] += 1
+    assert max(seen) == info["grade"] if info["success"] else max(seen) >= info["grade"]
+    assert all(cell >> env.case.world & 1 for cell in told)
+
+
+def test_the_grade_by_hand():
+    env = PersonalizationEnv("all")
+    case = next(c for c in personas() if "weekend" in c.briefing)
+    env.reset(options={"task": [task.id for task in env.tasks].index(case.id)})
+    offers = {"the lighthouse cottage": ("sea", "quiet", "read", "cheap")}
+    answers = " ".join(fact.question.cell(case.world)[0] for fact in case.facts[:4])
+    weight = sum(w for w, word in zip((5, 4, 3, 2), offers["the lighthouse cottage"], strict=True) if word in answers)
+    _, _, _, _, info = env.step("I recommend the lighthouse cottage.")
+    assert info["grade"] == math.floor(1 + 9 * weight / 14 + 0.5)
+
+
+def test_keywords_are_sets_of_stems():
+    assert keywords("drain filters, Hoses") == (frozenset({"drain", "filter"}), frozenset({"hose"}))
+
+
+# Judges and files
+
+
+def scenario_file(tmp_path):
+    path = tmp_path / "scenarios.json"
+    entries = [
+        {"agent": "A duke is dead.", "env": "The butler Brown did it."},
+        {"agent": "A count is dead.", "env": "X."},
+    ]
+    path.write_text(json.dumps({"train": entries, "eval": [{"agent": "", "env": "Y."}]}))
+    return path
+
+
+@pytest.mark.parametrize("make", ENVS)
+def test_published_scenario_files_are_played_by_a_judge(make, tmp_path):
+    model = Model("You find a glove.")
+    env = make("train", scenarios=scenario_file(tmp_path), answerer=model)
+    assert env.num_tasks == 2
+    _, info = env.reset(options={"task": 0})
+    assert "A duke is dead." in info["task"]["goal"]
+    assert "Brown" not in json.dumps(info)
+    observation, _, _, _, info = env.step("Look around.")
+    assert observation == "You find a glove."
+    assert math.isnan(info["verifier"])
+    assert info["admissible_actions"] == []
+    assert "expert_actions" not in info
+    assert "The butler Brown did it." in model.asked[0][1]["content"]
+    with pytest.raises(CreditGymError, match="make the environment without answerer"):
+        env.log_belief()
+    assert make(scenarios=scenario_file(tmp_path), answerer=model).num_tasks == 3
+
+
+@pytest.mark.parametrize(
+    ("make", "mode", "action", "said", "kind"),
+    [
+        (MurderMysteryEnv, "default", "I accuse Brown.", "Goal reached", "won"),
+        (MurderMysteryEnv, "default", "Brown looks suspicious.", "Goal reached", "answered"),
+        (MurderMysteryEnv, "upstream", "Brown looks suspicious.", "goal reached!", "won"),
+        (MurderMysteryEnv, "default", "I accuse Smith.", "You accuse Smith.", "lost"),
+        (MurderMysteryEnv, "upstream", "I accuse Smith.", "You accuse Smith.", "answered"),
+        (MurderMysteryEnv, "default", "Look around.", "  ", "unanswered"),
+        (MurderMysteryEnv, "upstream", "Look around.", "", "answered"),
+        (CustomerServiceEnv, "default", "Replace the cable.", "Goal reached", "won"),
+        (CustomerServiceEnv, "default", "Is the cable loose?", "Goal reached", "answered"),
+        (CustomerServiceEnv, "upstream", "Is the cable loose?", "Goal reached", "won"),
+        (CustomerServiceEnv, "upstream", "Is it on? Is it off?", "Goal reached", "invalid"),
+        (PersonalizationEnv, "default", "I recommend the sea.", "<answer>9/10</answer>", "won"),
+        (PersonalizationEnv, "default", "I recommend the sea.", "<answer>3</answer>", "lost"),
+        (PersonalizationEnv, "default", "I recommend the sea.", "It is a ten.", "unanswered"),
+        (PersonalizationEnv, "default", "Do you like the sea?", "Very much.", "answered"),
+    ],
+)
+def test_decisions_on_what_the_judge_says(make, mode, action, said, kind, tmp_path):
+    options = {} if make is PersonalizationEnv else {"mode": mode}
+    env = make(scenarios=scenario_file(tmp_path), answerer=Model(said), **options)
+    env.reset(options={"task": 0})
+    _, reward, terminated, _, info = env.step(action)
+    assert info["kind"] == kind
+    assert terminated == (kind in ("won", "lost"))
+    if make is PersonalizationEnv and terminated:
+        assert reward == pytest.approx({"won": 8 / 9, "lost": 2 / 9}[kind])
+    else:
+        assert reward == (kind == "won")
+
+
+def test_the_default_judge_remembers_the_conversation_and_the_upstream_one_does_not(tmp_path):
+    for mode, sees in (("default", True), ("upstream", False)):
+        model = Model("A glove.")
+        env = MurderMysteryEnv(scenarios=scenario_file(tmp_path), answerer=model, mode=mode)
+        env.reset(options={"task": 0})
+        env.step("Look around.")
+        env.step("Look at the table.")
+        assert ("Look around." in model.asked[1][1]["content"]) == sees
+        assert model.asked[0][0] == model.asked[1][0]  # what never changes comes first
+
+
+def test_embedded_cases_can_be_played_by_a_judge_who_is_told_all_facts():
+    model = Model("Nothing.")
+    env = MurderMysteryEnv("all", answerer=model)
+    env.reset(seed=0)
+    env.step("Look for footprints.")
+    told = model.asked[0][1]["content"]
+    assert f"The culprit is {env.target}." in told
+    assert all(fact.question.cell(env.case.world)[0] in told for fact in env.case.facts)
+
+
+# The whole path: an agent and a judge behind one OpenAI-compatible server
+
+
+def played_through_a_server(monkeypatch, verdict):
+    pytest.importorskip("openai")
+    from credit_gym.agents import parse_agent, run_episodes
+    from credit_gym.agents.llm.asking import asker
+
+    questions = ["Is it alive?", "Is it a tool?", "Is it heavy?", "Is it edible?"]
+
+    def answer(seen):
+        if seen.method != "POST":
+            return openai_server(seen)
+        messages = seen.body["messages"]
+        if "You judge a game" in messages[0]["content"]:
+            return Reply(chat_completion(verdict))
+        return Reply(chat_completion(questions[sum(m["role"] == "assistant" for m in messages) % len(questions)]))
+
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with serving(answer) as server:
+        spec = f"openai:m@{server.root}/v1"
+        judge = LLMJudge(asker(spec))
+        episodes = run_episodes(
+            lambda: TwentyQuestionsEnv(turns=4, answerer=judge, reward="upstream"),
+            parse_agent(spec),
+            episodes=2,
+            seed=3,
+            workers=2,
+            progress=False,
+        )
+        return list(episodes), judge, len(server.posts())
+
+
+def test_an_agent_and_a_judge_behind_a_server_play_twenty_questions(monkeypatch):
+    episodes, judge, posts = played_through_a_server(monkeypatch, "Not so. <answer>No</answer>")
+    for episode in episodes:
+        assert episode.error is None
+        assert episode.actions == ("Is it alive?", "Is it a tool?", "Is it heavy?", "Is it edible?")
+        assert episode.observations[1:] == ("no",) * 4
+        assert episode.truncated
+        assert episode.rewards == pytest.approx((0.0, 0.0, 0.0, -0.2))
+    assert judge.failures == 0
+    assert posts == 8 + judge.calls
+
+
+def test_a_judge_that_talks_nonsense_is_never_charged_to_the_agent(monkeypatch):
+    episodes, judge, _ = played_through_a_server(monkeypatch, "The weather is fine.")
+    for episode in episodes:
+        assert episode.error is None
+        assert all("Nobody could answer" in text for text in episode.observations[1:])
+        assert episode.rewards == (0.0,) * 4
+        assert not any(episode.invalid)
+        assert not episode.success
+    assert judge.failures == 8
+    assert judge.calls == 3 * judge.failures
