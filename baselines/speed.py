@@ -24,6 +24,7 @@ import typer
 
 from credit_gym.baselines import stochastic
 from credit_gym.baselines.alfworld_speed import alfworld
+from credit_gym.baselines.engine_speed import engine
 from credit_gym.baselines.experiment import save_json
 from credit_gym.baselines.game_speed import games
 from credit_gym.baselines.measurement import Measurement
@@ -225,6 +226,7 @@ SECTIONS = (
     table_one,
     replay,
     games,
+    engine,
 )
 
 
