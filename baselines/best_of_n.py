@@ -1,9 +1,12 @@
 """What is choosing the best of n episodes by a training-free score worth? Exactly, for every n, from one scoring.
 
     python -m credit_gym.baselines.best_of_n [--study DIR] [--seeds N] [--candidates N] [--markdown FILE]
+    python -m credit_gym.baselines.best_of_n --trials DIR --policy hf:PATH --reference hf:PATH
 
-On the guessing game: candidates are games of one secret by a policy that ``baselines.delta_belief`` trained. Chance
-and oracle are exact; ``gap`` is the share of the way from one to the other, with a bootstrap interval over secrets.
+Candidates are the episodes of one task in a stored run (--run), a tau2 file (--tau2) or best-of-n folders (--trials).
+Without them, on the guessing game: candidates are games of one secret by a policy that ``baselines.delta_belief``
+trained. Chance and oracle are exact; ``gap`` is the share of the way from one to the other, with a bootstrap interval
+over secrets.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from credit_gym.baselines.trajectory_scores import trajectory_scores
+from credit_gym.baselines.trajectory_scores import recorded_batch, trajectory_scores
 from credit_gym.baselines.uncertainty import PAIRS, study_batches
 from credit_gym.batch import EpisodeBatch
 from credit_gym.command import run as run_command
@@ -60,12 +63,25 @@ def main(
     study: Annotated[Path, typer.Option(help="Folder of a study by `baselines.delta_belief`.")] = Path("runs/belief"),
     seeds: Annotated[int, typer.Option(min=1, help="How many of its seeds.")] = 5,
     candidates: Annotated[int, typer.Option(min=2, help="Games of every secret.")] = 8,
+    run: Annotated[str, typer.Option(help="Score a stored run instead of the study.")] = "",
+    tau2: Annotated[Path | None, typer.Option(help="Score a results file of tau2 instead.")] = None,
+    trials: Annotated[Path | None, typer.Option(help="Score a folder trial_{i}/{domain}.json instead.")] = None,
+    policy: Annotated[str, typer.Option(help="hf:PATH, for recorded episodes.")] = "",
+    reference: Annotated[str, typer.Option(help="hf:PATH, for recorded episodes.")] = "",
+    form: Annotated[str, typer.Option(help="Their text as tokens: plain, chat or upstream.")] = "",
     markdown: Annotated[Path | None, typer.Option(help="Also write the tables to this file.")] = None,
 ) -> None:
     """Compare the scores."""
     shown = tuple(k for k in (1, 2, 4, 8, 16, 32) if k <= candidates)
     tables = []
-    for recipe in PAIRS:
+    recorded = bool(run or tau2 or trials)
+    if recorded:
+        batch = recorded_batch(policy, reference, run=run, tau2=tau2, trials=trials, form=form)
+        most = int(np.bincount(batch.task).min())
+        tables.append(
+            selection_table("Recorded episodes", [batch], tuple(k for k in (1, 2, 4, 8, 16, 32) if k <= most))
+        )
+    for recipe in () if recorded else PAIRS:
         for games, batches in study_batches(study, recipe, seeds, candidates).items():
             title = f"Policy trained by {recipe!r}, {games}, {len(batches)} seeds"
             tables.append(selection_table(title, list(batches.values()), shown))

@@ -1,9 +1,11 @@
 """Which score tells successful episodes from failed ones? Progress advantage beside confidence and the controls.
 
     python -m credit_gym.baselines.uncertainty [--study DIR] [--seeds N] [--markdown FILE]
+    python -m credit_gym.baselines.uncertainty --run RUN --policy hf:PATH --reference hf:PATH
 
-On the guessing game: the models that ``baselines.delta_belief`` trained are the policy and the taught one is its
-reference, on the policy's own games and on games of both.
+Recorded episodes of any environment, a tau2 file (--tau2) or best-of-n folders (--trials) are scored by the log-prob
+engine. Without them, on the guessing game: the models that ``baselines.delta_belief`` trained are the policy and the
+taught one is its reference, on the policy's own games and on games of both.
 The aggregation (mean over tokens, mean over steps) was chosen beforehand; ``tuned`` is nested cross-validation.
 """
 
@@ -16,7 +18,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from credit_gym.baselines.trajectory_scores import STEP_SCORES, nested_choice, trajectory_scores
+from credit_gym.baselines.trajectory_scores import STEP_SCORES, nested_choice, recorded_batch, trajectory_scores
 from credit_gym.batch import EpisodeBatch
 from credit_gym.command import run as run_command
 from credit_gym.errors import CreditGymError
@@ -83,11 +85,21 @@ def main(
     study: Annotated[Path, typer.Option(help="Folder of a study by `baselines.delta_belief`.")] = Path("runs/belief"),
     seeds: Annotated[int, typer.Option(min=1, help="How many of its seeds.")] = 5,
     repeats: Annotated[int, typer.Option(min=1, help="Games of every secret.")] = 32,
+    run: Annotated[str, typer.Option(help="Score a stored run instead of the study.")] = "",
+    tau2: Annotated[Path | None, typer.Option(help="Score a results file of tau2 instead.")] = None,
+    trials: Annotated[Path | None, typer.Option(help="Score a folder trial_{i}/{domain}.json instead.")] = None,
+    policy: Annotated[str, typer.Option(help="hf:PATH, for recorded episodes.")] = "",
+    reference: Annotated[str, typer.Option(help="hf:PATH, for recorded episodes.")] = "",
+    form: Annotated[str, typer.Option(help="Their text as tokens: plain, chat or upstream.")] = "",
     markdown: Annotated[Path | None, typer.Option(help="Also write the tables to this file.")] = None,
 ) -> None:
     """Compare the scores."""
     tables = []
-    for recipe in PAIRS:
+    recorded = bool(run or tau2 or trials)
+    if recorded:
+        batch = recorded_batch(policy, reference, run=run, tau2=tau2, trials=trials, form=form)
+        tables.append(episode_table("Recorded episodes", batch))
+    for recipe in () if recorded else PAIRS:
         for games, batches in study_batches(study, recipe, seeds, repeats).items():
             tables.append(seed_table(f"Policy trained by {recipe!r}, {games}", batches))
             tables.append(episode_table(f"The same, seed 0, {games}", batches[0]))

@@ -37,6 +37,7 @@ from credit_gym.report.plots import Curve, plot_curves, save
 from credit_gym.report.tables import to_markdown
 
 BASELINE = "trajectory"
+CROSSED = ("trajectory", "trajectory + belief", "turn-wise", "turn-wise + belief")
 LONG = ("trajectory", "turn-wise + belief")
 UNSTABLE = ("return-to-go", "published baseline (zero fill)")
 GAMES = 38_400
@@ -104,8 +105,11 @@ def at(runs: Sequence[Sequence[Point]], games: int) -> list[float]:
 
 def main(
     seeds: Annotated[int, typer.Option(min=1, help="Seeds of every recipe; the unstable ones get three at most.")] = 5,
-    games: Annotated[int, typer.Option(min=7_168, help="Training games of a run.")] = GAMES,
-    long_games: Annotated[int, typer.Option(help="Training games of the two recipes that are followed on.")] = 76_800,
+    games: Annotated[
+        int, typer.Option(min=7_168, help="Training games of the recipes that cross granularity and belief.")
+    ] = GAMES,
+    other_games: Annotated[int, typer.Option(min=7_168, help="Of the recipes that are not crossed.")] = 19_200,
+    long_games: Annotated[int, typer.Option(help="Of the two recipes that are followed on.")] = GAMES,
     recipe: Annotated[list[str] | None, typer.Option(help="Only these; repeatable.")] = None,
     teaching: Annotated[int, typer.Option(min=1, help="Steps of teaching from random games.")] = TEACHING_STEPS,
     best_of: Annotated[int, typer.Option(min=1, help="Moves to choose from by belief gain; 1 is plain play.")] = 8,
@@ -116,7 +120,8 @@ def main(
 ) -> None:
     """Train with every credit and compare."""
     chosen = [name for name in RECIPES if not recipe or name in recipe or name == BASELINE]
-    lengths = {name: max(games, long_games) if name in LONG else games for name in chosen}
+    lengths = {name: games if name in CROSSED else min(games, other_games) for name in chosen}
+    lengths |= {name: max(games, long_games) for name in LONG if name in chosen}
     plan = Plan(lengths, {name: min(seeds, 3) if name in UNSTABLE else seeds for name in chosen}, teaching)
     total = sum(plan.seeds.values())
     with Progress(console=console(stderr=True), disable=not sys.stderr.isatty()) as progress:
