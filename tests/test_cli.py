@@ -21,6 +21,7 @@ COMMANDS = (
     "scorers",
     "run",
     "score",
+    "import",
     "targets",
     "report",
     "sweep",
@@ -29,6 +30,7 @@ COMMANDS = (
     "play",
     "alfworld-generate",
     "tiny-lm",
+    "train",
 )
 SWEEP = """
 name: tiny

@@ -12,6 +12,7 @@ _IN_ORDER = (
     "lists",
     "run",
     "rescore",
+    "imports",
     "targets",
     "report",
     "sweep",
@@ -20,6 +21,7 @@ _IN_ORDER = (
     "play",
     "generate",
     "tiny_lm",
+    "train",
 )
 for _name in _IN_ORDER:  # importing a file registers its commands; the help lists them in this order
     import_module(f"{__name__}.{_name}")

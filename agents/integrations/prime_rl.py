@@ -1,0 +1,36 @@
+"""verifiers 0.4 and prime-rl: per-turn credit written onto the sampled nodes of a trace.
+
+prime-rl has no hook for an algorithm of one's own: an ``Algorithm`` subclass added to its registry calls
+:func:`assign_credits` from ``score_group`` (``docs/training.md`` shows it). Nothing is imported here: a trace is
+anything with ``nodes`` that have ``sampled``, ``mask`` and ``advantages``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from credit_gym.episode import Episode
+from credit_gym.errors import BatchError
+from credit_gym.targets import build_targets
+
+
+def assign_credits(traces: Sequence[Any], episodes: Sequence[Episode], scorer: str, **options: Any) -> None:
+    """Score episodes and write each turn's credit onto all sampled tokens of that turn's node.
+
+    Args:
+        traces: one per episode, in the same order; node k that was sampled is turn k.
+        episodes: the same rollouts as completed episodes, such as :mod:`credit_gym.imports.verifiers` makes of traces.
+        scorer: a registered scorer.
+        options: its keyword options.
+
+    Raises:
+        BatchError: a trace does not have one sampled node per turn.
+    """
+    sampled = [[node for node in trace.nodes if node.sampled] for trace in traces]
+    if [len(nodes) for nodes in sampled] != [len(episode) for episode in episodes]:
+        raise BatchError("Each trace must have one sampled node per turn of its episode, in the same order.")
+    targets = iter(build_targets(episodes, scorer, **options))
+    for nodes in sampled:
+        for node in nodes:
+            node.advantages = [next(targets).credit] * sum(node.mask)

@@ -1,0 +1,77 @@
+"""Train a language model with per-turn credit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from credit_gym.cli import language_model as lm
+from credit_gym.cli.app import EnvArgs, Options, app, pairs
+
+
+@app.command(
+    epilog="Example: credit-gym train trained --env credit/Stochastic-v0 --model models/tiny --scorer adaptive_q"
+)
+def train(
+    folder: Annotated[Path, typer.Argument(help="Where the checkpoints, the curve and the model go.")],
+    env: Annotated[str | None, typer.Option(help="Gymnasium id; `credit-gym envs` lists them.")] = None,
+    env_arg: EnvArgs = None,
+    model: Annotated[str | None, typer.Option(help="Folder of the model to start from.")] = None,
+    scorer: Annotated[str | None, typer.Option(help="Whose credit is the advantage.")] = None,
+    option: Options = None,
+    prompting: lm.Prompting = None,
+    temperature: lm.Temperature = None,
+    steps: Annotated[int, typer.Option(min=1, help="Optimizer steps.")] = 100,
+    groups: Annotated[int, typer.Option(min=1, help="Tasks of a step.")] = 4,
+    group_size: Annotated[int, typer.Option(min=2, help="Episodes of a task.")] = 8,
+    accumulate: Annotated[int, typer.Option(min=1, help="Parts in which a step's episodes meet the model.")] = 1,
+    learning_rate: Annotated[float, typer.Option(help="Of AdamW.")] = 1e-5,
+    loss: Annotated[str, typer.Option(help="dapo, grpo, bnpo, dr_grpo, luspo, cispo or sapo.")] = "dapo",
+    lora: Annotated[int, typer.Option(min=0, help="Rank of LoRA adapters; 0 trains every weight.")] = 0,
+    save_every: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 20,
+    seed: Annotated[int, typer.Option(min=0, help="Fixes everything.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the training in the folder.")] = False,
+) -> None:
+    """Train a language model on-policy through TRL, each turn's credit by a scorer as the advantage of its tokens.
+
+    A training that was stopped, even by kill -9, goes on with --resume and the folder alone: it keeps its settings.
+    """
+    from credit_gym.agents.llm.prompting import load_prompting
+    from credit_gym.baselines import train as training
+
+    def show(row: Mapping[str, float]) -> None:
+        typer.echo(
+            f"step {row['step']:.0f}: return {row['return']:.3f}, success {row['success']:.1%}, "
+            f"{row['turns']:.1f} turns, loss {row['loss']:.4f}"
+        )
+
+    if resume:
+        if any(given is not None for given in (env, env_arg, model, scorer, option, prompting, temperature)):
+            raise typer.BadParameter("a resumed training keeps its own settings; give only the folder.")
+        typer.echo(training.resume(folder, show))
+        return
+    if env is None or model is None or scorer is None:
+        raise typer.BadParameter("give --env, --model and --scorer (or --resume).")
+    asked = load_prompting(prompting or "plain")
+    settings = training.Training(
+        env=env,
+        model=model.removeprefix("hf:"),
+        scorer=scorer,
+        env_args=pairs(env_arg),
+        options=pairs(option),
+        prompting=asked if temperature is None else replace(asked, temperature=temperature),
+        steps=steps,
+        groups=groups,
+        group_size=group_size,
+        accumulate=accumulate,
+        learning_rate=learning_rate,
+        loss=loss,
+        lora_rank=lora,
+        save_every=save_every,
+        seed=seed,
+    )
+    typer.echo(training.train(folder, settings, show))

@@ -1,0 +1,55 @@
+"""Chats as JSON lines, one episode a line: the assistant's messages are the actions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from credit_gym.episode import Episode
+from credit_gym.imports.lines import message_of, read_lines, texts_of
+
+
+def read_chats(path: Path) -> list[Episode]:
+    """Read a file of ``{"messages": [{"role", "content"}, ...], "reward": float}``.
+
+    What other roles say between two assistant messages is an observation; as nothing better is known, its text is the
+    state's key. The system message is the goal. Optional fields: ``rewards`` (one per assistant message, in place
+    of ``reward``, which goes to the last one), ``success`` (true if not given and the return is above 0), ``task_id``
+    (the first observation if not given), ``group_id`` (the task), ``episode_id`` (the line), ``agent_id``, ``env_id``,
+    ``truncated``.
+
+    Raises:
+        StoreError: the file cannot be read, or a line is malformed.
+    """
+    return read_lines(path, _episode)
+
+
+def _episode(row: dict[str, Any], number: int) -> Episode:
+    chat = [message_of(message) for message in row["messages"]]
+    turns = [index for index, message in enumerate(chat) if message["role"] == "assistant"]
+    if not turns:
+        raise ValueError("no message is the assistant's")
+    goal = texts_of([message for message in chat[: turns[0]] if message["role"] == "system"])
+    said = [
+        texts_of([message for message in chat[start:end] if message["role"] != "system"])
+        for start, end in zip([0, *(turn + 1 for turn in turns)], [*turns, len(chat)], strict=True)
+    ]
+    rewards = row["rewards"] if "rewards" in row else [0.0] * (len(turns) - 1) + [row["reward"]]
+    truncated = bool(row.get("truncated", False))
+    task = str(row.get("task_id", said[0]))
+    return Episode(
+        env_id=str(row.get("env_id", "imported/chat")),
+        task_id=task,
+        group_id=str(row.get("group_id", task)),
+        episode_id=str(row.get("episode_id", number)),
+        agent_id=str(row.get("agent_id", "")),
+        observations=tuple(said),
+        state_keys=tuple(said),
+        actions=tuple(chat[turn]["content"] for turn in turns),
+        rewards=tuple(float(reward) for reward in rewards),
+        success=bool(row.get("success", sum(map(float, rewards)) > 0)),
+        terminated=not truncated,
+        truncated=truncated,
+        goal=goal,
+        messages=tuple(tuple(chat[:turn]) for turn in turns),
+    )

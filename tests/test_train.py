@@ -1,0 +1,194 @@
+"""On-policy training: the same curve with and without an interruption, and damaged checkpoints refused by name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import pytest
+from typer.testing import CliRunner
+
+import credit_gym.cli.train  # noqa: F401 - registers its command
+from credit_gym.cli import app
+from credit_gym.errors import CreditGymError, StoreError, UnknownNameError
+from tests.tiny_models import tiny_model
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("trl")
+
+from credit_gym.agents.integrations.checkpoints import newest, seal  # noqa: E402 - they need no torch, the rest does
+from credit_gym.agents.llm.prompting import Prompting  # noqa: E402
+from credit_gym.baselines.train import Training, load_training, resume, train  # noqa: E402
+
+
+class Killed(BaseException):
+    """Stands for a signal that nobody catches."""
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_model(
+        tmp_path_factory.mktemp("models") / "tiny", layers=1, hidden=32, vocab=300, max_position_embeddings=4096
+    )
+
+
+def settings(model: Path, **changes: Any) -> Training:
+    fields: dict[str, Any] = {
+        "env": "credit/Stochastic-v0",
+        "env_args": {"num_tasks": 3, "max_episode_steps": 3},
+        "model": str(model),
+        "scorer": "random",
+        "prompting": Prompting(max_tokens=2, decoding="nearest"),
+        "steps": 4,
+        "groups": 2,
+        "group_size": 2,
+        "learning_rate": 1e-2,
+        "save_every": 1,
+    }
+    return Training(**{**fields, **changes})
+
+
+def curve(folder: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / "curve.jsonl").read_text().splitlines()]
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "model" / "model.safetensors").read_bytes()
+
+
+def test_a_killed_training_goes_on_as_if_nothing_had_happened(model: Path, tmp_path: Path) -> None:
+    def kill(row: Any) -> None:
+        if row["step"] == 3:
+            raise Killed
+
+    train(tmp_path / "whole", settings(model))
+    with pytest.raises(Killed):
+        train(tmp_path / "killed", settings(model), kill)
+    resumed: list[float] = []
+    resume(tmp_path / "killed", lambda row: resumed.append(row["step"]))
+    assert resumed == [3, 4]  # the third step was noted but not yet saved
+    assert curve(tmp_path / "killed") == curve(tmp_path / "whole")
+    assert [row["step"] for row in curve(tmp_path / "whole")] == [1, 2, 3, 4]
+    assert weights(tmp_path / "killed") == weights(tmp_path / "whole")
+    assert weights(tmp_path / "whole") != (model / "model.safetensors").read_bytes()
+    assert all(row["episodes"] == 4 and row["turns_left_out"] == 0 for row in curve(tmp_path / "whole"))
+
+
+def test_lora_trains_adapters_and_saves_a_merged_model(model: Path, tmp_path: Path) -> None:
+    pytest.importorskip("peft")
+    from transformers import AutoModelForCausalLM
+
+    start = AutoModelForCausalLM.from_pretrained(model).state_dict()
+    saved = train(tmp_path / "lora", settings(model, lora_rank=2, steps=2))
+    end = AutoModelForCausalLM.from_pretrained(saved).state_dict()
+    changed = {name for name, tensor in start.items() if not torch.equal(tensor, end[name])}
+    assert changed
+    assert all("proj" in name for name in changed)
+
+
+def checkpoint(folder: Path, step: int) -> Path:
+    path = folder / f"checkpoint-{step}"
+    path.mkdir(parents=True)
+    (path / "model.safetensors").write_bytes(b"weights" * step)
+    return path
+
+
+def test_a_damaged_checkpoint_is_refused_by_name_and_an_unfinished_one_passed_over(tmp_path: Path) -> None:
+    assert newest(tmp_path) is None
+    for step in (9, 10):
+        seal(checkpoint(tmp_path, step))
+    checkpoint(tmp_path, 11)  # killed before its seal
+    assert newest(tmp_path) == tmp_path / "checkpoint-10"
+    file = tmp_path / "checkpoint-10" / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-1] + b"!")
+    with pytest.raises(
+        StoreError, match=r"checkpoint-10/model.safetensors is damaged .* delete the folder checkpoint-10"
+    ):
+        newest(tmp_path)
+    file.unlink()
+    with pytest.raises(StoreError, match=r"checkpoint-10/model.safetensors is missing"):
+        newest(tmp_path)
+    (tmp_path / "checkpoint-10" / "sealed.json").write_text("[")
+    with pytest.raises(StoreError, match=r"checkpoint-10/sealed.json is damaged"):
+        newest(tmp_path)
+
+
+def test_settings_survive_the_disk_and_damaged_ones_are_refused(model: Path, tmp_path: Path) -> None:
+    from dataclasses import asdict
+
+    from credit_gym.agents.llm.prompting import prompting_record
+
+    training = settings(model)
+    record = {**asdict(training), "prompting": prompting_record(training.prompting)}
+    (tmp_path / "training.json").write_text(json.dumps(record))
+    assert load_training(tmp_path) == training
+    (tmp_path / "training.json").write_text(json.dumps({**record, "stepps": 1}))
+    with pytest.raises(StoreError, match="did you mean steps"):
+        load_training(tmp_path)
+    (tmp_path / "training.json").write_text("{")
+    with pytest.raises(StoreError, match="is damaged"):
+        resume(tmp_path)
+    with pytest.raises(StoreError, match="holds no training"):
+        resume(tmp_path / "elsewhere")
+
+
+def test_what_makes_no_sense_is_refused_before_anything_is_loaded(model: Path, tmp_path: Path) -> None:
+    for changes, said in (
+        ({"group_size": 1}, "group_size must be at least 2"),
+        ({"accumulate": 3}, "accumulate must divide"),
+        ({"learning_rate": 0.0}, "learning_rate must be above 0"),
+    ):
+        with pytest.raises(CreditGymError, match=said):
+            settings(model, **changes)
+    with pytest.raises(UnknownNameError, match="did you mean outcome_only"):
+        train(tmp_path / "a", settings(model, scorer="outcome_onli"))
+    with pytest.raises(UnknownNameError, match="loss"):
+        train(tmp_path / "b", settings(model, loss="vespo"))
+    assert not (tmp_path / "b").exists()
+    (tmp_path / "training.json").touch()
+    with pytest.raises(StoreError, match="holds a training already"):
+        train(tmp_path, settings(model))
+
+
+@pytest.mark.slow
+def test_a_model_of_random_weights_learns_to_walk_by_per_turn_credit(tmp_path: Path) -> None:
+    if "test/Corridor-v0" not in gym.registry:
+        gym.register("test/Corridor-v0", "tests.corridor:Corridor")
+    start = tiny_model(tmp_path / "m", layers=1, hidden=32, vocab=300, max_position_embeddings=2048)
+    changes = {
+        "env": "test/Corridor-v0",
+        "env_args": {},
+        "scorer": "crbc",
+        "prompting": Prompting(max_tokens=2, decoding="nearest", system=""),
+        "steps": 16,
+        "groups": 3,
+        "group_size": 8,
+        "learning_rate": 3e-3,
+        "save_every": 100,
+    }
+    train(tmp_path / "run", settings(start, **changes))
+    success = [row["success"] for row in curve(tmp_path / "run")]
+    assert sum(success[-4:]) > sum(success[:4]) + 1.0  # from a fifth of the episodes to more than half
+
+
+def test_the_command_trains_and_resumes(model: Path, tmp_path: Path) -> None:
+    prompting = tmp_path / "short.yaml"
+    prompting.write_text("max_tokens: 2\ndecoding: nearest\n")
+    options = ("--env", "credit/Stochastic-v0", "--env-arg", "num_tasks=3", "--env-arg", "max_episode_steps=2")
+    counts = ("--steps", "1", "--groups", "1", "--group-size", "2")
+    folder = str(tmp_path / "t")
+    for arguments in (
+        (folder, *options, *counts, "--model", str(model), "--scorer", "random", "--prompting", str(prompting)),
+        (folder, "--resume"),
+    ):
+        result = CliRunner().invoke(app, ["train", *arguments])
+        assert result.exit_code == 0, result.output
+        assert result.output.strip().endswith(str(tmp_path / "t" / "model"))
+    assert len(curve(tmp_path / "t")) == 1
