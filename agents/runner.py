@@ -231,6 +231,12 @@ class Run:
                         item.result()
                     else:
                         yield item
+            except KeyboardInterrupt:  # what had ended by then is kept
+                while not done.empty():
+                    item = done.get()
+                    if not isinstance(item, Future):
+                        yield item
+                raise
             finally:
                 self._interrupted.set()
                 self._cancel()

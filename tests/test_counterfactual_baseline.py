@@ -102,9 +102,4 @@ def test_the_command_writes_its_page(tmp_path: Path) -> None:
 def test_the_speed_lines_name_their_targets() -> None:
     lines = [*replay_speed.replay()]
     targets = [line.target for line in lines if line.target is not None]
-    assert targets == [1.6, 3.2, 1.6, 3.2]  # 0.8 T / (T - t)
-
-
-def test_a_fork_is_faster_than_a_replay_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replay_speed, "QUESTIONS", 1)
-    assert replay_speed.speedup("credit/WebShop-v0", 20, 18) > 1.5  # of ten; a machine may be busy
+    assert targets == [1.6, 3.2] * 3  # 0.8 T / (T - t)

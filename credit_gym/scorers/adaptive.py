@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from credit_gym.episode import EpisodeBatch
+from credit_gym.batch import EpisodeBatch
 from credit_gym.graph import PooledGraph, action_value, pool, success_value
 from credit_gym.grouping import FloatArray, compact, group_size
 from credit_gym.scorers.branch_aware import branch_contrast

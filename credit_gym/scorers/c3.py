@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from credit_gym.episode import EpisodeBatch
+from credit_gym.batch import EpisodeBatch
 from credit_gym.errors import BatchError, unknown
 from credit_gym.grouping import FloatArray, compact, group_sum
 from credit_gym.scorers.critic import point_before

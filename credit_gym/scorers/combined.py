@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from credit_gym.episode import EpisodeBatch
+from credit_gym.batch import EpisodeBatch
 from credit_gym.graph import pool
 from credit_gym.grouping import FloatArray
 from credit_gym.scorers.branch_aware import branch_contrast

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from credit_gym.episode import EpisodeBatch
+from credit_gym.batch import EpisodeBatch
 from credit_gym.graph import PooledGraph, action_value, pool, success_value
 from credit_gym.grouping import FloatArray, group_std
 from credit_gym.scorers.outcome import grpo

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from credit_gym.episode import EpisodeBatch
+from credit_gym.batch import EpisodeBatch
 from credit_gym.grouping import FloatArray, IntArray, compact, discounted_sum, group_size
 from credit_gym.scorers.critic import state_nodes
 from credit_gym.scorers.modes import Mode, is_upstream

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from credit_gym.episode import EpisodeBatch
+from credit_gym.batch import EpisodeBatch
 from credit_gym.graph import pool, success_value, with_outcomes
 from credit_gym.grouping import FloatArray
 from credit_gym.scorers.normalise import standardise

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from credit_gym.episode import EpisodeBatch
+from credit_gym.batch import EpisodeBatch
 from credit_gym.errors import unknown
 from credit_gym.grouping import FloatArray, compact, group_mean
 from credit_gym.scorers.modes import Mode, is_upstream

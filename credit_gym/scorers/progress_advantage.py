@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from credit_gym.episode import EpisodeBatch
+from credit_gym.batch import EpisodeBatch
 from credit_gym.errors import unknown
 from credit_gym.grouping import FloatArray
 from credit_gym.scorers.modes import Mode, is_upstream
@@ -103,32 +103,80 @@ def self_certainty(batch: EpisodeBatch, *, tokens: str = "mean", mode: Mode = "d
 
 @register("negative_entropy", needs={"policy_entropy"}, scope="episode", reference="a baseline of arXiv:2606.26080")
 def negative_entropy(batch: EpisodeBatch, *, tokens: str = "mean") -> FloatArray:
-    """A step gets minus the policy's entropy over its action tokens, ``c_t = g(-H_j)``; (S,) float64, nats."""
+    """A step gets minus the policy's entropy over its action tokens.
+
+    ``c_t = g(-H_j)``.
+
+    Args:
+        batch: the episodes, with the entropy at every token.
+        tokens: g, a key of :data:`credit_gym.token_scores.AGGREGATIONS`.
+
+    Returns:
+        (S,) float64, nats; 0 for a step without tokens or with missing ones.
+    """
     return np.nan_to_num(_steps(batch, -_column(batch, "policy_entropy"), tokens))
 
 
 @register("policy_logprob", needs={"policy_logprob"}, scope="episode", reference="a baseline of arXiv:2606.26080")
 def policy_logprob(batch: EpisodeBatch, *, tokens: str = "mean") -> FloatArray:
-    """A step gets the log-probability of its action tokens, ``c_t = g(log pi(y_j))``; (S,) float64, nats."""
+    """A step gets the log-probability of its action tokens.
+
+    ``c_t = g(log pi(y_j))``.
+
+    Args:
+        batch: the episodes, with log-probabilities.
+        tokens: g, a key of :data:`credit_gym.token_scores.AGGREGATIONS`.
+
+    Returns:
+        (S,) float64, nats; 0 for a step without tokens or with missing ones.
+    """
     return np.nan_to_num(_steps(batch, _column(batch, "policy_logprob"), tokens))
 
 
 @register("reference_logprob", needs={"reference_logprob"}, scope="episode", reference="a baseline of arXiv:2606.26080")
 def reference_logprob(batch: EpisodeBatch, *, tokens: str = "mean") -> FloatArray:
-    """A step gets its tokens' log-probability under the reference, ``g(log pi_ref(y_j))``; (S,) float64, nats."""
+    """A step gets the log-probability of its action tokens under the reference.
+
+    ``c_t = g(log pi_ref(y_j))``.
+
+    Args:
+        batch: the episodes, with log-probabilities under the reference.
+        tokens: g, a key of :data:`credit_gym.token_scores.AGGREGATIONS`.
+
+    Returns:
+        (S,) float64, nats; 0 for a step without tokens or with missing ones.
+    """
     return np.nan_to_num(_steps(batch, _column(batch, "reference_logprob"), tokens))
 
 
 @register("negative_perplexity", needs={"policy_logprob"}, scope="episode", reference="a baseline of arXiv:2606.26080")
 def negative_perplexity(batch: EpisodeBatch) -> FloatArray:
-    """A step gets minus the perplexity of its action tokens, ``c_t = -exp(-mean log pi)``; (S,) float64."""
+    """A step gets minus the perplexity of its action tokens.
+
+    ``c_t = -exp(-mean_j log pi(y_j))``.
+
+    Args:
+        batch: the episodes, with log-probabilities.
+
+    Returns:
+        (S,) float64, at most -1; 0 for a step without tokens or with missing ones.
+    """
     mean = _steps(batch, _column(batch, "policy_logprob"), "mean")
     return np.asarray(np.nan_to_num(-np.exp(-mean)))
 
 
 @register("brevity", needs={"policy_logprob"}, scope="episode", reference="a length control")
 def brevity(batch: EpisodeBatch) -> FloatArray:
-    """A step gets minus the number of its action tokens: the control that every length-sensitive score must beat."""
+    """A step gets minus the number of its action tokens.
+
+    The control that every length-sensitive score must beat.
+
+    Args:
+        batch: the episodes, with log-probabilities.
+
+    Returns:
+        (S,) float64, tokens.
+    """
     sizes: FloatArray = np.diff(_offsets(batch)).astype(np.float64)
     return -sizes
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 
-from credit_gym.episode import COLUMN_NAMES, EpisodeBatch
+from credit_gym.batch import COLUMN_NAMES, EpisodeBatch
 from credit_gym.errors import BatchError, unknown
 from credit_gym.grouping import FloatArray
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from credit_gym.episode import EpisodeBatch
+from credit_gym.batch import EpisodeBatch
 from credit_gym.errors import BatchError
 from credit_gym.grouping import FloatArray, IntArray, compact, discounted_sum, group_sum
 

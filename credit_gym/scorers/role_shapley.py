@@ -7,7 +7,7 @@ from math import comb
 
 import numpy as np
 
-from credit_gym.episode import EpisodeBatch
+from credit_gym.batch import EpisodeBatch
 from credit_gym.errors import BatchError
 from credit_gym.grouping import FloatArray, IntArray, compact, group_sum
 from credit_gym.scorers.registry import register

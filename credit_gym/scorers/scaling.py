@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from credit_gym.episode import EpisodeBatch
+from credit_gym.batch import EpisodeBatch
 from credit_gym.errors import unknown
 from credit_gym.grouping import FloatArray, IntArray, compact, group_mean, group_sum
 from credit_gym.scorers.normalise import RELATIVE_FLOOR

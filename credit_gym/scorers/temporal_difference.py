@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from credit_gym.episode import EpisodeBatch
+from credit_gym.batch import EpisodeBatch
 from credit_gym.errors import unknown
 from credit_gym.grouping import FloatArray, discounted_sum
 from credit_gym.scorers.critic import certainty_equivalent_value, monte_carlo_value, temporal_differences

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from credit_gym.episode import EpisodeBatch
+from credit_gym.batch import EpisodeBatch
 from credit_gym.errors import unknown
 from credit_gym.grouping import FloatArray, compact, discounted_sum, group_size, group_sum
 from credit_gym.scorers.belief import contrastive, delta_belief, high_water_mark
