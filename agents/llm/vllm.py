@@ -1,0 +1,148 @@
+"""A model in vLLM's engine in this process: the same chats, token ids in and out, at its speed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+from credit_gym import rng
+from credit_gym.agents.llm.completion import Completion, Request
+from credit_gym.errors import BackendError, missing_extra
+
+
+class VLLMBackend:
+    """Answers chats with a causal language model that vLLM runs in this process.
+
+    Chats are rendered as :class:`~credit_gym.agents.llm.hf.HuggingFaceBackend` renders them and sent as token ids. The
+    sampling is vLLM's own, seeded by each request. For answers kept to choices vLLM reports log-probabilities among the
+    tokens that the choices allow; so those are scored once more, and all log-probabilities are the model's.
+
+    The engine runs without a process of its own (``VLLM_ENABLE_V1_MULTIPROCESSING=0``, unless that is set), which
+    starts sooner and schedules the same way every time. It has a thread of its own, whoever calls: on a CPU it fails
+    when threads with other OpenMP settings enter it. There it also runs eagerly, and ``VLLM_CPU_KVCACHE_SPACE`` is its
+    memory in GiB.
+
+    Args:
+        path: a folder that ``save_pretrained`` wrote, or a name on the Hugging Face hub where that can be reached.
+        dtype: such as ``float32``; None is float32 on the CPU and the model's own elsewhere.
+        chat_template: a Jinja template in place of the model's own; :data:`credit_gym.agents.llm.chat.PLAIN` for base
+            models.
+        engine: further arguments of ``vllm.LLM``, such as ``max_model_len`` or ``tensor_parallel_size``.
+
+    Attributes:
+        llm: the ``vllm.LLM``.
+        chat: how chats become tokens.
+
+    Raises:
+        MissingExtraError: vllm is not installed.
+        BackendError: there is no such model, or it has no chat template.
+    """
+
+    def __init__(self, path: str, *, dtype: str | None = None, chat_template: str | None = None, **engine: Any) -> None:
+        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+        try:
+            import vllm
+            from vllm.platforms import current_platform
+            from vllm.sampling_params import StructuredOutputsParams
+        except ImportError:
+            raise missing_extra("vllm", "vllm") from None
+        from credit_gym.agents.llm.chat import ChatTokens
+
+        self.path = str(path)
+        on_cpu = current_platform.is_cpu()
+        options = {"dtype": dtype or ("float32" if on_cpu else "auto"), "enforce_eager": on_cpu, **engine}
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="vllm")
+        try:
+            self.llm = self._thread.submit(vllm.LLM, model=self.path, **options).result()
+        except (OSError, ValueError) as error:
+            said = str(error).strip().partition("\n")[0]
+            raise BackendError(
+                f"vLLM cannot load {self.path!r} ({said}): give a folder that save_pretrained wrote, or a name on the "
+                "hub where that can be reached."
+            ) from None
+        config = self.llm.model_config
+        self.chat = ChatTokens(self.llm.get_tokenizer(), chat_template, vocabulary=config.get_vocab_size())
+        self._sampling, self._constraint = vllm.SamplingParams, StructuredOutputsParams
+        self._positions = int(config.max_model_len)
+        self._failure = ""
+
+    @property
+    def name(self) -> str:
+        """``vllm:`` and the path."""
+        return f"vllm:{self.path}"
+
+    def complete(self, requests: Sequence[Request], /) -> list[Completion]:
+        """Answer each request, in order.
+
+        Raises:
+            BackendError: a chat leaves the model no room to answer, the chat template refuses it, or the engine failed.
+        """
+        prompts = [self.chat.prompt(request.messages).ids for request in requests]
+        parameters = [
+            self._parameters(
+                request, self.chat.room(prompt, request.max_tokens, self._positions - bool(request.choices))
+            )
+            for request, prompt in zip(requests, prompts, strict=True)
+        ]
+        outputs = self._generate(prompts, parameters)
+        answers = [
+            _completion(request, prompt, output.outputs[0])
+            for request, prompt, output in zip(requests, prompts, outputs, strict=True)
+        ]
+        chosen = [index for index, request in enumerate(requests) if request.choices]
+        for index, logprobs in zip(chosen, self._logprobs([answers[index] for index in chosen]), strict=True):
+            answers[index] = replace(answers[index], logprobs=logprobs)
+        return answers
+
+    def _generate(self, prompts: Sequence[Sequence[int]], parameters: Any) -> Any:
+        if self._failure:  # what was left in it would keep it busy for ever
+            raise BackendError(f"{self.name} failed earlier and cannot go on ({self._failure}): load it again.")
+        given = [{"prompt_token_ids": list(ids)} for ids in prompts]
+        try:
+            return self._thread.submit(self.llm.generate, given, parameters, use_tqdm=False).result()
+        except Exception as error:
+            self._failure = f"{type(error).__name__}: {error}".strip().partition("\n")[0]
+            raise BackendError(f"{self.name} failed: {self._failure}.") from error
+
+    def _logprobs(self, answers: Sequence[Completion]) -> list[tuple[float, ...]]:
+        """The log-probabilities of answers, read as parts of prompts; the engine must generate one token beyond."""
+        if not answers:
+            return []
+        read = self._sampling(temperature=0.0, max_tokens=1, prompt_logprobs=0, detokenize=False)
+        outputs = self._generate([(*answer.prompt_token_ids, *answer.token_ids) for answer in answers], read)
+        return [
+            _sampled(output.prompt_logprobs[len(answer.prompt_token_ids) :], answer.token_ids)
+            for output, answer in zip(outputs, answers, strict=True)
+        ]
+
+    def _parameters(self, request: Request, room: int) -> Any:
+        end = self.chat.end_of_turn
+        return self._sampling(
+            temperature=request.temperature,
+            max_tokens=room,
+            seed=rng.derive(request.seed, request.repetition) >> 1,  # the engine wants 63 bits
+            stop=list(request.stop),
+            stop_token_ids=[] if end is None else [end],
+            logprobs=0,  # of the sampled token alone
+            structured_outputs=self._constraint(choice=list(request.choices)) if request.choices else None,
+        )
+
+
+def _completion(request: Request, prompt: tuple[int, ...], answer: Any) -> Completion:
+    ids = tuple(answer.token_ids)
+    return Completion(
+        text=answer.text,
+        prompt_token_ids=prompt,
+        token_ids=ids,
+        logprobs=_sampled(answer.logprobs, ids),
+        usage={"prompt_tokens": len(prompt), "completion_tokens": len(ids)},
+        finish_reason=str(answer.finish_reason),
+        constrained=bool(request.choices) and answer.finish_reason == "stop",
+    )
+
+
+def _sampled(places: Sequence[Any], ids: Sequence[int]) -> tuple[float, ...]:
+    return tuple(float(place[token].logprob) for place, token in zip(places, ids, strict=True))

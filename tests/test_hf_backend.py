@@ -1,0 +1,216 @@
+"""The Hugging Face backend: each answer as if it were alone, and the model's own log-probabilities."""
+
+import importlib
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny_models import FAMILIES, tiny_model
+
+from credit_gym.agents.llm.chat import PLAIN
+from credit_gym.agents.llm.completion import BatchBackend, Request
+from credit_gym.agents.llm.hf import HuggingFaceBackend
+from credit_gym.agents.llm.prefixes import Prefixes
+from credit_gym.errors import BackendError, MissingExtraError
+
+CHOICES = ("go north", "go south", "go", "look around")
+
+
+def said(text, **options):
+    return Request(messages=({"role": "user", "content": text},), **options)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tiny_model(tmp_path_factory.mktemp("hf") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def backend(folder):
+    return HuggingFaceBackend(str(folder))
+
+
+def recomputed(backend, completion):
+    prompt, ids = completion.prompt_token_ids, completion.token_ids
+    with torch.inference_mode():
+        logits = backend.model(torch.tensor([[*prompt, *ids]])).logits[0, len(prompt) - 1 : -1]
+    return logits.log_softmax(-1).gather(1, torch.tensor(ids)[:, None])[:, 0].tolist()
+
+
+mixed = [
+    *(said("go " * (seed % 7 * 9) + "north", seed=seed, max_tokens=4 + seed % 9) for seed in range(12)),
+    *(said("go", seed=seed, max_tokens=9, temperature=0.5) for seed in range(4)),
+    *(said("go", seed=seed, max_tokens=9, choices=CHOICES) for seed in range(4)),
+    said("look", max_tokens=6, temperature=0.0),
+]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_answers_are_the_same_in_any_batch_and_their_logprobs_the_models_own(family, tmp_path):
+    backend = HuggingFaceBackend(str(tiny_model(tmp_path, family=family)))
+    together = backend.complete(mixed)
+    for request, completion in zip(mixed, together, strict=True):
+        alone = backend.complete([request])[0]
+        assert (alone.token_ids, alone.text) == (completion.token_ids, completion.text)
+        assert completion.logprobs == pytest.approx(recomputed(backend, completion), abs=1e-4)
+        assert completion.usage == {
+            "prompt_tokens": len(completion.prompt_token_ids),
+            "completion_tokens": len(completion.token_ids),
+        }
+
+
+def test_it_is_a_backend_and_says_its_name(backend, folder):
+    assert isinstance(backend, BatchBackend)
+    assert backend.name == f"hf:{folder}"
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.permutations(range(len(mixed))), st.integers(1, 400))
+def test_order_and_batch_size_do_not_matter(backend, order, batch_tokens):
+    backend._batch_tokens = batch_tokens
+    answers = backend.complete([mixed[index] for index in order])
+    backend._batch_tokens = 65_536
+    expected = backend.complete(mixed)
+    assert [answer.token_ids for answer in answers] == [expected[index].token_ids for index in order]
+
+
+def test_seeds_and_repetitions_tell_samples_of_one_prompt_apart(backend):
+    asked = [said("go", seed=seed, repetition=repetition) for seed in range(3) for repetition in range(3)]
+    asked = [replace(request, max_tokens=12) for request in asked]
+    assert len({completion.token_ids for completion in backend.complete(asked)}) == 9
+
+
+def test_equal_prompts_are_read_once(backend, monkeypatch):
+    backend = HuggingFaceBackend(backend.path, kept_tokens=0)
+    shapes = []
+    forward = backend._forward
+    monkeypatch.setattr(backend, "_forward", lambda tokens, state: shapes.append(len(tokens)) or forward(tokens, state))
+    backend.complete([said("go", seed=seed, max_tokens=3) for seed in range(8)])
+    assert shapes == [1, 8, 8]
+
+
+def test_rows_that_end_leave_the_batch(backend, monkeypatch):
+    shapes = []
+    forward = backend._forward
+    monkeypatch.setattr(backend, "_forward", lambda tokens, state: shapes.append(len(tokens)) or forward(tokens, state))
+    backend.complete([said(f"go {rows}", max_tokens=rows, choices=("a b c d e f g h",)) for rows in (1, 2, 4)])
+    assert shapes == [3, 2, 1, 1]
+
+
+def test_constrained_answers_are_choices_and_every_choice_is_reached(backend):
+    answers = backend.complete([said("go", seed=seed, choices=CHOICES) for seed in range(60)])
+    assert {answer.text for answer in answers} == set(CHOICES)
+    assert all(answer.constrained and answer.finish_reason == "stop" for answer in answers)
+    assert all(answer.token_ids == backend.chat.answer(answer.text) for answer in answers)
+
+
+def test_a_choice_that_is_cut_off_is_not_called_constrained(backend):
+    (answer,) = backend.complete([said("go", max_tokens=1, choices=("look around you",))])
+    assert (answer.constrained, answer.finish_reason) == (False, "length")
+
+
+def test_a_stop_text_ends_an_answer_and_is_no_part_of_it(backend):
+    free = backend.complete([said("go", seed=4, max_tokens=40)])[0]
+    stop = free.text[10:12]
+    (stopped,) = backend.complete([said("go", seed=4, max_tokens=40, stop=(stop, "never"))])
+    assert stopped.text == free.text.partition(stop)[0]
+    assert stopped.finish_reason == "stop"
+    assert free.token_ids[: len(stopped.token_ids)] == stopped.token_ids
+
+
+def test_an_end_token_ends_an_answer_and_is_recorded(backend):
+    answers = backend.complete([said("go", seed=seed, max_tokens=200) for seed in range(20)])
+    ended = [answer for answer in answers if answer.finish_reason == "stop"]
+    assert ended
+    assert {answer.token_ids[-1] for answer in ended} == {backend.tokenizer.eos_token_id}
+    assert all(len(answer.token_ids) == 200 for answer in answers if answer.finish_reason == "length")
+
+
+def played(backend, turns=5, rows=3):
+    """The token ids of some chats whose turns go on from each other."""
+    chats = [[{"role": "user", "content": f"task {row}"}] for row in range(rows)]
+    ids = []
+    for turn in range(turns):
+        asked = [Request(messages=tuple(chat), seed=10 * turn + row, max_tokens=6) for row, chat in enumerate(chats)]
+        answers = backend.complete(asked)
+        ids.append([(answer.prompt_token_ids, answer.token_ids) for answer in answers])
+        for chat, answer in zip(chats, answers, strict=True):
+            chat.append({"role": "assistant", "content": answer.text, "token_ids": answer.token_ids})
+            chat.append({"role": "user", "content": f"you see room {turn} " * (1 + turn % 2)})
+    return ids
+
+
+@pytest.mark.parametrize("family", ["qwen2", "gpt2", "mistral"])
+def test_kept_prefixes_change_nothing(family, tmp_path):
+    folder = str(tiny_model(tmp_path, family=family))
+    fresh, kept, scarce = (HuggingFaceBackend(folder, kept_tokens=tokens) for tokens in (0, 65_536, 100))
+    assert played(fresh) == played(kept) == played(scarce)
+
+
+def test_each_turn_reads_only_what_is_new(backend, monkeypatch):
+    backend = HuggingFaceBackend(backend.path)
+    widths = []
+    forward = backend._forward
+
+    def count(tokens, state):
+        widths.append(max(map(len, tokens)))
+        return forward(tokens, state)
+
+    monkeypatch.setattr(backend, "_forward", count)
+    turns = played(backend, rows=1)
+    (prompt, answer), (after, _) = turns[0][0], turns[1][0]
+    assert after[: len(prompt) + len(answer)] == (*prompt, *answer)
+    read = [width for width in widths if width > 1]
+    assert read[0] == len(prompt)
+    assert read[1] == len(after) - (len(prompt) + len(answer) - 1)  # the last sampled token was never fed
+
+
+def test_prefixes_are_found_forgotten_and_replaced(backend):
+    prefixes = Prefixes(tokens=10)
+    with torch.inference_mode():
+        cache = backend.model(torch.tensor([[5, 6, 7, 8, 9, 10]]), use_cache=True).past_key_values
+    for ids in ((5, 6), (5, 6, 7), (5, 6, 7, 8, 9, 10)):
+        prefixes.keep(ids, cache, 0, torch.arange(len(ids)))
+    assert prefixes.longest((5, 6, 7, 8, 1)).length == 4
+    assert prefixes.longest((5, 6)).length == 1  # its last token must be fed
+    assert prefixes.longest((6, 5)) is None
+    prefixes.keep((1, 2, 3, 4, 5), cache, 0, torch.arange(5))
+    assert prefixes.longest((5, 6, 7)) is None  # 11 tokens are too many: the older one went
+    assert prefixes.longest((1, 2, 3)).length == 2
+
+
+def test_a_chat_that_is_too_long_is_refused_with_its_length(backend):
+    with pytest.raises(BackendError, match=r"has [\d,]+ tokens and .* has room for 1,024, answer included"):
+        backend.complete([said("go north " * 600)])
+
+
+def test_an_answer_ends_where_the_context_does(backend):
+    frame = len(backend.chat.prompt(said("").messages).ids)
+    (answer,) = backend.complete([said("x" * (1021 - frame), max_tokens=50, choices=("a longer answer",))])
+    assert len(answer.prompt_token_ids) == 1021
+    assert (len(answer.token_ids), answer.finish_reason) == (3, "length")
+
+
+@pytest.mark.parametrize("missing", ["nowhere", ""])
+def test_a_missing_model_is_one_sentence(tmp_path, missing):
+    with pytest.raises(BackendError, match=r"No language model can be loaded .* give the folder"):
+        HuggingFaceBackend(str(tmp_path / missing))
+
+
+def test_a_base_model_needs_a_template(tmp_path):
+    folder = str(tiny_model(tmp_path, chat_template=None))
+    with pytest.raises(BackendError, match="no chat template"):
+        HuggingFaceBackend(folder)
+    (answer,) = HuggingFaceBackend(folder, chat_template=PLAIN).complete([said("go", max_tokens=5, stop=("\n",))])
+    assert len(answer.token_ids) <= 5
+
+
+@pytest.mark.parametrize(("module", "without"), [("hf", "transformers"), ("vllm", "vllm")])
+def test_a_missing_package_names_the_extra_that_brings_it(monkeypatch, module, without):
+    monkeypatch.setitem(sys.modules, without, None)
+    monkeypatch.delitem(sys.modules, f"credit_gym.agents.llm.{module}", raising=False)
+    with pytest.raises(MissingExtraError, match=rf'{without} is not installed: pip install "credit-gym\[{module}\]"'):
+        importlib.import_module(f"credit_gym.agents.llm.{module}").VLLMBackend("folder")
