@@ -59,7 +59,7 @@ def episode_turns(
             action = yield Context(goal, observation, history, offered, info, len(history), seed)
             if not isinstance(action, str):
                 raise TypeError(f"the agent answered {type(action).__name__}, not text")
-            history = (*history, (observation, str(action)))
+            history = (*history, (observation, action))  # an Action keeps the tokens that were sampled
             observation, reward, terminated, truncated, info = env.step(action)
             recorder.add(action, observation, reward, info)
         success = bool(info.get("success", False))

@@ -3,6 +3,7 @@
 import importlib
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,10 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import FAMILIES, tiny_model
 
+from credit_gym.agents.core import Context
+from credit_gym.agents.llm.agent import BatchAgent
 from credit_gym.agents.llm.chat import PLAIN
 from credit_gym.agents.llm.completion import BatchBackend, Request
 from credit_gym.agents.llm.hf import HuggingFaceBackend
 from credit_gym.agents.llm.prefixes import Prefixes
+from credit_gym.agents.llm.prompting import Prompting
 from credit_gym.errors import BackendError, MissingExtraError
 
 CHOICES = ("go north", "go south", "go", "look around")
@@ -214,3 +218,16 @@ def test_a_missing_package_names_the_extra_that_brings_it(monkeypatch, module, w
     monkeypatch.delitem(sys.modules, f"credit_gym.agents.llm.{module}", raising=False)
     with pytest.raises(MissingExtraError, match=rf'{without} is not installed: pip install "credit-gym\[{module}\]"'):
         importlib.import_module(f"credit_gym.agents.llm.{module}").VLLMBackend("folder")
+
+
+def test_the_next_turn_reads_the_tokens_that_were_sampled(folder: Path) -> None:
+    """A random model samples tokens whose text would be cut otherwise; the second prompt holds them as they were."""
+    agent = BatchAgent(HuggingFaceBackend(folder), Prompting(max_tokens=12), seed=3)
+    first = Context("goal", "one", (), (), {}, 0, 5)
+    (action,) = agent.act([first])
+    second = Context("goal", "two", (("one", action),), (), {}, 1, 5)
+    (reply,) = agent.act([second])
+    known = (*action.prompt_token_ids, *action.token_ids)
+    assert action.token_ids
+    assert reply.prompt_token_ids[: len(known)] == known
+    assert not any("token_ids" in message for message in reply.messages)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from credit_gym.agents.core import Action, Context
 from credit_gym.agents.llm.completion import AsyncBackend, BatchBackend
 from credit_gym.agents.llm.loop import LoopThread
-from credit_gym.agents.llm.prompting import Prompting, read_action, request
+from credit_gym.agents.llm.prompting import Prompting, read_action, request, with_sampled_tokens
 
 
 class BatchAgent:
@@ -38,7 +38,7 @@ class BatchAgent:
         Raises:
             BackendError: the model could not answer.
         """
-        requests = [request(context, self.prompting, self.seed) for context in contexts]
+        requests = [with_sampled_tokens(request(context, self.prompting, self.seed), context) for context in contexts]
         completions = self.backend.complete(requests)
         return [
             read_action(completion, context, self.prompting)

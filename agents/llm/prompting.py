@@ -6,7 +6,7 @@ import difflib
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from string import Template
 from typing import Any, NamedTuple
@@ -120,6 +120,19 @@ def request(context: Context, prompting: Prompting, seed: int) -> Request:
         stop=prompting.stop,
         choices=context.admissible_actions if prompting.decoding == "constrained" else (),
     )
+
+
+def with_sampled_tokens(asked: Request, context: Context) -> Request:
+    """Return the request with ``token_ids`` at those earlier assistant messages whose tokens the history knows.
+
+    A backend in this process then reads them as they were sampled (:class:`~credit_gym.agents.llm.chat.ChatTokens`).
+    """
+    chat = list(asked.messages)
+    turns = [index for index, message in enumerate(chat) if message["role"] == "assistant"]
+    for index, (_, action) in zip(reversed(turns), reversed(context.history), strict=False):
+        if isinstance(action, Action) and action.token_ids:
+            chat[index] = {**chat[index], "token_ids": action.token_ids}
+    return replace(asked, messages=tuple(chat))
 
 
 def read_action(completion: Completion, context: Context, prompting: Prompting) -> Action:
