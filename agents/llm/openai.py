@@ -137,7 +137,7 @@ def _completion(server: Server, body: Any, *, constrained: bool) -> Completion:
             text=server.clean(text),
             prompt_token_ids=_ids(body.get("prompt_token_ids")),
             token_ids=_ids(choice.get("token_ids")),
-            logprobs=logprobs,
+            logprobs=() if constrained else logprobs,  # under choices they are those among the allowed tokens only
             usage={name: token_count(usage[name]) for name in ("prompt_tokens", "completion_tokens") if usage},
             finish_reason=reason,
             constrained=constrained,
