@@ -19,6 +19,7 @@ from credit_gym.baselines.delta_belief.model import POINTS, Games, play, read
 from credit_gym.batch import EpisodeBatch
 from credit_gym.errors import CreditGymError
 from credit_gym.grouping import FloatArray, IntArray
+from credit_gym.pass_metrics import pass_once
 from credit_gym.scorers import score
 
 GROUPS, GROUP_SIZE = 16, 16
@@ -231,14 +232,8 @@ def evaluate(model: Any, table: Table, *, games: int = 0, repeats: int = 16, see
         float(played.guessed.mean()),
         float(played.turns.mean()),
         repeated_share(played.tokens, played.turns),
-        float(pass_at(8, wins, repeats).mean()),
+        float(pass_once(np.full(ENTITIES, repeats), wins, 8).mean()),
     )
-
-
-def pass_at(k: int, wins: IntArray, games: int) -> FloatArray:
-    """Unbiased probability that one of k games is won: ``1 - C(n - c, k) / C(n, k)``."""
-    lost = games - wins[:, None] - np.arange(k)
-    return np.asarray(1.0 - np.prod(np.maximum(lost, 0) / (games - np.arange(k)), axis=1))
 
 
 def repeated_share(tokens: IntArray, turns: IntArray) -> float:
