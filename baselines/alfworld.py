@@ -1,6 +1,8 @@
 """ALFWorld with credit on every step: play, record verifier signals, score the same episodes several ways, report.
 
     python -m credit_gym.baselines.alfworld [--episodes N] [--agent SPEC] [--json FILE]
+    python -m credit_gym.baselines.alfworld --agent anthropic:MODEL --prompting listed --episodes 50 --group-size 5
+        --seed 7 --seed 11 --seed 19                   # as Tables 4 and 5 were collected; vllm:PATH, openai:MODEL@URL
 
 The noisy expert plays groups of rollouts of generated games, or of the published ones where ``ALFWORLD_DATA`` is
 set. Every scorer sees the same episodes. Two numbers are printed side by side, because the first alone says little:
@@ -11,15 +13,22 @@ Tables 4 and 5), and how often its best action is one that the expert would have
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from credit_gym.baselines.collection import collect, comparison_table, write_outputs
 from credit_gym.baselines.experiment import save_json
 from credit_gym.command import run as run_command
-from credit_gym.report import show
+from credit_gym.report import Table, show
+
+PUBLISHED: dict[str, dict[str, float]] = {
+    "Claude Haiku (Table 4)": {"outcome_only": 13.3, "branch_aware": 34.8, "combined": 34.8},
+    "Qwen-7B (Table 5)": {"outcome_only": 3.4, "branch_aware": 31.8, "combined": 31.8},
+}
 
 
 def main(
@@ -29,30 +38,47 @@ def main(
     max_turns: Annotated[int, typer.Option(help="Step limit.")] = 30,
     split: Annotated[str, typer.Option(help="train, valid_seen or valid_unseen.")] = "train",
     engine: Annotated[str, typer.Option(help="native or textworld.")] = "native",
-    seed: Annotated[int, typer.Option(help="Seed of the run.")] = 7,
+    seed: Annotated[list[int] | None, typer.Option(help="Seed of a run; repeatable, 7 by default.")] = None,
+    prompting: Annotated[str | None, typer.Option(help="How a language model is asked: listed, react, ...")] = None,
     runs_dir: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),
     json: Annotated[Path | None, typer.Option(help="Write the results here.")] = None,
 ) -> None:
     """Play, score, compare, and write ``runs/<id>/``."""
     arguments = {"split": split, "max_steps": max_turns, "engine": engine}
-    settings = {"episodes": episodes, "group_size": group_size, "seed": seed}
-    found = collect(
-        "credit/ALFWorld-v0",
-        arguments,
-        agent,
-        episodes=episodes,
-        group_size=group_size,
-        seed=seed,
-        runs_dir=runs_dir,
-    )
-    solved, steps = sum(episode.success for episode in found.completed), sum(map(len, found.completed))
-    title = f"ALFWorld, {agent}: {solved}/{len(found.completed)} episodes solved, {steps} steps"
-    comparison = comparison_table(title, found.comparison)
-    show(comparison)
-    write_outputs(found, title, [comparison])
-    typer.echo(f"{found.folder}/ holds store.sqlite, targets.parquet and report.html.")
-    if json:
-        save_json(json, {"baseline": "alfworld", "agent": agent, **arguments, **settings}, found.comparison)
+    shares: dict[str, list[float]] = {}
+    for number in seed or [7]:
+        found = collect(
+            "credit/ALFWorld-v0",
+            arguments,
+            agent,
+            episodes=episodes,
+            group_size=group_size,
+            seed=number,
+            runs_dir=runs_dir,
+            prompting=prompting,
+        )
+        solved, steps = sum(episode.success for episode in found.completed), sum(map(len, found.completed))
+        title = f"ALFWorld, {agent}, seed {number}: {solved}/{len(found.completed)} episodes solved, {steps} steps"
+        comparison = comparison_table(title, found.comparison)
+        show(comparison)
+        write_outputs(found, title, [comparison])
+        typer.echo(f"{found.folder}/ holds store.sqlite, targets.parquet and report.html.")
+        for scorer, measures in found.comparison.items():
+            shares.setdefault(scorer, []).append(100 * measures["differentiated"])
+        if json:
+            path = json if len(seed or [7]) == 1 else json.with_stem(f"{json.stem}-{number}")
+            settings = {"episodes": episodes, "group_size": group_size, "seed": number}
+            save_json(path, {"baseline": "alfworld", "agent": agent, **arguments, **settings}, found.comparison)
+    show(published_table(agent, shares))
+
+
+def published_table(agent: str, shares: Mapping[str, Sequence[float]]) -> Table:
+    """The published shares of states differentiated (Tables 4 and 5) above ours, mean and range over seeds, percent."""
+    rows: list[tuple[str | float | None, ...]] = [
+        (name, *(published.get(scorer) for scorer in shares)) for name, published in PUBLISHED.items()
+    ]
+    rows.append((agent, *(f"{np.mean(v):.1f} [{min(v):.1f}, {max(v):.1f}]" for v in shares.values())))
+    return Table("States differentiated, %", ("who played", *shares), tuple(rows))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,9 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from credit_gym.agents.runner import run_episodes
+from credit_gym.agents.llm.backends import Settings
+from credit_gym.agents.llm.prompting import load_prompting
+from credit_gym.agents.runner import open_agent, run_episodes, usual_workers
 from credit_gym.agents.spec import parse_agent
 from credit_gym.episode import Episode
 from credit_gym.errors import CreditGymError
@@ -57,21 +59,32 @@ class Collection:
 
 
 def play(
-    env_id: str, arguments: Mapping[str, Any], agent: str, *, episodes: int, group_size: int, seed: int, **options: Any
+    env_id: str,
+    arguments: Mapping[str, Any],
+    agent: str,
+    *,
+    episodes: int,
+    group_size: int,
+    seed: int,
+    prompting: str | None = None,
+    **options: Any,
 ) -> list[Episode]:
     """Play episodes with recorded verifier signals; see :func:`credit_gym.agents.runner.run_episodes`.
 
     Raises:
         CreditGymError: no episode completed.
     """
-    played = run_episodes(
-        lambda: RecordVerifier(gym.make(env_id, **arguments)),
-        parse_agent(agent, seed=seed),
-        episodes=episodes,
-        seed=seed,
-        group_size=group_size,
-        **options,
-    )
+    settings = None if prompting is None else Settings(prompting=load_prompting(prompting))
+    with open_agent(parse_agent(agent, seed=seed, settings=settings)) as player:
+        played = run_episodes(
+            lambda: RecordVerifier(gym.make(env_id, **arguments)),
+            player,
+            episodes=episodes,
+            seed=seed,
+            group_size=group_size,
+            workers=usual_workers(player),
+            **options,
+        )
     if all(episode.error is not None for episode in played):
         raise CreditGymError(f"No episode completed; the first one says: {played[0].error if played else 'nothing'}")
     return played
@@ -86,6 +99,7 @@ def collect(
     group_size: int,
     seed: int,
     runs_dir: Path,
+    prompting: str | None = None,
 ) -> Collection:
     """Play a run into a folder of its own under ``runs_dir``, and score it with :data:`SCORERS`.
 
@@ -97,13 +111,14 @@ def collect(
         group_size: rollouts of each task.
         seed: seed of the run.
         runs_dir: folder of all runs.
+        prompting: how a language model is asked, as in :func:`credit_gym.agents.llm.prompting.load_prompting`.
     """
-    parse_agent(agent, seed=seed)
     config = {"arguments": dict(arguments), "episodes": episodes, "group_size": group_size}
     store, run_id = new_run(runs_dir, env_id=env_id, agent_id=agent, config=config, seed=seed)
     with store:
         settings: dict[str, Any] = {"episodes": episodes, "group_size": group_size, "seed": seed}
-        played = play(env_id, arguments, agent, sink=partial(store.add_episode, run_id), **settings)
+        sink = partial(store.add_episode, run_id)
+        played = play(env_id, arguments, agent, sink=sink, prompting=prompting, **settings)
         completed = [episode for episode in played if episode.error is None]
         credits = {scorer: run_credits(store, run_id, played, scorer, {}) for scorer in SCORERS}
         comparison = {

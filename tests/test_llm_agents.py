@@ -30,6 +30,7 @@ from credit_gym.agents.llm.backends import BACKENDS, Settings, settings_from, se
 from credit_gym.agents.llm.completion import Completion
 from credit_gym.agents.llm.prices import Price
 from credit_gym.agents.llm.prompting import PROMPTINGS, Prompting
+from credit_gym.baselines.collection import collect
 from credit_gym.errors import BackendError, BudgetError, CreditGymError, UnknownNameError
 from credit_gym.store import Store
 
@@ -333,3 +334,26 @@ def test_of_a_thousand_episodes_at_twenty_percent_faults_none_is_lost_doubled_or
         assert sorted(store.episode_ids(run)) == sorted(episode.episode_id for episode in episodes)
         assert sum(episode.error is not None for episode in store.load_episodes(run)) == len(failed)
     assert not any(b"PLANTED" in file.read_bytes() for file in path.rglob("*") if file.is_file())
+
+
+@pytest.mark.parametrize("kind", ["anthropic", "openai"])
+def test_alfworld_is_collected_with_a_model_behind_a_server(kind, tmp_path):
+    spec, answer = {
+        "openai": ("openai:m@{}/v1", openai_server),
+        "anthropic": ("anthropic:m@{}", anthropic_server),
+    }[kind]
+    with serving(answer) as server:
+        arguments = {"max_steps": 4}
+        found = collect(
+            "credit/ALFWorld-v0",
+            arguments,
+            spec.format(server.root),
+            episodes=4,
+            group_size=2,
+            seed=7,
+            runs_dir=tmp_path,
+            prompting="listed",
+        )
+    assert len(found.completed) == 4
+    assert all(episode.messages and episode.usage["completion_tokens"] > 0 for episode in found.completed)
+    assert found.comparison["branch_aware"]["states"] > 0
