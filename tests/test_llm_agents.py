@@ -31,6 +31,7 @@ from credit_gym.agents.llm.completion import Completion
 from credit_gym.agents.llm.prices import Price
 from credit_gym.agents.llm.prompting import PROMPTINGS, Prompting
 from credit_gym.baselines.collection import collect
+from credit_gym.baselines.delta_belief.__main__ import main
 from credit_gym.errors import BackendError, BudgetError, CreditGymError, UnknownNameError
 from credit_gym.store import Store
 
@@ -357,3 +358,24 @@ def test_alfworld_is_collected_with_a_model_behind_a_server(kind, tmp_path):
     assert len(found.completed) == 4
     assert all(episode.messages and episode.usage["completion_tokens"] > 0 for episode in found.completed)
     assert found.comparison["branch_aware"]["states"] > 0
+
+
+def test_the_published_evaluation_plays_a_model_before_a_judge(tmp_path, monkeypatch):
+    """The same script, end to end: the player and the judge are both models behind a server."""
+
+    def answer(seen):
+        if seen.body is None:  # the list of models
+            return openai_server(seen)
+        judged = "<answer>" in str(seen.body)
+        return Reply(chat_completion("<answer>No</answer>" if judged else f"Is it thing {len(seen.body['messages'])}?"))
+
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    page = tmp_path / "table.md"
+    with serving(answer) as server:
+        spec = f"openai:m@{server.root}/v1"
+        main(model=spec, judge=spec, secrets=3, repeats=2, turns=4, markdown=page)
+    text = page.read_text()
+    assert "Mean@2 | 0.000" in text
+    assert "questions of a game | 4.00" in text
+    assert "0 of 3" in text
+    assert KEY not in text

@@ -2,6 +2,8 @@
 
     python -m credit_gym.baselines.delta_belief [--seeds N] [--games N] [--workers N] [--markdown FILE] [--plots DIR]
 
+    python -m credit_gym.baselines.delta_belief --model openai:MODEL@URL --judge openai:JUDGE@URL [--env ID]
+
 The published claim is that turn-wise GRPO with belief credit beats trajectory-level GRPO; there the two also differ in
 the advantage's granularity and in the aggregation of the loss. Here everything else is equal, and granularity and
 belief are crossed. With ``--best-of N`` the taught model also plays the best of N moves by belief gain.
@@ -21,6 +23,7 @@ from rich.progress import Progress
 from credit_gym.baselines.delta_belief.best_of import success
 from credit_gym.baselines.delta_belief.game import TURNS, make_table
 from credit_gym.baselines.delta_belief.model import load_or_teach
+from credit_gym.baselines.delta_belief.models import games_table, play_games
 from credit_gym.baselines.delta_belief.study import (
     CHECKPOINTS,
     TEACHING_STEPS,
@@ -116,9 +119,30 @@ def main(
     workers: Annotated[int, typer.Option(min=1, help="Processes, one thread each.")] = 2,
     folder: Annotated[Path, typer.Option(help="Where runs are kept; a stopped study goes on.")] = Path("runs/belief"),
     markdown: Annotated[Path | None, typer.Option(help="Also write the tables to this file.")] = None,
+    model: Annotated[str | None, typer.Option(help="Evaluate this agent instead: openai:M@URL, hf:PATH.")] = None,
+    judge: Annotated[str | None, typer.Option(help="The model that answers it; the rules by default.")] = None,
+    env: Annotated[str, typer.Option(help="Which game.")] = "credit/TwentyQuestions-v0",
+    secrets: Annotated[int, typer.Option(min=1, help="How many secrets of the test split.")] = 60,
+    repeats: Annotated[int, typer.Option(min=1, help="Games of each secret.")] = 8,
+    turns: Annotated[int, typer.Option(min=1, help="Most questions of a game; 50 for scaling with interaction.")] = 20,
+    prompting: Annotated[str, typer.Option(help="How the model is asked.")] = "plain",
     plots: Annotated[Path | None, typer.Option(help="Also draw the curves into this folder.")] = None,
 ) -> None:
-    """Train with every credit and compare."""
+    """Train with every credit and compare; or, with --model, evaluate a language model as published."""
+    if model is not None:
+        settings: dict[str, Any] = {
+            "judge": judge,
+            "secrets": secrets,
+            "repeats": repeats,
+            "turns": turns,
+            "prompting": prompting,
+        }
+        episodes = play_games(env, model, seed=0, **settings)
+        table = games_table(f"{env}, {model}, answered by {judge or 'the rules'}", episodes, repeats, turns)
+        show(table)
+        if markdown is not None:
+            markdown.write_text(to_markdown(table) + "\n", encoding="utf-8")
+        return
     chosen = [name for name in RECIPES if not recipe or name in recipe or name == BASELINE]
     lengths = {name: games if name in CROSSED else min(games, other_games) for name in chosen}
     lengths |= {name: max(games, long_games) for name in LONG if name in chosen}
@@ -127,12 +151,12 @@ def main(
     with Progress(console=console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         bar = progress.add_task("runs", total=total)
         curves = run_study(plan, folder, workers=workers, on_run=lambda *_: progress.advance(bar))
-    table = make_table()
-    taught = load_or_teach(folder / "taught", table, steps=teaching, seed=0)
+    world = make_table()
+    taught = load_or_teach(folder / "taught", world, steps=teaching, seed=0)
     shown = max(p.games for p in curves[BASELINE][0] if p.games <= games)
     tables = [
         success_table(curves),
-        behaviour_table(curves, evaluate(taught, table), shown),
+        behaviour_table(curves, evaluate(taught, world), shown),
         correlation_table({"taught": taught} | {name: trained(folder, name, 0) for name in LONG if name in chosen}),
         best_of_table(taught, best_of),
     ]
