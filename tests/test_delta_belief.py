@@ -185,3 +185,13 @@ def test_the_study_runs_and_goes_on_from_where_it_was(tmp_path: Path, monkeypatc
     longer = study.run_study(plan._replace(games={"trajectory": 1_024}), tmp_path, workers=1)
     assert longer["trajectory"][0][:1] == first["trajectory"][0]
     assert [point.games for point in longer["trajectory"][0]] == [512, 1_024]
+
+
+def test_belief_grows_from_the_prior_by_turns_that_were_reached(player: object) -> None:
+    found = study.belief_growth(player, TABLE, player, repeats=4)
+    for turns, mean, spread in found.values():
+        assert turns.tolist() == list(range(len(turns)))
+        assert mean.shape == spread.shape == turns.shape
+        assert np.isfinite(mean).all()
+    first = [mean[0] for turns, mean, _ in found.values() if turns.size]
+    assert all(value < -1.0 for value in first)

@@ -28,6 +28,7 @@ from credit_gym.baselines.delta_belief.study import (
     CHECKPOINTS,
     TEACHING_STEPS,
     Plan,
+    belief_growth,
     gain_correlation,
     paired,
     run_study,
@@ -173,6 +174,12 @@ def main(
             )
             for name, runs in curves.items()
         }
+        growth = {
+            f"{name}, {outcome}": Curve(*curve)
+            for name, player in (("taught", taught), ("trained", trained(folder, BASELINE, 0)))
+            for outcome, curve in belief_growth(player, world, player).items()
+        }
+        save(plot_curves(growth, x="turns played", y="log-belief in the truth, nats"), plots / "belief_growth.png")
         save(plot_curves(lines, x="training games", y=f"success in {TURNS} turns"), plots / "belief_curves.png")
 
 

@@ -93,6 +93,36 @@ def gain_correlation(model: Any, table: Table, *, seed: int = 2, repeats: int = 
     }
 
 
+def belief_growth(
+    model: Any, table: Table, reader: Any, *, seed: int = 2, repeats: int = 32
+) -> dict[str, tuple[IntArray, FloatArray, FloatArray]]:
+    """How the belief in the truth grows before the guess, in games that are won and in games that are lost.
+
+    Args:
+        model: who plays.
+        table: the game.
+        reader: whose belief is read: the player itself, or the taught model.
+        seed: of the games.
+        repeats: games of every secret.
+
+    Returns:
+        ``won`` and ``lost`` -> turn, mean log-belief (nats) over the games that reach it, and its standard deviation.
+    """
+    import torch
+
+    played = play(model, table, np.tile(np.arange(ENTITIES), repeats), seed)
+    with torch.no_grad():
+        beliefs = read(reader, played.tokens).log_belief.double().numpy()
+    own = beliefs[np.arange(len(played.secret)), :, played.secret]
+    found = {}
+    for name, chosen in (("won", played.won), ("lost", ~played.won)):
+        reached = [own[chosen & (played.turns > turn), turn] for turn in range(own.shape[1] - 1)]
+        turns = np.array([turn for turn, values in enumerate(reached) if values.size], dtype=np.int64)
+        mean, spread = (np.array([f(reached[turn]) for turn in turns], dtype=np.float64) for f in (np.mean, np.std))
+        found[name] = (turns, mean, spread)
+    return found
+
+
 def paired(a: Sequence[float], b: Sequence[float]) -> tuple[float, float, float]:
     """Mean difference over seeds with its 95 % t interval."""
     difference = np.asarray(a) - np.asarray(b)
