@@ -74,6 +74,13 @@ def _turn_wise(**options: Any) -> Callable[[EpisodeBatch], FloatArray]:
     return lambda batch: score(batch, "turn_grpo_belief", weight=WEIGHT, **options)
 
 
+def _normalised(**options: Any) -> Callable[[EpisodeBatch], FloatArray]:
+    """The turn-wise recipe with another of the published normalisations of the gain."""
+    return lambda batch: score(
+        replace(batch, reward=batch.reward + WEIGHT * score(batch, "delta_belief", **options)), "turn_grpo"
+    )
+
+
 RECIPES = {
     "trajectory": Recipe(lambda batch: score(batch, "starpo")),
     "trajectory + belief": Recipe(_trajectory_with_belief),
@@ -82,6 +89,9 @@ RECIPES = {
     "turn-wise + frozen belief": Recipe(_turn_wise(), frozen=True),
     "turn-wise + high_water_mark": Recipe(_turn_wise(belief="high_water_mark")),
     "turn-wise + contrastive": Recipe(_turn_wise(belief="contrastive")),
+    "turn-wise + raw gain": Recipe(_normalised(squash="none")),
+    "turn-wise + tanh": Recipe(_normalised(squash="tanh")),
+    "turn-wise + group min-max": Recipe(_normalised(squash="group_min_max")),
     "published baseline (zero fill)": Recipe(_turn_wise(baseline_mask="zero_fill")),
     "return-to-go": Recipe(_turn_wise(return_to_go=1.0, baseline_mask="active_only", mode="upstream")),
 }
