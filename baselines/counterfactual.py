@@ -11,7 +11,7 @@ episode are branched. Both have exact Q and V, so every credit is compared with 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,13 +23,14 @@ import typer
 from credit_gym import counterfactual as cf
 from credit_gym import oracle
 from credit_gym.agents.core import Agent
-from credit_gym.agents.replay.allocation import Adaptive, Allocation, FanOut, PerDecision
+from credit_gym.agents.replay.allocation import Allocation, FanOut, PerDecision
 from credit_gym.agents.replay.behaviour import BehaviourAgent
 from credit_gym.agents.replay.ledger import Ledger
 from credit_gym.agents.replay.points import Tree
-from credit_gym.agents.replay.tree import grow_trees
 from credit_gym.agents.runner import MakeEnv
 from credit_gym.agents.spec import parse_agent
+from credit_gym.baselines.counterfactual_methods import Method, decision_methods, flat_methods, team_methods
+from credit_gym.baselines.engines import EngineGpus, EngineName, EngineWorkers, Grow, grow_here, open_engine
 from credit_gym.baselines.experiment import save_json
 from credit_gym.command import run as run_command
 from credit_gym.counterfactual import Bucket, Estimate
@@ -101,63 +102,6 @@ that resample questions.
 """
 
 
-@dataclass(frozen=True)
-class Method:
-    """One line of a comparison: episodes from an allocation, credited by a scorer.
-
-    Attributes:
-        label: its name in the table.
-        allocation: where its episodes branch.
-        scorer: a registered scorer.
-        options: its options.
-    """
-
-    label: str
-    allocation: Allocation
-    scorer: str
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-
-def team_methods(fanout: FanOut, flat: int) -> list[Method]:
-    """Return the methods on a product tree, and on ``flat`` independent episodes with a group baseline."""
-    alone = FanOut((flat,))
-    on_tree = [
-        Method("c3", fanout, "c3"),
-        Method("c3, mean baseline", fanout, "c3", {"baseline": "mean"}),
-        Method("c3, upstream", fanout, "c3", {"mode": "upstream"}),
-        Method("c3, critic-assisted", fanout, "c3", {"variant": "value_assisted"}),
-        Method("counterfactual", fanout, "counterfactual", {"scale": "none"}),
-        Method("counterfactual, shrunk scale", fanout, "counterfactual"),
-        Method("vine", fanout, "vine"),
-        Method("magrpo, role", fanout, "magrpo", {"level": "role"}),
-    ]
-    return on_tree + _flat_methods(alone)
-
-
-def _flat_methods(alone: FanOut) -> list[Method]:
-    return [
-        Method("c3, no replay", alone, "c3", {"replay": False}),
-        Method("magrpo, joint", alone, "magrpo"),
-        Method("magrpo, joint, upstream", alone, "magrpo", {"mode": "upstream"}),
-        Method("mappo, exact critic", alone, "mappo"),
-        Method("role_shapley", alone, "role_shapley"),
-    ]
-
-
-def decision_methods(draws: int, replays: int, flat: int, budget: int) -> list[Method]:
-    """Return the methods on branched decisions, evenly and by need, and on independent episodes."""
-    even, adaptive = PerDecision(draws, replays), Adaptive(draws, 1, budget=budget)
-    pooled = {"scale": "none", "draws": draws}
-    return [
-        Method("counterfactual", even, "counterfactual", pooled),
-        Method("counterfactual, adaptive", adaptive, "counterfactual", pooled),
-        Method("vine", even, "vine"),
-        Method("rloo", FanOut((flat,)), "rloo"),
-        Method("mc", FanOut((flat,)), "mc", {"discount": 1.0}),
-        Method("crbc", FanOut((flat,)), "crbc"),
-    ]
-
-
 def with_exact(episodes: Sequence[Episode], model: TabularModel, policy: FloatArray) -> list[Episode]:
     """Return episodes with the exact advantages and values of the policy that played them.
 
@@ -186,6 +130,7 @@ def compare(
     *,
     questions: int,
     seed: int = 0,
+    grow: Grow = grow_here,
 ) -> Table:
     """Return how the credits of each method agree with exact advantages, play by play, and what they cost a question.
 
@@ -199,6 +144,7 @@ def compare(
         methods: what to compare; methods with one allocation share its episodes.
         questions: trees of each method.
         seed: fixes everything.
+        grow: grows the trees.
     """
     model: TabularModel = make_env().model
     agent = BehaviourAgent(model)
@@ -207,7 +153,7 @@ def compare(
     for method in methods:
         if method.allocation not in grown:
             ledger = Ledger()
-            trees = grow_trees(make_env, agent, method.allocation, questions=questions, seed=seed, ledger=ledger)
+            trees = grow(make_env, lambda: agent, method.allocation, questions=questions, seed=seed, ledger=ledger)
             exact = with_exact([e for tree in trees for e in tree.episodes()], model, agent.policy)
             grown[method.allocation] = EpisodeBatch.from_episodes(exact), ledger
         batch, ledger = grown[method.allocation]
@@ -282,7 +228,7 @@ def analyse(trees: Sequence[Tree], ledger: Ledger, replays: int, truth: Mapping[
     return Table("Replay analysis", ("statistic", "value"), tuple(rows))
 
 
-def team_tables(questions: int, fanout: FanOut, seed: int) -> list[Table]:
+def team_tables(questions: int, fanout: FanOut, seed: int, grow: Grow = grow_here) -> list[Table]:
     """Return TeamGame at matched evaluator calls, at matched messages, and its replay analysis with exact influence."""
 
     def make_env() -> TeamGame:
@@ -296,24 +242,25 @@ def team_tables(questions: int, fanout: FanOut, seed: int) -> list[Table]:
         team_methods(fanout, calls),
         questions=questions,
         seed=seed,
+        grow=grow,
     )
     by_messages = compare(
         f"TeamGame, {questions} questions: {messages} flat episodes, matched messages",
         make_env,
-        _flat_methods(FanOut((messages,))),
+        flat_methods(FanOut((messages,))),
         questions=questions,
         seed=seed,
+        grow=grow,
     )
     model, ledger = make_env().model, Ledger()
-    trees = grow_trees(
-        make_env, BehaviourAgent(model), PerDecision(6, 16, (0,)), questions=questions, seed=seed, ledger=ledger
-    )
+    first = PerDecision(6, 16, (0,))
+    trees = grow(make_env, lambda: BehaviourAgent(model), first, questions=questions, seed=seed, ledger=ledger)
     truth = dict(zip(map(state_key, model.state_names), influence(model).tolist(), strict=True))
     title = f"TeamGame, {questions} questions: the first message, 6 draws x 16 replays, of which 4 make the credit"
     return [by_calls, by_messages, replace(analyse(trees, ledger, 4, truth), title=title)]
 
 
-def decision_tables(questions: int, seed: int) -> list[Table]:
+def decision_tables(questions: int, seed: int, grow: Grow = grow_here) -> list[Table]:
     """Return Stochastic-v0 at matched evaluator calls and at matched messages."""
 
     def make_env() -> Any:
@@ -322,7 +269,7 @@ def decision_tables(questions: int, seed: int) -> list[Table]:
     agent, spent = BehaviourAgent(make_env().model), {}
     for name, allocation in (("tree", PerDecision(3, 2)), ("flat", FanOut((8,)))):
         spent[name] = Ledger()
-        grow_trees(make_env, agent, allocation, questions=questions, seed=seed, ledger=spent[name])
+        grow(make_env, lambda: agent, allocation, questions=questions, seed=seed, ledger=spent[name])
     calls = round(spent["tree"].spent["evaluator_calls"] / questions)
     per_episode = spent["flat"].spent["messages"] / spent["flat"].spent["evaluator_calls"]
     messages = max(2, round(spent["tree"].spent["messages"] / questions / per_episode))
@@ -334,25 +281,26 @@ def decision_tables(questions: int, seed: int) -> list[Table]:
             decision_methods(3, 2, flat, budget=calls),
             questions=questions,
             seed=seed,
+            grow=grow,
         )
         for unit, flat in (("evaluator calls", calls), ("messages", messages))
     ]
 
 
 def any_table(
-    make_env: MakeEnv, agent: Agent, *, questions: int, draws: int, replays: int, seed: int, workers: int = 1
+    make_env: MakeEnv,
+    make_agent: Callable[[], Agent],
+    *,
+    questions: int,
+    draws: int,
+    replays: int,
+    seed: int,
+    grow: Grow = grow_here,
 ) -> Table:
     """Return the replay analysis of any environment and agent; twice as many replays are made as the credit uses."""
     ledger = Ledger()
-    trees = grow_trees(
-        make_env,
-        agent,
-        PerDecision(draws, 2 * replays),
-        questions=questions,
-        seed=seed,
-        workers=workers,
-        ledger=ledger,
-    )
+    branching = PerDecision(draws, 2 * replays)
+    trees = grow(make_env, make_agent, branching, questions=questions, seed=seed, ledger=ledger)
     return analyse(trees, ledger, replays)
 
 
@@ -377,22 +325,24 @@ def main(
     draws: Annotated[int, typer.Option(help="With --env: actions drawn at each decision.")] = 4,
     replays: Annotated[int, typer.Option(help="With --env: replays that a credit is made from.")] = 2,
     seed: Annotated[int, typer.Option(help="Fixes everything.")] = 0,
+    engine: EngineName = "local",
+    workers: EngineWorkers = None,
+    gpus: EngineGpus = 0.0,
     markdown: Annotated[Path | None, typer.Option(help="Write the tables here.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write the tables here as JSON.")] = None,
 ) -> None:
     """Counterfactual credit: fidelity, bias, noise and cost."""
-    if env:
-        found = any_table(
-            lambda: gym.make(env),
-            parse_agent(agent, seed=seed),
-            questions=questions,
-            draws=draws,
-            replays=replays,
-            seed=seed,
-        )
-        tables = [replace(found, title=f"{env}, {agent}: {questions} questions, {draws} draws x {2 * replays} replays")]
-    else:
-        tables = [*team_tables(questions, FanOut.parse(fanout), seed), *decision_tables(max(questions // 5, 2), seed)]
+    with open_engine(engine, workers=workers, gpus=gpus) as place:
+        if env:
+            make_agent, options = partial(parse_agent, agent, seed=seed), {"draws": draws, "replays": replays}
+            found = any_table(
+                partial(gym.make, env), make_agent, questions=questions, seed=seed, grow=place.grow, **options
+            )
+            title = f"{env}, {agent}: {questions} questions, {draws} draws x {2 * replays} replays"
+            tables = [replace(found, title=title)]
+        else:
+            tables = team_tables(questions, FanOut.parse(fanout), seed, place.grow)
+            tables += decision_tables(max(questions // 5, 2), seed, place.grow)
     for table in tables:
         show(table)
     if markdown:

@@ -21,8 +21,8 @@ from credit_gym.agents.replay.ledger import Ledger
 from credit_gym.agents.replay.tree import grow_trees
 from credit_gym.agents.scripted import NoisyExpert
 from credit_gym.baselines import counterfactual, replay_speed
-from credit_gym.baselines.counterfactual import Method as Line
 from credit_gym.baselines.counterfactual import analyse, any_table, compare, decision_tables, team_tables, with_exact
+from credit_gym.baselines.counterfactual_methods import Method as Line
 from credit_gym.envs.tabular.env import stochastic
 from credit_gym.envs.team.game import TeamGame
 from credit_gym.errors import CreditGymError
@@ -83,7 +83,7 @@ def test_budgets_are_matched_as_the_titles_say() -> None:
 
 
 def test_any_forkable_environment_and_agent_can_be_analysed() -> None:
-    table = any_table(stochastic, NoisyExpert(0.5), questions=3, draws=3, replays=2, seed=0)
+    table = any_table(stochastic, lambda: NoisyExpert(0.5), questions=3, draws=3, replays=2, seed=0)
     assert "fidelity to independent replay, loo" in cells(table, "value")
     failed = grow_trees(stochastic, BehaviourAgent(TeamGame().model), PerDecision(2), questions=1)
     with pytest.raises(CreditGymError, match="No decision was branched"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,15 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import credit_gym.cli.imports
+import credit_gym.cli.run
 import credit_gym.cli.train  # noqa: F401 - registers its command
 from credit_gym.cli import app
+from credit_gym.episode import Episode
 from credit_gym.errors import StoreError, UnknownNameError
 from credit_gym.exports.turns import write_lines
 from credit_gym.exports.verifiers import verifiers_rows
-from credit_gym.imports import read_episodes
+from credit_gym.imports import READERS, read_episodes
+from credit_gym.store.folders import find
 from credit_gym.targets import build_targets
 from tests.test_exports import played
 
@@ -43,8 +47,15 @@ def written(path: Path, rows: Any) -> Path:
     return path
 
 
+def whole(source: str, path: Path) -> list[Episode]:
+    """The episodes of a file without damage."""
+    found = read_episodes(source, path)
+    assert found.damaged == []
+    return found.episodes
+
+
 def test_a_chat_becomes_steps_whose_observations_are_what_others_said_in_between(tmp_path: Path) -> None:
-    first, second = read_episodes("chat", written(tmp_path / "c.jsonl", CHATS))
+    first, second = whole("chat", written(tmp_path / "c.jsonl", CHATS))
     assert first.goal == "Win."
     assert first.observations == ("room 0", "a noise\nroom 1", "")
     assert first.actions == ("go", "stay")
@@ -58,7 +69,7 @@ def test_a_chat_becomes_steps_whose_observations_are_what_others_said_in_between
 
 def test_exported_traces_come_back_with_their_chats_and_tokens(tmp_path: Path) -> None:
     episode = played()
-    (back,) = read_episodes("verifiers", written(tmp_path / "t.jsonl", verifiers_rows([episode], [(0.5, None)])))
+    (back,) = whole("verifiers", written(tmp_path / "t.jsonl", verifiers_rows([episode], [(0.5, None)])))
     for name in ("messages", "prompt_token_ids", "token_ids", "policy_logprobs", "rewards", "success", "group_id"):
         assert getattr(back, name) == getattr(episode, name), name
     assert back.actions == ("Action: go 0", "go 1")  # the first one as the chat shows it
@@ -72,12 +83,12 @@ def test_any_chain_of_tokens_survives_export_and_import(
     tmp_path_factory: pytest.TempPathFactory, turns: list[tuple[list[int], int]]
 ) -> None:
     """Each turn reads some tokens, then samples one or more; now and then the history is tokenised anew."""
-    prompts, answers, whole = [], [], ()
+    prompts, answers, said = [], [], ()
     for read, rewritten in turns:
-        whole = tuple(read) if rewritten == 3 else (*whole, *read)
-        prompts.append(whole)
+        said = tuple(read) if rewritten == 3 else (*said, *read)
+        prompts.append(said)
         answers.append((rewritten, 7))
-        whole = (*whole, rewritten, 7)
+        said = (*said, rewritten, 7)
     chats = [
         tuple({"role": ("user", "assistant")[i % 2], "content": f"m{i}"} for i in range(2 * t + 1))
         for t in range(len(turns))
@@ -91,7 +102,7 @@ def test_any_chain_of_tokens_survives_export_and_import(
         policy_logprobs=((-0.5, -0.25),) * len(turns),
     )
     path = tmp_path_factory.mktemp("t") / "t.jsonl"
-    (back,) = read_episodes("verifiers", written(path, verifiers_rows([episode], [(1.0,) * len(turns)])))
+    (back,) = whole("verifiers", written(path, verifiers_rows([episode], [(1.0,) * len(turns)])))
     for name in ("messages", "prompt_token_ids", "token_ids", "policy_logprobs", "actions"):
         assert getattr(back, name) == getattr(episode, name), name
 
@@ -114,21 +125,40 @@ def test_any_chain_of_tokens_survives_export_and_import(
         ),
     ],
 )
-def test_a_broken_line_is_refused_by_its_number(tmp_path: Path, source: str, line: str, said: str) -> None:
-    (tmp_path / "x.jsonl").write_text("\n" + line + "\n")
-    with pytest.raises(StoreError, match=said) as raised:
-        read_episodes(source, tmp_path / "x.jsonl")
-    assert "Line 2" in str(raised.value)
+def test_a_broken_line_is_named_and_costs_no_other(tmp_path: Path, source: str, line: str, said: str) -> None:
+    good = {"chat": CHATS[0], "verifiers": next(iter(verifiers_rows([played()], [(0.5, None)])))}[source]
+    (tmp_path / "x.jsonl").write_text("\n" + line + "\n" + json.dumps(good) + "\n")
+    episodes, damaged = read_episodes(source, tmp_path / "x.jsonl")
+    assert len(episodes) == 1
+    assert [re.search(said, each) and each.startswith("Line 2 of") for each in damaged] == [True]
+
+
+def test_a_reward_that_is_no_number_is_left_out_of_the_run(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text(json.dumps({**CHATS[0], "reward": float("nan")}) + "\n" + json.dumps(CHATS[1]))
+    episodes, damaged = read_episodes("chat", tmp_path / "x.jsonl")
+    assert [episode.episode_id for episode in episodes] == ["2"]
+    assert [sentence.endswith("has a reward that is no finite number.") for sentence in damaged] == [True]
+
+
+def test_what_is_damaged_is_said_and_the_rest_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_bytes(b"\xff\n" + json.dumps({**CHATS[0], "task_id": "\ud800"}).encode() + b"\n{")
+    result = CliRunner().invoke(app, ("import", str(tmp_path / "x.jsonl"), "--out", str(tmp_path / "runs")))
+    assert result.exit_code == 1
+    assert result.stderr.startswith("2 of 3 were left out; the first: Line 1 of")
+    store, name = find(result.stdout.strip(), tmp_path / "runs")
+    assert [episode.rewards for episode in store.load_episodes(name)] == [(0.0, 1.0)]
 
 
 def test_other_wrong_requests_are_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="did you mean verifiers"):
         read_episodes("verifier", tmp_path / "x")
-    with pytest.raises(StoreError, match="cannot be read as text"):
-        read_episodes("chat", tmp_path / "none")
+    for source in READERS:
+        with pytest.raises(StoreError, match="cannot be read"):
+            read_episodes(source, tmp_path / "none")
     twice = [{**row, "episode_id": "e"} for row in CHATS]
-    with pytest.raises(StoreError, match=r"Line 2 .* repeats the episode id 'e'"):
-        read_episodes("chat", written(tmp_path / "twice.jsonl", twice))
+    episodes, damaged = read_episodes("chat", written(tmp_path / "twice.jsonl", twice))
+    assert [episode.success for episode in episodes] == [True]
+    assert [sentence.endswith("repeats the episode id 'e': make ids unique.") for sentence in damaged] == [True]
 
 
 def test_an_imported_run_is_scored_and_exported_from_the_command_line(tmp_path: Path) -> None:
@@ -140,6 +170,8 @@ def test_an_imported_run_is_scored_and_exported_from_the_command_line(tmp_path: 
     file = written(tmp_path / "c.jsonl", CHATS)
     run = call("import", str(file), "--from", "chat", "--out", str(tmp_path / "runs"))
     folder = ("--runs-dir", str(tmp_path / "runs"))
+    resumed = CliRunner().invoke(app, ("run", "--resume", run, *folder))
+    assert "was imported" in resumed.output
     path = call("targets", run, "--scorer", "grpo", "--to", "trl-kto", *folder)
     rows = [json.loads(line) for line in Path(path).read_text().splitlines()]
     assert [row["label"] for row in rows] == [True, True, False, False]

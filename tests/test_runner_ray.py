@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 from corridor import Corridor
+from ray_here import small_ray
 
 from credit_gym import rng
 from credit_gym.agents import Context, NoisyExpert, run_episodes
 from credit_gym.agents.ray_runner import run_on_ray
+from credit_gym.agents.ray_tasks import Workers
 from credit_gym.agents.runner import stop_reason
 from credit_gym.errors import BudgetError, CreditGymError
 from credit_gym.wrappers import RecordVerifier
@@ -26,18 +28,8 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module", autouse=True)
 def _ray() -> Iterator[None]:
-    ray = pytest.importorskip("ray")
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    tests = str(Path(__file__).parent)
-    ray.init(
-        num_cpus=2,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="error",
-        runtime_env={"env_vars": {"PYTHONPATH": tests, "OMP_NUM_THREADS": "1"}},
-    )
-    yield
-    ray.shutdown()
+    with small_ray():
+        yield
 
 
 class Process(Corridor):
@@ -84,7 +76,7 @@ class Server:
 
 
 def on_ray(make_env: Callable[[], Any], make_agent: Callable[[], Any] = expert, **options: Any) -> Any:
-    given = {"agent_id": "expert", "episodes": 60, "seed": 7, "workers": 2, "chunk": 5, **options}
+    given = {"agent_id": "expert", "episodes": 60, "seed": 7, "workers": Workers(count=2), "chunk": 5, **options}
     return run_on_ray(make_env, make_agent, **given)
 
 

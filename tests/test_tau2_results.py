@@ -15,6 +15,7 @@ from credit_gym.agents.scripted import NoisyExpert
 from credit_gym.batch import EpisodeBatch
 from credit_gym.envs.tau2.actions import Message, ToolCall
 from credit_gym.envs.tau2.env import Tau2Env
+from credit_gym.envs.tau2.episodes import to_episode
 from credit_gym.envs.tau2.results import (
     Simulation,
     from_episode,
@@ -22,7 +23,6 @@ from credit_gym.envs.tau2.results import (
     read_results,
     regrade,
     replay,
-    to_episode,
     write_results,
 )
 from credit_gym.episode import Episode

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +11,12 @@ import torch
 
 from credit_gym.agents.engine.forest import TokenSequence
 from credit_gym.agents.engine.model import LanguageModel
-from credit_gym.agents.engine.passes import Limits, chunks, passes
+from credit_gym.agents.engine.passes import WHOLE, Limits, Share, chunks, passes
 from credit_gym.agents.engine.score_cache import ScoreCache, Table
 from credit_gym.errors import CreditGymError
+
+Diverge: TypeAlias = Callable[[LanguageModel, LanguageModel, Sequence[TokenSequence], Limits], list[Table]]
+"""Computes the divergence of a policy from a reference at the scored tokens of each of some sequences."""
 
 
 def token_divergence(
@@ -22,6 +26,7 @@ def token_divergence(
     *,
     limits: Limits | None = None,
     cache: ScoreCache | None = None,
+    compute: Diverge | None = None,
 ) -> npt.NDArray[np.float32]:
     """Return the divergence of policy from reference where scored tokens are predicted.
 
@@ -35,6 +40,7 @@ def token_divergence(
         sequences: as for :func:`~credit_gym.agents.engine.logprobs.score_tokens`.
         limits: memory and length.
         cache: where results are kept and looked up by content.
+        compute: computes what is not in the cache; by default this process does.
 
     Returns:
         (L,) float32 nats for each token of each span, NaN where there is no prediction; 0 for equal models.
@@ -45,26 +51,42 @@ def token_divergence(
     """
     limits = limits or Limits()
 
-    def compute(missing: Sequence[int]) -> list[Table]:
-        return _divergence(policy, reference, [sequences[index] for index in missing], limits)
+    def missing(indices: Sequence[int]) -> list[Table]:
+        return (compute or divergence)(policy, reference, [sequences[index] for index in indices], limits)
 
     if cache is None:
-        tables = compute(range(len(sequences)))
+        tables = missing(range(len(sequences)))
     else:
         pair = policy.identity + reference.identity
         keys = [cache.key(pair, "divergence", limits.max_tokens, each.ids, each.spans) for each in sequences]
-        tables = cache.fetch(keys, compute)
+        tables = cache.fetch(keys, missing)
     return np.concatenate([np.zeros(0, dtype=np.float32), *tables])
 
 
-def _divergence(
-    policy: LanguageModel, reference: LanguageModel, sequences: Sequence[TokenSequence], limits: Limits
+def divergence(
+    policy: LanguageModel,
+    reference: LanguageModel,
+    sequences: Sequence[TokenSequence],
+    limits: Limits,
+    share: Share = WHOLE,
+    kept: Share | None = None,
 ) -> list[Table]:
+    """Return the divergence at the scored tokens of each sequence.
+
+    Args:
+        policy: the model whose probabilities weigh.
+        reference: a model with the same vocabulary.
+        sequences: what is scored.
+        limits: memory and length.
+        share: which of the reference's passes are computed; what the others would have given stays NaN.
+        kept: which of the policy's passes are; by default the same ones, which predict the same tokens where both
+            models have one architecture, and all if they do not.
+    """
     sizes = [each.positions.size for each in sequences]
     head, vocabulary = policy.network.head, policy.network.vocabulary
     states: list[torch.Tensor] = []
-    place = np.zeros(sum(sizes), dtype=np.int64)
-    for one in passes(policy.network, sequences, limits):
+    place = np.full(sum(sizes), -1, dtype=np.int64)
+    for one in passes(policy.network, sequences, limits, kept or share):
         place[one.slots] = sum(map(len, states)) + np.arange(one.slots.size)
         states.append(one.states[torch.from_numpy(one.places).to(one.states.device)].cpu())
     if reference.network.vocabulary != vocabulary:
@@ -72,12 +94,14 @@ def _divergence(
             f"The policy knows {vocabulary:,} tokens and the reference {reference.network.vocabulary:,}; a divergence "
             "needs the same ones."
         )
-    kept = torch.cat(states) if states else torch.zeros(0)
+    known = torch.cat(states) if states else torch.zeros(0)
     result = np.full(sum(sizes), np.nan, dtype=np.float32)
-    for one in passes(reference.network, sequences, limits):
+    for one in passes(reference.network, sequences, limits, share):
+        if (place[one.slots] < 0).any():
+            return divergence(policy, reference, sequences, limits, share, WHOLE)
         for rows, row_of, here in chunks(one.places, limits.rows(reference.network)):
             first = here[np.unique(row_of, return_index=True)[1]]  # any token that the row predicts
-            mine = kept[torch.from_numpy(place[one.slots[first]])].to(one.states.device)
+            mine = known[torch.from_numpy(place[one.slots[first]])].to(one.states.device)
             theirs = one.states[torch.from_numpy(rows).to(one.states.device)]
             with torch.inference_mode():
                 logs = head(mine).log_softmax(-1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -14,13 +14,16 @@ from torch import Tensor
 from credit_gym.agents.engine.forest import TokenSequence
 from credit_gym.agents.engine.model import LanguageModel
 from credit_gym.agents.engine.network import Network
-from credit_gym.agents.engine.passes import Limits, chunks, passes
+from credit_gym.agents.engine.passes import WHOLE, Limits, Share, chunks, passes
 from credit_gym.agents.engine.score_cache import ScoreCache
 from credit_gym.agents.engine.sharing import Method
 from credit_gym.grouping import IntArray
 
 Columns: TypeAlias = npt.NDArray[np.float32]
 """(4, L): log-probability, entropy, top-k mean and rank of L tokens."""
+
+Compute: TypeAlias = Callable[[LanguageModel, Sequence[TokenSequence], Limits], list[Columns]]
+"""Computes the columns of each of some sequences."""
 
 COLUMNS = ("logprob", "entropy", "top_k_mean", "rank")
 
@@ -55,6 +58,7 @@ def score_tokens(
     *,
     limits: Limits | None = None,
     cache: ScoreCache | None = None,
+    compute: Compute | None = None,
 ) -> TokenScores:
     """Score the spans of token sequences.
 
@@ -67,6 +71,7 @@ def score_tokens(
         sequences: what is scored.
         limits: memory and length.
         cache: where results are kept and looked up by content.
+        compute: computes what is not in the cache; by default this process does.
 
     Returns:
         One entry for each token of each span, in order.
@@ -77,14 +82,15 @@ def score_tokens(
     """
     limits = limits or Limits()
 
-    def compute(missing: Sequence[int]) -> list[Columns]:
-        return evaluate(lm, [sequences[index] for index in missing], limits=limits)[0]
+    def missing(indices: Sequence[int]) -> list[Columns]:
+        wanted = [sequences[index] for index in indices]
+        return evaluate(lm, wanted, limits=limits)[0] if compute is None else compute(lm, wanted, limits)
 
     if cache is None:
-        return gather(sequences, compute(range(len(sequences))))
+        return gather(sequences, missing(range(len(sequences))))
     options = (limits.max_tokens, limits.top_k)
     keys = [cache.key(lm.identity, "tokens", *options, each.ids, each.spans) for each in sequences]
-    return gather(sequences, cache.fetch(keys, compute))
+    return gather(sequences, cache.fetch(keys, missing))
 
 
 def gather(sequences: Sequence[TokenSequence], columns: Sequence[Columns]) -> TokenScores:
@@ -96,7 +102,12 @@ def gather(sequences: Sequence[TokenSequence], columns: Sequence[Columns]) -> To
 
 
 def evaluate(
-    lm: LanguageModel, sequences: Sequence[TokenSequence], *, limits: Limits, plain: int = 0
+    lm: LanguageModel,
+    sequences: Sequence[TokenSequence],
+    *,
+    limits: Limits,
+    plain: int = 0,
+    share: Share = WHOLE,
 ) -> tuple[list[Columns], list[tuple[Method, str]]]:
     """Score sequences in as few passes as the limits allow.
 
@@ -105,6 +116,7 @@ def evaluate(
         sequences: what is scored.
         limits: memory and length.
         plain: of that many sequences at the end only the log-probabilities are wanted.
+        share: which of the passes are computed; what the others would have given stays NaN.
 
     Returns:
         The columns of each sequence, and how each was computed, with the reason why it was not in one tree.
@@ -113,7 +125,7 @@ def evaluate(
     table = np.full((len(COLUMNS), int(offsets[-1])), np.nan, dtype=np.float32)
     network = lm.network
     methods: list[tuple[Method, str]] = [("naive", "nothing to predict")] * len(sequences)
-    for one in passes(network, sequences, limits):
+    for one in passes(network, sequences, limits, share):
         full = one.slots < offsets[len(sequences) - plain]
         for chosen, top_k in ((full, limits.top_k), (~full, 0)):
             columns = predictions(

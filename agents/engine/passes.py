@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
+from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -50,6 +52,17 @@ class Limits:
         return max(1, size // (4 * network.vocabulary))
 
 
+class Share(NamedTuple):
+    """Every ``of``-th pass of a call, from number ``part`` on: what one of several processes computes of it."""
+
+    part: int
+    of: int
+
+
+WHOLE = Share(0, 1)
+"""All passes."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Pass:
     """What one pass gives: states, and what they are to predict.
@@ -69,8 +82,10 @@ class Pass:
     methods: Mapping[int, tuple[Method, str]]
 
 
-def passes(network: Network, sequences: Sequence[TokenSequence], limits: Limits) -> Iterator[Pass]:
-    """Yield the passes that compute every prediction of some sequences once.
+def passes(
+    network: Network, sequences: Sequence[TokenSequence], limits: Limits, share: Share = WHOLE
+) -> Iterator[Pass]:
+    """Yield the passes that compute every prediction of some sequences once, or a share of these passes.
 
     Raises:
         CreditGymError: a token id lies outside the vocabulary.
@@ -80,9 +95,12 @@ def passes(network: Network, sequences: Sequence[TokenSequence], limits: Limits)
     jobs = [_job(each, first, limits.max_tokens) for each, first in zip(sequences, offsets, strict=False)]
     _check_ids(jobs, network.vocabulary)
     joins = joining(network.sharing, network.pair_cost)
+    turns = cycle(range(share.of))
     for part in _portions(jobs):
         rows = plant([jobs[index] for index in part], joins, whole=network.sharing.alone)
         for method, batch in _planned(network, rows, limits):
+            if next(turns) != share.part:
+                continue
             states = network.states(batch, method)
             yield Pass(
                 states.flatten(0, 1),

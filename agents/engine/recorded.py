@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from credit_gym.agents.engine.divergence import token_divergence
+from credit_gym.agents.engine.divergence import Diverge, token_divergence
 from credit_gym.agents.engine.forest import TokenSequence
-from credit_gym.agents.engine.logprobs import TokenScores, score_tokens
+from credit_gym.agents.engine.logprobs import Compute, TokenScores, score_tokens
 from credit_gym.agents.engine.model import LanguageModel
 from credit_gym.agents.engine.passes import Limits
 from credit_gym.agents.engine.score_cache import ScoreCache
@@ -48,10 +48,11 @@ def score_episodes(
     *,
     limits: Limits | None = None,
     cache: ScoreCache | None = None,
+    compute: Compute | None = None,
 ) -> TokenScores:
     """Return the columns of all action tokens of some episodes; span i is step i of the batch of these episodes."""
     sequences = [each for episode in episodes for each in episode_sequences(episode)]
-    return score_tokens(lm, sequences, limits=limits, cache=cache)
+    return score_tokens(lm, sequences, limits=limits, cache=cache, compute=compute)
 
 
 def with_policy_scores(
@@ -60,9 +61,10 @@ def with_policy_scores(
     *,
     limits: Limits | None = None,
     cache: ScoreCache | None = None,
+    compute: Compute | None = None,
 ) -> list[Episode]:
     """Return the episodes with ``policy_logprobs``, ``policy_entropies`` and ``policy_top_logprobs`` of a model."""
-    scores = score_episodes(lm, episodes, limits=limits, cache=cache)
+    scores = score_episodes(lm, episodes, limits=limits, cache=cache, compute=compute)
     return _with_columns(
         episodes,
         scores.offsets,
@@ -79,16 +81,18 @@ def with_reference_scores(
     policy: LanguageModel | None = None,
     limits: Limits | None = None,
     cache: ScoreCache | None = None,
+    compute: Compute | None = None,
+    diverge: Diverge | None = None,
 ) -> list[Episode]:
     """Return the episodes with ``reference_logprobs`` of a model, and ``policy_kls`` if the policy is given.
 
     The models need the same vocabulary: a log-ratio is between probabilities of the same token.
     """
-    scores = score_episodes(lm, episodes, limits=limits, cache=cache)
+    scores = score_episodes(lm, episodes, limits=limits, cache=cache, compute=compute)
     columns = {"reference_logprobs": scores.logprob}
     if policy is not None:
         sequences = [each for episode in episodes for each in episode_sequences(episode)]
-        columns["policy_kls"] = token_divergence(policy, lm, sequences, limits=limits, cache=cache)
+        columns["policy_kls"] = token_divergence(policy, lm, sequences, limits=limits, cache=cache, compute=diverge)
     return _with_columns(episodes, scores.offsets, **columns)
 
 

@@ -13,17 +13,21 @@ from credit_gym.errors import CreditGymError
 
 @app.command("import", epilog="Example: credit-gym import traces.jsonl --from verifiers")
 def import_(
-    file: Annotated[Path, typer.Argument(help="The file.")],
-    source: Annotated[str, typer.Option("--from", help="chat or verifiers.")] = "chat",
+    file: Annotated[Path, typer.Argument(help="The file; of tau2 also a folder.")],
+    source: Annotated[str, typer.Option("--from", help="chat, verifiers or tau2.")] = "chat",
     out: Out = RUNS,
 ) -> None:
-    """Import episodes as a run, to be scored, reported and exported like any other; prints the run's id."""
+    """Import episodes as a run, to be scored, reported and exported like any other; prints the run's id.
+
+    What cannot be read is said and left out; the exit code is then 1.
+    """
     from credit_gym.imports import read_episodes
+    from credit_gym.report.text import one_line
     from credit_gym.store import new_run
 
-    episodes = read_episodes(source, file)
+    episodes, damaged = read_episodes(source, file)
     if not episodes:
-        raise CreditGymError(f"{file} holds no episode.")
+        raise CreditGymError(damaged[0] if damaged else f"{file} holds no episode.")
     store, run_id = new_run(
         out,
         env_id=episodes[0].env_id,
@@ -35,3 +39,7 @@ def import_(
         store.add_episode(run_id, episode)
     store.finish_run(run_id, "finished")
     typer.echo(run_id)
+    if damaged:
+        first = one_line(damaged[0])
+        typer.echo(f"{len(damaged)} of {len(damaged) + len(episodes)} were left out; the first: {first}", err=True)
+        raise typer.Exit(1)

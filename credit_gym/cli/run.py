@@ -46,6 +46,7 @@ def run(
     seed: Annotated[int | None, typer.Option(help="Fixes every episode; 0 by default.")] = None,
     workers: Workers = None,
     engine: Annotated[str, typer.Option(help="local, or ray: worker processes, here or on a cluster.")] = "local",
+    gpus: Annotated[float, typer.Option(min=0, help="GPUs of each worker process of ray.")] = 0.0,
     scorer: Scorers = None,
     prompting: lm.Prompting = None,
     temperature: lm.Temperature = None,
@@ -76,6 +77,8 @@ def run(
         get(name)
     if engine not in ENGINES:
         raise unknown("engine", engine, ENGINES)
+    if engine == "local" and gpus:
+        raise typer.BadParameter("without worker processes there is nobody to give --gpus to: add --engine ray.")
     policy = {"prompting": prompting, "temperature": temperature}
     limits = {
         "max_cost": max_cost,
@@ -92,7 +95,7 @@ def run(
     given = (env, env_arg, agent, episodes, group_size, seed, *policy.values())
     if resume is not None and any(value is not None for value in given):
         raise typer.BadParameter(
-            "a resumed run keeps its own settings; give only --workers, --engine, --scorer, --log, --out and limits."
+            "a resumed run keeps its own settings; give only --workers, --engine, --gpus, --scorer, --log, --out, caps."
         )
     stored = None if resume is None else _stored(resume, out)
     spec, seed = (agent or "random", seed or 0) if stored is None else (stored[1].agent_id, stored[1].seed or 0)
@@ -108,7 +111,7 @@ def run(
         typer.echo(record.run_id)
         store.remove_failed(record.run_id)
         try:
-            played = _play(store, record, log or (), partial(ENGINES[engine], player, make_agent, workers))
+            played = _play(store, record, log or (), partial(ENGINES[engine], player, make_agent, workers, gpus))
         except KeyboardInterrupt:
             store.finish_run(record.run_id, "interrupted")
             typer.echo(f"Interrupted; go on with: credit-gym run --out {out} --resume {record.run_id}", err=True)
@@ -126,6 +129,8 @@ def _settings_config(settings: Settings | None) -> dict[str, Any]:
 def _stored(name: str, runs: Path) -> tuple[Store, RunRecord]:
     store, run_id = find(name, runs)
     record = store.run(run_id)
+    if "imported" in record.config:
+        raise CreditGymError(f"{run_id} was imported: nothing in it is missing that could be played here.")
     if "episodes" not in record.config:
         raise CreditGymError(f"{run_id} is a cell of a sweep: resume it with `credit-gym sweep --resume`.")
     return store, record
@@ -164,7 +169,7 @@ def _play(store: Store, record: RunRecord, logs: Sequence[str], play: Callable[.
 
 
 def _local(
-    agent: Player, _: Callable[[], Player], workers: int | None, make_env: Callable[[], Any], **options: Any
+    agent: Player, _: Callable[[], Player], workers: int | None, __: float, make_env: Callable[[], Any], **options: Any
 ) -> list[Episode]:
     from credit_gym.agents.runner import run_episodes, usual_workers
 
@@ -172,11 +177,18 @@ def _local(
 
 
 def _ray(
-    agent: Player, make_agent: Callable[[], Player], workers: int | None, make_env: Callable[[], Any], **options: Any
+    agent: Player,
+    make_agent: Callable[[], Player],
+    workers: int | None,
+    gpus: float,
+    make_env: Callable[[], Any],
+    **options: Any,
 ) -> list[Episode]:
     from credit_gym.agents.ray_runner import run_on_ray
+    from credit_gym.agents.ray_tasks import Workers
 
-    return run_on_ray(make_env, make_agent, agent_id=agent.name, workers=workers or os.cpu_count() or 1, **options)
+    crew = Workers(count=workers or os.cpu_count() or 1, gpus=gpus)
+    return run_on_ray(make_env, make_agent, agent_id=agent.name, workers=crew, **options)
 
 
 ENGINES: dict[str, Callable[..., list[Episode]]] = {"local": _local, "ray": _ray}

@@ -2,31 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from pkgutil import resolve_name
+from typing import NamedTuple, TypeAlias
 
 from credit_gym.episode import Episode
-from credit_gym.errors import unknown
-from credit_gym.imports.chat import read_chats
-from credit_gym.imports.verifiers import read_traces
+from credit_gym.errors import StoreError, unknown
 
-__all__ = ["READERS", "read_episodes"]
+__all__ = ["READERS", "Imported", "Reader", "read_episodes"]
 
-READERS: dict[str, Callable[[Path], list[Episode]]] = {"chat": read_chats, "verifiers": read_traces}
-"""Name -> reader, as ``credit-gym import FILE --from NAME`` calls it."""
+Reader: TypeAlias = Callable[[Path], Iterable[Episode | StoreError]]
+"""Yields an episode, or the sentence about what stands in its place and cannot be read, for each one of a file."""
+
+READERS: dict[str, str] = {
+    "chat": "credit_gym.imports.chat:read_chats",
+    "verifiers": "credit_gym.imports.verifiers:read_traces",
+    "tau2": "credit_gym.envs.tau2.episodes:read_episodes",
+}
+"""Name -> ``module:function`` of a reader, as ``credit-gym import FILE --from NAME`` calls it; loaded when needed."""
 
 
-def read_episodes(source: str, path: str | Path) -> list[Episode]:
+class Imported(NamedTuple):
+    """What a file held.
+
+    Attributes:
+        episodes: all that can be read, in the order of the file.
+        damaged: one sentence for each of the others.
+    """
+
+    episodes: list[Episode]
+    damaged: list[str]
+
+
+def read_episodes(source: str, path: str | Path) -> Imported:
     """Read episodes from a file.
 
     Args:
         source: a key of :data:`READERS`.
         path: the file.
 
+    Returns:
+        The episodes, and what is wrong with those that cannot be taken: one that is malformed, repeats the id of one
+        before it, or holds a reward that is no finite number.
+
     Raises:
         UnknownNameError: there is no such format.
-        StoreError: the file cannot be read, or a line of it is malformed; the line is named.
+        StoreError: the file cannot be read at all.
     """
     if source not in READERS:
         raise unknown("import format", source, READERS)
-    return READERS[source](Path(path))
+    read: Reader = resolve_name(READERS[source])
+    episodes: dict[str, Episode] = {}
+    damaged = []
+    for found in read(Path(path)):
+        if isinstance(found, StoreError):
+            damaged.append(str(found))
+        elif found.episode_id in episodes:
+            damaged.append(f"{path} repeats the episode id {found.episode_id!r}: make ids unique.")
+        elif not all(map(math.isfinite, found.rewards)):
+            damaged.append(f"Episode {found.episode_id!r} of {path} has a reward that is no finite number.")
+        else:
+            episodes[found.episode_id] = found
+    return Imported(list(episodes.values()), damaged)

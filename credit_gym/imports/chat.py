@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from credit_gym.episode import Episode
+from credit_gym.errors import StoreError
 from credit_gym.imports.lines import message_of, read_lines, texts_of
 
 
-def read_chats(path: Path) -> list[Episode]:
-    """Read a file of ``{"messages": [{"role", "content"}, ...], "reward": float}``.
+def read_chats(path: Path) -> Iterator[Episode | StoreError]:
+    """Yield an episode for each line ``{"messages": [{"role", "content"}, ...], "reward": float}``.
 
     What other roles say between two assistant messages is an observation; as nothing better is known, its text is the
     state's key. The system message is the goal. Optional fields: ``rewards`` (one per assistant message, in place
@@ -19,7 +21,7 @@ def read_chats(path: Path) -> list[Episode]:
     ``truncated``.
 
     Raises:
-        StoreError: the file cannot be read, or a line is malformed.
+        StoreError: the file cannot be read.
     """
     return read_lines(path, _episode)
 

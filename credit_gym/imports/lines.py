@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +11,20 @@ from credit_gym.episode import Episode
 from credit_gym.errors import StoreError
 
 
-def read_lines(path: Path, read: Callable[[dict[str, Any], int], Episode]) -> list[Episode]:
-    """Read one episode from every line that is not blank.
+def read_lines(path: Path, read: Callable[[dict[str, Any], int], Episode]) -> Iterator[Episode | StoreError]:
+    """Yield one episode for every line that is not blank, or the sentence about a line that is malformed.
 
     Args:
         path: the file.
         read: makes an episode of a line's object and its number, from 1.
 
     Raises:
-        StoreError: the file cannot be read, a line is malformed, or two lines have one episode id.
+        StoreError: the file cannot be read.
     """
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"{path} cannot be read as text ({error}): give a file of JSON lines.") from None
-    episodes: dict[str, Episode] = {}
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read ({error}): give a file of JSON lines.") from None
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -33,15 +32,11 @@ def read_lines(path: Path, read: Callable[[dict[str, Any], int], Episode]) -> li
             row = json.loads(line)
             if not isinstance(row, dict):
                 raise TypeError("it is not an object")
-            episode = read(row, number)
+            yield read(row, number)
         except KeyError as error:
-            raise StoreError(f"Line {number} of {path} cannot be imported: it has no {error}.") from None
-        except (ValueError, TypeError, AttributeError, IndexError, RecursionError) as error:
-            raise StoreError(f"Line {number} of {path} cannot be imported: {error}.") from None
-        if episode.episode_id in episodes:
-            raise StoreError(f"Line {number} of {path} repeats the episode id {episode.episode_id!r}: make ids unique.")
-        episodes[episode.episode_id] = episode
-    return list(episodes.values())
+            yield StoreError(f"Line {number} of {path} cannot be imported: it has no {error}.")
+        except (ValueError, TypeError, AttributeError, IndexError, RecursionError, OverflowError) as error:
+            yield StoreError(f"Line {number} of {path} cannot be imported: {str(error).rstrip('.')}.")
 
 
 def texts_of(messages: list[dict[str, str]]) -> str:

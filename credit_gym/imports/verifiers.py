@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from credit_gym.episode import Episode
+from credit_gym.errors import StoreError
 from credit_gym.imports.lines import message_of, read_lines, texts_of
 
 
-def read_traces(path: Path) -> list[Episode]:
-    """Read a ``traces.jsonl`` (schema version 1).
+def read_traces(path: Path) -> Iterator[Episode | StoreError]:
+    """Yield an episode for each line of a ``traces.jsonl`` (schema version 1).
 
     A step's chat is the path of the message graph that leads to its node, so a history that was rewritten under way is
     kept as the model saw it. Token ids and log-probabilities are kept where all steps have them. The sum of the
@@ -18,7 +20,7 @@ def read_traces(path: Path) -> list[Episode]:
     Traces of one task are one group, unless ``info.group_id`` says otherwise.
 
     Raises:
-        StoreError: the file cannot be read, or a line is malformed.
+        StoreError: the file cannot be read.
     """
     return read_lines(path, _episode)
 

@@ -1,15 +1,14 @@
-"""tau2's results files: published trajectories are read, graded and credited here, and our episodes written."""
+"""tau2's results files: published trajectories are read and graded here, and our episodes written."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from credit_gym.envs.tau2.actions import DONE, STOP, Malformed, Message, ToolCall, is_stop, parse_action, write_call
+from credit_gym.envs.tau2.actions import STOP, Malformed, Message, ToolCall, is_stop, parse_action
 from credit_gym.envs.tau2.conversation import GREETING, Conversation, Moment
 from credit_gym.envs.tau2.database import Database
 from credit_gym.envs.tau2.domain import Domain
@@ -17,7 +16,7 @@ from credit_gym.envs.tau2.reward import Grade, Judge, grade
 from credit_gym.envs.tau2.tasks import Task, read_message, write_task
 from credit_gym.envs.tau2.users import AbsentUser
 from credit_gym.episode import Episode
-from credit_gym.errors import BatchError, ManifestError, unknown
+from credit_gym.errors import ManifestError, unknown
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # timestamps only say in which order messages came
 
@@ -79,9 +78,30 @@ def read_results(path: Path) -> list[Simulation]:
         found = list(document.get("simulations") or ())
         if path.is_dir() and not found:
             found = [_load(part) for part in sorted((path / "simulations").glob("*.json"))]
-        return [_read_simulation(value) for value in found]
+        return [read_simulation(value) for value in found]
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ManifestError(f"{path} is not a results file of tau2: {error!r} is wrong in it.") from error
+
+
+def read_simulation(value: Mapping[str, Any]) -> Simulation:
+    """Return a simulation from its JSON.
+
+    Raises:
+        ManifestError: a message in it is none.
+        KeyError, TypeError, AttributeError, ValueError: something else in it is wrong.
+    """
+    return Simulation(
+        id=str(value.get("id") or ""),
+        task_id=str(value["task_id"]),
+        trial=int(value.get("trial") or 0),
+        messages=tuple(read_message(message) for message in value["messages"]),
+        termination=str(value.get("termination_reason") or ""),
+        reward_info=value.get("reward_info") or {},
+        seed=None if value.get("seed") is None else int(value["seed"]),
+        agent_cost=float(value.get("agent_cost") or 0.0),
+        user_cost=float(value.get("user_cost") or 0.0),
+        duration=float(value.get("duration") or 0.0),
+    )
 
 
 def write_results(
@@ -150,55 +170,20 @@ def replay(domain: Domain, simulation: Simulation) -> Moment:
     Raises:
         UnknownNameError: the domain has no such task.
     """
-    talk, moment = _beginning(domain, simulation)
+    talk, moment = beginning(domain, simulation)
     return talk.replay(moment, simulation.messages[len(talk.task.history) :])
 
 
-def to_episode(domain: Domain, simulation: Simulation, *, group_id: str | None = None) -> Episode:
-    """Return a recorded conversation as an episode, with state keys and verifier signals, ready to be credited.
-
-    A step is one message of the agent. The reward is the file's, on the last step.
-
-    Args:
-        domain: where it took place.
-        simulation: the conversation.
-        group_id: the rollouts it is compared with; by default those of its task.
+def beginning(domain: Domain, simulation: Simulation) -> tuple[Conversation, Moment]:
+    """Return the rules of a recorded conversation, and the moment at which it begins, after its task's history.
 
     Raises:
         UnknownNameError: the domain has no such task.
-        BatchError: the agent never acted.
     """
-    talk, moment = _beginning(domain, simulation)
-    turns = _turns(simulation.messages, len(talk.task.history) or 1)
-    if len(turns) < 2:
-        raise BatchError(f"In the simulation {simulation.id!r} the agent never acts, so there is nothing to credit.")
-    keys, worths, observations, actions, invalid = [], [], [], [], []
-    for number, turn in enumerate(turns):
-        moment = talk.replay(moment, turn)
-        keys.append(talk.key(moment))
-        worths.append(talk.worth(moment))
-        observations.append("\n".join(f"{m.role}: {m.content}" for m in turn if m.role != "assistant" and m.content))
-        if number:
-            actions.append(_action(turn[0]))
-            invalid.append(any(m.error and m.requestor == "assistant" for m in turn))
-    success = simulation.reward == 1.0
-    return Episode(
-        env_id="credit/Tau2-v0",
-        task_id=simulation.task_id,
-        group_id=group_id or f"{domain.name}-{simulation.task_id}",
-        episode_id=simulation.id,
-        seed=simulation.seed,
-        observations=tuple(observations),
-        state_keys=tuple(keys),
-        actions=tuple(actions),
-        rewards=(*(0.0,) * (len(actions) - 1), simulation.reward),
-        success=success,
-        terminated=simulation.termination not in ("max_steps", "too_many_errors"),
-        truncated=simulation.termination in ("max_steps", "too_many_errors"),
-        verifier=tuple(after - before for before, after in pairwise(worths)),
-        invalid=tuple(invalid),
-        usage={"dollars": simulation.agent_cost, "user_dollars": simulation.user_cost, "seconds": simulation.duration},
-    )
+    task = _task(domain, simulation.task_id)
+    talk = Conversation(domain, task, AbsentUser(), solo=False, max_steps=1, max_errors=1, upstream=False)
+    moment = talk.replay(Moment(talk.gold[0], ()), task.history)
+    return talk, moment._replace(database=talk.gold[0])  # the history's changes are in the beginning already
 
 
 def from_episode(domain: Domain, episode: Episode, *, trial: int = 0, judge: Judge | None = None) -> Simulation:
@@ -253,14 +238,6 @@ def from_moment(
 ) -> Simulation:
     """Return the conversation that an environment has just ended (``env.unwrapped.moment``) as a simulation."""
     return _graded(domain, task, list(moment.messages), moment.over, id, seed, trial, judge)
-
-
-def _beginning(domain: Domain, simulation: Simulation) -> tuple[Conversation, Moment]:
-    """The rules of a recorded conversation, and the moment at which it begins, after its task's history."""
-    task = _task(domain, simulation.task_id)
-    talk = Conversation(domain, task, AbsentUser(), solo=False, max_steps=1, max_errors=1, upstream=False)
-    moment = talk.replay(Moment(talk.gold[0], ()), task.history)
-    return talk, moment._replace(database=talk.gold[0])  # the history's changes are in the beginning already
 
 
 def _graded(
@@ -321,38 +298,6 @@ def _equal(first: str, second: str) -> bool:
         return bool(json.loads(first) == json.loads(second))
     except ValueError:
         return first == second
-
-
-def _turns(messages: Sequence[Message], opening: int) -> list[list[Message]]:
-    """What was said before the agent's first own message, and then one list for each message of the agent."""
-    turns: list[list[Message]] = [[]]
-    for message in messages[opening:]:
-        if message.role == "assistant":
-            turns.append([])
-        turns[-1].append(message)
-    return turns
-
-
-def _action(message: Message) -> str:
-    """The action that an agent's message was."""
-    if not message.all_calls:
-        return DONE if message.content == STOP else message.content or ""
-    return "\n".join(write_call(call) for call in message.all_calls)
-
-
-def _read_simulation(value: Mapping[str, Any]) -> Simulation:
-    return Simulation(
-        id=str(value.get("id") or ""),
-        task_id=str(value["task_id"]),
-        trial=int(value.get("trial") or 0),
-        messages=tuple(read_message(message) for message in value["messages"]),
-        termination=str(value.get("termination_reason") or ""),
-        reward_info=value.get("reward_info") or {},
-        seed=value.get("seed"),
-        agent_cost=float(value.get("agent_cost") or 0.0),
-        user_cost=float(value.get("user_cost") or 0.0),
-        duration=float(value.get("duration") or 0.0),
-    )
 
 
 def _write_simulation(simulation: Simulation) -> dict[str, Any]:
