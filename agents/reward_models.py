@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 
 from credit_gym.agents.engine.transcripts import Transcript, Turn
-from credit_gym.errors import BackendError, missing_extra
+from credit_gym.agents.llm.backends import Backend, Settings, is_server, parse_backend
+from credit_gym.agents.llm.completion import MOST_ALTERNATIVES, BatchBackend, Completion, Position, Request
+from credit_gym.agents.llm.loop import LoopThread
+from credit_gym.errors import BackendError, CreditGymError, missing_extra, unknown
 from credit_gym.grouping import FloatArray
 from credit_gym.scorers.modes import Mode, is_upstream
+from credit_gym.token_scores import aggregate_steps
 
 STEPS_CAP, TEAM_STEPS_CAP, RUN_CAP = 22_000, 20_000, 24_000
 """Most characters of numbered steps, of those of a team, and of a whole run."""
@@ -25,24 +29,18 @@ STEPS_CAP, TEAM_STEPS_CAP, RUN_CAP = 22_000, 20_000, 24_000
 REWARD_TOKENS = 4096
 """Most tokens that WildReward reads."""
 
+CRITIQUE_TOKENS = 4096
+"""Most tokens of a critique."""
+
+OPENING = "\nLet's verify step by step:"
+"""How ThinkPRM's answer begins: it was trained so."""
+
 _FAR = 20.0  # nats that a verdict missing from the alternatives is taken to be below the other
 _OPENED = re.compile(r"boxed\{\s*(?:\\text\{)?\s*$")
 _BOXED = re.compile(r"boxed\{\s*(?:\\text\{)?\s*(in)?correct", re.IGNORECASE)
 _NUMBERED = re.compile(
     r"Step\s+(\d+)((?:(?!Step\s+\d).)*?)boxed\{\s*(?:\\text\{)?\s*(in)?correct", re.IGNORECASE | re.DOTALL
 )
-
-
-class Position(NamedTuple):
-    """One generated token.
-
-    Attributes:
-        text: what it spells.
-        alternatives: (token, log-probability) of the likeliest tokens there, likeliest first.
-    """
-
-    text: str
-    alternatives: tuple[tuple[str, float], ...]
 
 
 class Steps(NamedTuple):
@@ -168,6 +166,19 @@ def satisfaction_prompt(transcript: Transcript, text: str) -> str:
     )
 
 
+def reward_ids(tokenizer: Any, transcript: Transcript, *, mode: Mode = "default") -> list[int]:
+    """Return the tokens that WildReward reads, at most :data:`REWARD_TOKENS`.
+
+    By default the oldest text of a long run gives way; ``upstream`` cuts the end off, with the instruction.
+    """
+    text = flat_text(transcript)
+    ids: list[int] = tokenizer.encode(satisfaction_prompt(transcript, text))
+    while not is_upstream(mode) and len(ids) > REWARD_TOKENS and text:
+        text = text[1 + len(text) * (len(ids) - REWARD_TOKENS) // len(ids) :]
+        ids = tokenizer.encode(satisfaction_prompt(transcript, text))
+    return ids[:REWARD_TOKENS]
+
+
 def coral(logits: Sequence[float]) -> float:
     """Read an ordinal head (Cao et al. 2020, CORAL): ``1 + sum_j sigmoid(logit_j)``.
 
@@ -180,104 +191,175 @@ def coral(logits: Sequence[float]) -> float:
     return 1.0 + int(np.argmax(logits))
 
 
+class RewardModel(Protocol):
+    """A model trained to tell good runs from bad ones."""
+
+    @property
+    def name(self) -> str:
+        """The spec that names it, such as ``wild_reward:FOLDER``."""
+        ...
+
+    def grade(self, transcripts: Sequence[Transcript], /, *, mode: Mode = "default") -> FloatArray:
+        """Return (E,) grades of runs, higher meaning success; NaN where the model said nothing."""
+        ...
+
+
 class ThinkPRM:
-    """A generative process reward model in a folder; greedy, in float32 on the CPU unless told otherwise.
+    """A generative process reward model (Khalifa et al. 2025, "Process reward models that think"), asked greedily.
+
+    It may run anywhere: ``hf:FOLDER`` and ``vllm:FOLDER`` in this process, ``openai:MODEL@URL`` behind a server. Its
+    answer begins with the published words where the backend can begin one (:class:`Request.opening
+    <credit_gym.agents.llm.completion.Request>`). Where a backend reports no alternatives to its tokens, a verdict is
+    the 1 or 0 that the critique spells out.
 
     Args:
-        path: folder of a causal language model with a chat template.
-        device: where it runs.
+        model: the spec of a language model, or a backend.
+        settings: how a model named by a spec is asked; its prompting is not used.
         max_new_tokens: most tokens of a critique.
-        top_k: alternatives that are looked at.
     """
 
-    def __init__(self, path: str, *, device: str = "cpu", max_new_tokens: int = 4096, top_k: int = 20) -> None:
-        self._tokenizer, self._model = _load(path, "AutoModelForCausalLM", device)
-        self._device, self._new, self._top_k = device, max_new_tokens, top_k
+    def __init__(
+        self, model: str | Backend, settings: Settings | None = None, *, max_new_tokens: int = CRITIQUE_TOKENS
+    ) -> None:
+        backend = parse_backend(model, settings) if isinstance(model, str) else model
+        self._complete, self._model, self._new = _together(backend), backend.name, max_new_tokens
 
-    def score(self, transcript: Transcript, *, mode: Mode = "default") -> FloatArray:
-        """Return a value for every message: its step's probability of being correct, NaN for what is no step."""
-        steps = numbered_steps(transcript, mode=mode)
-        positions = self._generate(critique_prompt(transcript, steps))
-        verdicts = token_verdicts(positions)
-        if not verdicts:
-            spelled = text_verdicts("".join(position.text for position in positions), len(steps.messages))
-            by_number = len(spelled) == len(steps.messages) and not is_upstream(mode)
-            verdicts = [spelled[index] for index in steps.shown] if by_number else spelled
-        result = np.full(len(transcript.turns), np.nan)
-        result[list(steps.messages)] = step_rewards(verdicts, steps, mode=mode)
-        return result
+    @property
+    def name(self) -> str:
+        """``think_prm:`` and the language model's spec."""
+        return f"think_prm:{self._model}"
 
-    def _generate(self, prompt: str) -> list[Position]:
-        import torch
+    def score(self, transcripts: Sequence[Transcript], /, *, mode: Mode = "default") -> list[FloatArray]:
+        """Return a value for every message of every run: its step's probability of being correct, NaN for no step.
 
-        text = self._tokenizer.apply_chat_template(
-            [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
-        )
-        opening = self._tokenizer(text + "\nLet's verify step by step:", add_special_tokens=False, return_tensors="pt")
-        with torch.inference_mode():
-            out = self._model.generate(
-                **opening.to(self._device),
-                max_new_tokens=self._new,
-                do_sample=False,
-                output_scores=True,
-                return_dict_in_generate=True,
+        Raises:
+            BackendError: the model could not answer.
+        """
+        found = []
+        for transcript, (steps, verdicts) in zip(transcripts, self._verdicts(transcripts, mode), strict=True):
+            values = np.full(len(transcript.turns), np.nan)
+            values[list(steps.messages)] = step_rewards(verdicts, steps, mode=mode)
+            found.append(values)
+        return found
+
+    def grade(self, transcripts: Sequence[Transcript], /, *, mode: Mode = "default") -> FloatArray:
+        """Return (E,) means over the steps that got a verdict, NaN where none did.
+
+        Raises:
+            BackendError: the model could not answer.
+        """
+        rewards = [step_rewards(verdicts, steps) for steps, verdicts in self._verdicts(transcripts, mode)]
+        offsets = np.cumsum([0, *map(len, rewards)])
+        return aggregate_steps(np.concatenate([np.zeros(0), *rewards]), offsets)
+
+    def _verdicts(self, transcripts: Sequence[Transcript], mode: Mode) -> list[tuple[Steps, list[float]]]:
+        steps = [numbered_steps(transcript, mode=mode) for transcript in transcripts]
+        requests = [
+            Request(
+                messages=({"role": "user", "content": critique_prompt(transcript, each)},),
+                max_tokens=self._new,
+                temperature=0.0,
+                top_logprobs=MOST_ALTERNATIVES,
+                opening=OPENING,
             )
-        size = opening["input_ids"].shape[1]
-        return [
-            Position(self._tokenizer.decode([token]), self._alternatives(row[0]))
-            for token, row in zip(out.sequences[0, size:].tolist(), out.scores, strict=True)
+            for transcript, each in zip(transcripts, steps, strict=True)
         ]
-
-    def _alternatives(self, logits: Any) -> tuple[tuple[str, float], ...]:
-        top = logits.float().log_softmax(-1).topk(min(self._top_k, logits.shape[-1]))
-        return tuple(
-            (self._tokenizer.decode([token]), value)
-            for token, value in zip(top.indices.tolist(), top.values.tolist(), strict=True)
-        )
+        answers = self._complete(requests)
+        return [(each, _read(answer, each, mode)) for each, answer in zip(steps, answers, strict=True)]
 
 
 class WildReward:
-    """An outcome reward model with an ordinal head, in a folder.
+    """An outcome reward model with an ordinal head (``THU-KEG/WildReward-8B``), in a folder of safetensors.
 
     Args:
         path: folder of a sequence-classification model.
         device: where it runs.
+
+    Raises:
+        MissingExtraError: transformers is not installed.
+        BackendError: there is no such model, or it has no trained head.
     """
 
     def __init__(self, path: str, *, device: str = "cpu") -> None:
-        self._tokenizer, self._model = _load(path, "AutoModelForSequenceClassification", device)
-        self._device = device
+        self._tokenizer, self._model = _load(path, device)
+        self._path, self._device = path, device
 
-    def score(self, transcript: Transcript, *, mode: Mode = "default") -> float:
-        """Return the grade of a run, 1 to 5 for an ordinal head."""
+    @property
+    def name(self) -> str:
+        """``wild_reward:`` and the folder."""
+        return f"wild_reward:{self._path}"
+
+    def grade(self, transcripts: Sequence[Transcript], /, *, mode: Mode = "default") -> FloatArray:
+        """Return (E,) grades of runs, 1 to 5 for an ordinal head."""
         import torch
 
-        ids = self._ids(transcript, mode)
-        with torch.inference_mode():
-            logits = self._model(input_ids=torch.tensor([ids], device=self._device)).logits[0]
-        return coral(logits.float().tolist())
-
-    def _ids(self, transcript: Transcript, mode: Mode) -> list[int]:
-        """At most :data:`REWARD_TOKENS`; by default the oldest text of the run gives way, not the instruction."""
-        text = flat_text(transcript)
-        ids: list[int] = self._tokenizer.encode(satisfaction_prompt(transcript, text))
-        while not is_upstream(mode) and len(ids) > REWARD_TOKENS and text:
-            text = text[1 + len(text) * (len(ids) - REWARD_TOKENS) // len(ids) :]
-            ids = self._tokenizer.encode(satisfaction_prompt(transcript, text))
-        return ids[:REWARD_TOKENS]
+        grades = []
+        for transcript in transcripts:
+            ids = torch.tensor([reward_ids(self._tokenizer, transcript, mode=mode)], device=self._device)
+            with torch.inference_mode():
+                grades.append(coral(self._model(input_ids=ids).logits[0].float().tolist()))
+        return np.array(grades, dtype=np.float64)
 
 
-def _load(path: str, kind: str, device: str) -> tuple[Any, Any]:
+REWARD_MODELS: dict[str, Callable[[str], RewardModel]] = {"think_prm": ThinkPRM, "wild_reward": WildReward}
+
+
+def parse_reward_model(spec: str) -> RewardModel:
+    """Return the reward model of a spec: ``think_prm:`` and the spec of a language model, or ``wild_reward:FOLDER``.
+
+    Raises:
+        UnknownNameError: there is no reward model of that kind.
+        CreditGymError: it cannot be loaded.
+    """
+    kind, _, argument = spec.partition(":")
+    if kind not in REWARD_MODELS:
+        raise unknown("reward model", kind, REWARD_MODELS)
+    if not argument:
+        raise CreditGymError(f"Write {kind}:MODEL, such as think_prm:hf:FOLDER or wild_reward:FOLDER.")
+    return REWARD_MODELS[kind](argument)
+
+
+def _read(answer: Completion, steps: Steps, mode: Mode) -> list[float]:
+    """The verdicts of a critique, in the order of the steps that were shown."""
+    verdicts = token_verdicts(answer.positions)
+    if verdicts:
+        return verdicts
+    spelled = text_verdicts(answer.text, len(steps.messages))
+    by_number = len(spelled) == len(steps.messages) and not is_upstream(mode)
+    return [spelled[index] for index in steps.shown] if by_number else spelled
+
+
+def _together(backend: Backend) -> Callable[[Sequence[Request]], Sequence[Completion]]:
+    """A blocking function that has many requests answered at the same time."""
+    if not is_server(backend):
+        return cast("BatchBackend", backend).complete
+    server, loop = backend, LoopThread()
+
+    def complete(requests: Sequence[Request]) -> list[Completion]:
+        waiting = [loop.submit(server.complete(request)) for request in requests]
+        try:
+            return [answer.result() for answer in waiting]
+        finally:
+            for answer in waiting:
+                answer.cancel()
+
+    return complete
+
+
+def _load(path: str, device: str) -> tuple[Any, Any]:
     try:
         import transformers
     except ImportError as error:
         raise missing_extra(error.name or "transformers", "hf") from error
+    classes: Any = transformers.AutoModelForSequenceClassification
     try:
         tokenizer: Any = transformers.AutoTokenizer.from_pretrained(path)
-        model: Any = getattr(transformers, kind).from_pretrained(path)
+        model, info = classes.from_pretrained(path, use_safetensors=True, output_loading_info=True)
     except (OSError, ValueError, KeyError) as error:
         said = str(error).strip().partition("\n")[0]
         raise BackendError(f"The reward model {path!r} cannot be loaded: {said}") from error
+    if info["missing_keys"]:
+        raise BackendError(f"{path!r} is no reward model, it has no trained head: give a sequence classifier's folder.")
     return tokenizer, model.to(device).eval()
 
 

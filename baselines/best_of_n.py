@@ -2,6 +2,7 @@
 
     python -m credit_gym.baselines.best_of_n [--study DIR] [--seeds N] [--candidates N] [--markdown FILE]
     python -m credit_gym.baselines.best_of_n --trials DIR --policy hf:PATH --reference hf:PATH
+    python -m credit_gym.baselines.best_of_n --trials DIR --reward-model think_prm:SPEC
 
 Candidates are the episodes of one task in a stored run (--run), a tau2 file (--tau2) or best-of-n folders (--trials).
 Without them, on the guessing game: candidates are games of one secret by a policy that ``baselines.delta_belief``
@@ -13,14 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 
-from credit_gym.baselines.trajectory_scores import recorded_batch, trajectory_scores
+from credit_gym.baselines.engines import EngineGpus, EngineName, EngineWorkers, open_engine
+from credit_gym.baselines.trajectory_scores import Recorded, recorded_episodes, trajectory_scores
 from credit_gym.baselines.uncertainty import PAIRS, study_batches
-from credit_gym.batch import EpisodeBatch
 from credit_gym.command import run as run_command
 from credit_gym.grouping import IntArray
 from credit_gym.report import Table, show
@@ -28,11 +29,11 @@ from credit_gym.report.tables import to_markdown
 from credit_gym.selection import Selection, best_of
 
 
-def selection_table(title: str, batches: Sequence[EpisodeBatch], shown: tuple[int, ...]) -> Table:
+def selection_table(title: str, sources: Sequence[Recorded], shown: tuple[int, ...]) -> Table:
     """Success of best-of-k by every score, chance and oracle first; a secret of another seed is another task."""
     found: dict[str, list[Selection]] = {}
-    for batch in batches:
-        for name, values in trajectory_scores(batch).items():
+    for batch, graded, mode in sources:
+        for name, values in {**graded, **trajectory_scores(batch, mode=mode)}.items():
             found.setdefault(name, []).append(best_of(values, batch.success.astype(np.float64), batch.task))
     pooled = {name: Selection(*map(np.concatenate, zip(*parts, strict=True))) for name, parts in found.items()}
     one = next(iter(pooled.values()))
@@ -68,23 +69,31 @@ def main(
     trials: Annotated[Path | None, typer.Option(help="Score a folder trial_{i}/{domain}.json instead.")] = None,
     policy: Annotated[str, typer.Option(help="hf:PATH, for recorded episodes.")] = "",
     reference: Annotated[str, typer.Option(help="hf:PATH, for recorded episodes.")] = "",
+    reward_model: Annotated[
+        list[str] | None, typer.Option(help="think_prm:SPEC or wild_reward:FOLDER, for recorded episodes; repeatable.")
+    ] = None,
     form: Annotated[str, typer.Option(help="Their text as tokens: plain, chat or upstream.")] = "",
+    engine: EngineName = "local",
+    workers: EngineWorkers = None,
+    gpus: EngineGpus = 0.0,
     markdown: Annotated[Path | None, typer.Option(help="Also write the tables to this file.")] = None,
 ) -> None:
     """Compare the scores."""
     shown = tuple(k for k in (1, 2, 4, 8, 16, 32) if k <= candidates)
     tables = []
-    recorded = bool(run or tau2 or trials)
+    recorded = bool(run or tau2 or trials or reward_model)
     if recorded:
-        batch = recorded_batch(policy, reference, run=run, tau2=tau2, trials=trials, form=form)
-        most = int(np.bincount(batch.task).min())
-        tables.append(
-            selection_table("Recorded episodes", [batch], tuple(k for k in (1, 2, 4, 8, 16, 32) if k <= most))
-        )
+        given: Any = {"run": run, "tau2": tau2, "trials": trials}
+        given |= {"form": form, "reward_models": reward_model or ()}
+        with open_engine(engine, workers=workers, gpus=gpus) as place:
+            found = recorded_episodes(policy, reference, engine=place, **given)
+        most = int(np.bincount(found.batch.task).min())
+        ks = tuple(k for k in (1, 2, 4, 8, 16, 32) if k <= most)
+        tables.append(selection_table("Recorded episodes", [found], ks))
     for recipe in () if recorded else PAIRS:
         for games, batches in study_batches(study, recipe, seeds, candidates).items():
             title = f"Policy trained by {recipe!r}, {games}, {len(batches)} seeds"
-            tables.append(selection_table(title, list(batches.values()), shown))
+            tables.append(selection_table(title, [Recorded(batch, {}, "default") for batch in batches.values()], shown))
     for table in tables:
         show(table)
     if markdown is not None:

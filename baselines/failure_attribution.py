@@ -1,19 +1,20 @@
 """Which step of a failed run was the decisive error? Training-free scores, beside the rows that need no model.
 
     python -m credit_gym.baselines.failure_attribution [--data DIR --split NAME] [--policy hf:PATH --reference hf:PATH]
+    python -m credit_gym.baselines.failure_attribution --reward-model think_prm:SPEC
     python -m credit_gym.baselines.failure_attribution --agent SPEC --protocol all_at_once
 
 By default on planted logs, with a tiny pair made here: the reference imitates runs with slips, and the policy is the
 reference trained further on those of such runs that succeeded (rejection-sampling fine-tuning). On a copy of the
-Who&When data set, without models, only the rows that need none are shown. Headline rows are mean over tokens under
-two rules, chosen beforehand; ``--grid`` shows the best and the worst of all, which were not.
+Who&When data set, without models, only the rows that need none are shown, for each split at hand. Headline rows are
+mean over tokens under two rules, chosen beforehand; ``--grid`` shows all combinations, best first, which were not.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,19 +23,19 @@ import gymnasium as gym
 import numpy as np
 import typer
 
-from credit_gym import rng
+from credit_gym.baselines.engines import Engine, EngineGpus, EngineName, EngineWorkers, open_engine
+from credit_gym.baselines.planted_pair import make_pair
 from credit_gym.baselines.trajectory_scores import TOKENS, language_model
 from credit_gym.command import run as run_command
 from credit_gym.envs.who_and_when import planted
-from credit_gym.envs.who_and_when.logs import TERMINAL, FailureLog, columns, read_logs
+from credit_gym.envs.who_and_when.logs import ALGORITHM_GENERATED, SPLITS, FailureLog, columns, read_logs
+from credit_gym.envs.who_and_when.zero_model import ZERO_MODEL
 from credit_gym.errors import CreditGymError
 from credit_gym.failure_attribution import (
     Logs,
-    baseline_predictions,
     compare,
     label_rank,
     predict,
-    uniform_expectation,
     within,
 )
 from credit_gym.grouping import FloatArray, IntArray
@@ -49,27 +50,21 @@ HEADER = ("prediction", "step accuracy [95 %]", "MAE", *(f"±{k}" for k in TOLER
 Row = tuple[str | float | None, ...]
 
 
-def zero_model_rows(logs: Logs) -> list[Row]:
+def zero_model_table(split: str, logs: Logs) -> Table:
     """The rows that every method has to beat: chance, positions, lengths, and the other logs' commonest step."""
-    agents = np.array([name != TERMINAL for name in logs.agent], dtype=np.bool_)
-    rows = [_expected("uniform over valid steps", *uniform_expectation(logs))]
-    found = baseline_predictions(logs)
-    if not agents.all():
-        spoken = logs.valid & agents
-        rows.append(_expected("uniform, no terminal", *uniform_expectation(logs, spoken)))
-        found["longest step, no terminal"] = baseline_predictions(logs._replace(valid=spoken))["longest step"]
-    found["positional prior, leave-one-out"] = positional_prior(logs)
-    return rows + [attribution_row(name, prediction, logs) for name, prediction in found.items()]
+    rows = []
+    for name, rule in ZERO_MODEL.items():
+        guess = rule(logs)
+        if guess is None:
+            rows.append(_blank(name))
+        else:
+            rows.append(_expected(name, *guess) if isinstance(guess, tuple) else attribution_row(name, guess, logs))
+    return Table(f"{split}: {logs.error.size} logs, no model", HEADER, tuple(rows))
 
 
-def positional_prior(logs: Logs) -> IntArray:
-    """Predict for each log the step that the labels of all other logs name most often, clipped to the log.
-
-    It has read labels, so it is no zero-shot method; it shows what position alone is worth.
-    """
-    counts = np.bincount(logs.error)[None, :].repeat(logs.error.size, axis=0)
-    counts[np.arange(logs.error.size), logs.error] -= 1
-    return np.asarray(np.minimum(counts.argmax(axis=1), np.diff(logs.offsets) - 1))
+def absent_table(split: str, folder: Path) -> Table:
+    """The same rows of a split that nobody has here: named, and empty."""
+    return Table(f"{split}: not at hand, {folder} has no such folder", HEADER, tuple(map(_blank, ZERO_MODEL)))
 
 
 def attribution_row(name: str, prediction: IntArray, logs: Logs, score: FloatArray | None = None) -> Row:
@@ -88,7 +83,13 @@ def attribution_row(name: str, prediction: IntArray, logs: Logs, score: FloatArr
 
 
 def model_scores(
-    logs: Sequence[FailureLog], policy: str, reference: str, *, form: str = "plain", cache: Path | None = None
+    logs: Sequence[FailureLog],
+    policy: str,
+    reference: str,
+    *,
+    form: str = "plain",
+    cache: Path | None = None,
+    engine: Engine | None = None,
 ) -> Callable[[str, str], FloatArray]:
     """Return the score of every message as a function of method and token aggregation; the models are asked once.
 
@@ -98,6 +99,7 @@ def model_scores(
         reference: ``hf:PATH``.
         form: how messages become text, a key of :data:`credit_gym.agents.engine.transcripts.FORMS`.
         cache: folder of token scores.
+        engine: who computes what is not in the cache; this process by default.
     """
     from credit_gym.agents.engine.logprobs import score_tokens
     from credit_gym.agents.engine.score_cache import ScoreCache
@@ -111,11 +113,13 @@ def model_scores(
 
     upstream = form == "upstream"
     transcripts = [from_log(log) for log in logs]
+    kept = None if cache is None else ScoreCache(cache)
+    compute = None if engine is None else engine.compute
     tables = []
     for lm in map(language_model, (policy, reference)):
         cap = UPSTREAM_CAP if upstream else None
         rendered = [each for t in transcripts for each in sequences(t, lm.tokenizer, form=form, cap=cap)]
-        tables.append(score_tokens(lm, rendered, cache=None if cache is None else ScoreCache(cache)))
+        tables.append(score_tokens(lm, rendered, cache=kept, compute=compute))
     action = np.array([a for t in transcripts for a in t.actions(form)], dtype=np.bool_)
     scores = MessageScores(tables[0], tables[1], action)
 
@@ -153,138 +157,93 @@ def model_tables(title: str, score_of: Callable[[str, str], FloatArray], logs: L
     return tables
 
 
-def make_pair(folder: Path, *, steps: int = 600, further: int = 300, seed: int = 0) -> tuple[str, str]:
-    """Make the tiny policy and its reference, unless the folder has them; about a minute or two of one core.
+def critic_table(split: str, spec: str, logs: Sequence[FailureLog], *, form: str = "plain") -> Table:
+    """The published rules on the verdicts of a process reward model; a log without any names its first message.
+
+    Raises:
+        CreditGymError: the reward model grades whole runs, so that it can name no step.
+    """
+    from credit_gym.agents.engine.transcripts import from_log
+    from credit_gym.agents.reward_models import ThinkPRM, parse_reward_model
+
+    model = parse_reward_model(spec)
+    if not isinstance(model, ThinkPRM):
+        raise CreditGymError(f"{spec} grades whole runs and can name no step: give think_prm:SPEC.")
+    found = model.score([from_log(log) for log in logs], mode="upstream" if form == "upstream" else "default")
+    silent = sum(bool(np.isnan(each).all()) for each in found)
+    score, table = np.concatenate(found), columns(logs)
+    predictions = {
+        "threshold": predict("threshold", score, table),
+        "min_step": predict("sharpest_drop", score - 1.0, table),  # the lowest; of equals, all 1 included, the first
+        "sharpest_abs_drop": predict("sharpest_abs_drop", score, table),
+    }
+    rows = (attribution_row(f"{spec} {rule}", predicted, table, score) for rule, predicted in predictions.items())
+    return Table(f"{split}, {spec}: no verdict on {silent} of {len(logs)} logs", HEADER, tuple(rows))
+
+
+def played_by(
+    agent: str, protocol: str, options: Mapping[str, Any], logs: Sequence[FailureLog], *, seed: int = 0
+) -> Table:
+    """Let an agent attribute each log once, and score what it named; naming nothing counts as wrong.
 
     Args:
-        folder: where they go.
-        steps: training steps of the reference, on runs in which a fifth of all turns slip.
-        further: training steps that make it the policy, on such runs that succeeded.
-        seed: fixes everything.
+        agent: its spec.
+        protocol: a key of :data:`credit_gym.envs.who_and_when.env.PROTOCOLS`.
+        options: further arguments of the environment, whose logs are ``logs``.
+        logs: the failed runs.
+        seed: of its draws.
 
-    Returns:
-        The specs of policy and reference.
+    Raises:
+        CreditGymError: not one log could be put to it; where some could not, they count as wrong and the title says so.
     """
-    policy, reference = folder / f"policy-{steps}-{further}-{seed}", folder / f"reference-{steps}-{seed}"
-    if not (policy / "config.json").exists():
-        _train_pair(policy, reference, steps, further, seed)
-    return f"hf:{policy}", f"hf:{reference}"
-
-
-def played_by(agent: str, protocol: str, options: dict[str, Any], *, episodes: int, seed: int = 0) -> Table:
-    """Let an agent attribute each log once, and score what it named; naming nothing counts as wrong."""
-    from credit_gym.agents.runner import run_episodes
+    from credit_gym.agents.llm.backends import Settings
+    from credit_gym.agents.runner import open_agent, run_episodes, usual_workers
     from credit_gym.agents.spec import parse_agent
 
-    named: list[dict[str, Any]] = []
+    named: dict[str, dict[str, Any]] = {}
 
     class Heard(gym.Wrapper[str, str, str, str]):
         def step(self, action: str) -> Any:
             result = self.env.step(action)
             if "attribution" in result[4]:
-                named.append(result[4]["attribution"])
+                named[result[4]["task"]["id"]] = result[4]["attribution"]
             return result
 
     def make_env() -> Any:
         return Heard(gym.make("credit/WhoAndWhen-v0", protocol=protocol, **options))
 
-    player = parse_agent(agent, seed=seed)
-    played = run_episodes(make_env, player, episodes=episodes, seed=seed, progress=False)
-    failed = next((episode.error for episode in played if episode.error), None)
-    if failed is not None:
-        raise CreditGymError(f"{agent} could not attribute every log: {failed}")
-    distance = np.array([each["distance"] for each in named])
-    hit = np.array([each["step_correct"] for each in named], dtype=np.float64)
-    who = float(np.mean([each["agent_correct"] for each in named]))
+    with open_agent(parse_agent(agent, seed=seed, settings=Settings(prompting=_prompting()))) as player:
+        workers = usual_workers(player)
+        played = run_episodes(make_env, player, episodes=len(logs), seed=seed, workers=workers, progress=False)
+    errors = [episode.error for episode in played if episode.error is not None]
+    if len(errors) == len(logs):
+        raise CreditGymError(f"{agent} could not attribute a single log: {errors[0]}")
+    nothing = {"step_correct": False, "agent_correct": False}
+    found = [named.get(log.id, {**nothing, "distance": len(log.messages)}) for log in logs]
+    distance = np.array([each["distance"] for each in found])
     row: Row = (
         agent,
-        _interval(hit),
+        _interval(np.array([each["step_correct"] for each in found], dtype=np.float64)),
         float(distance.mean()),
         *(within(distance, k) for k in TOLERANCES),
         None,
         None,
-        who,
+        float(np.mean([each["agent_correct"] for each in found])),
     )
-    return Table(f"{agent} by {protocol}, {len(named)} logs", HEADER, (row,))
+    unasked = f", {len(errors)} of them counted as wrong ({errors[0]})" if errors else ""
+    return Table(f"{agent} by {protocol}, {len(logs)} logs{unasked}", HEADER, (row,))
 
 
-def _train_pair(policy: Path, reference: Path, steps: int, further: int, seed: int) -> None:
-    import torch
-    from transformers import Qwen2Config, Qwen2ForCausalLM
+def _prompting() -> Any:
+    """Every observation shows the log, so no earlier ones are shown."""
+    from credit_gym.agents.llm.prompting import Prompting
 
-    from credit_gym.agents.engine.transcripts import from_log, sequences
-    from credit_gym.agents.tiny_lm.tokenizer import learn_tokenizer
-
-    runs = [_training_run(seed, index) for index in range(6000)]
-    tokenizer = learn_tokenizer((f"{log.question} {m.content}" for log, _ in runs[:1000] for m in log.messages), 400)
-    rows = [sequences(from_log(log), tokenizer)[0] for log, _ in runs]
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(rng.derive(seed, 1) >> 1)
-            model = Qwen2ForCausalLM(
-                Qwen2Config(
-                    vocab_size=len(tokenizer),
-                    hidden_size=64,
-                    intermediate_size=128,
-                    num_hidden_layers=2,
-                    num_attention_heads=2,
-                    num_key_value_heads=2,
-                    max_position_embeddings=2048,
-                    initializer_range=0.1,
-                    tie_word_embeddings=True,
-                    bos_token_id=None,
-                    eos_token_id=tokenizer.eos_token_id,
-                    pad_token_id=tokenizer.pad_token_id,
-                )
-            )
-            _fit(model, rows, steps, 3e-3)
-            _save(model, tokenizer, reference)
-            _fit(model, [row for row, (_, good) in zip(rows, runs, strict=True) if good], further, 1e-3)
-            _save(model, tokenizer, policy)
-    finally:
-        torch.set_num_threads(threads)
+    system = "You read the log of a failed run to find its decisive error. Answer the last question in one line."
+    return Prompting(name="attribution", system=system, history_turns=0)
 
 
-def _training_run(seed: int, index: int) -> tuple[FailureLog, bool]:
-    """A run in which every fifth turn slips, and whether it succeeded all the same; no label is read from it."""
-    draw = rng.derive(seed, 2, index)
-    problem = planted.make_problem(draw)
-    turns = range(len(problem.turns))
-    slips = {i: 1 + rng.derive(draw, 4, i) % 9 for i in turns if rng.derive(draw, 3, i) % 5 == 0}
-    messages = planted.play(problem, slips)
-    log = FailureLog(str(index), "train", problem.question, str(problem.answer), messages, "", 0)
-    return log, planted.solved(problem, messages)
-
-
-def _fit(model: Any, rows: Sequence[Any], steps: int, rate: float) -> None:
-    import torch
-
-    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    model.train()
-    for _ in range(steps):
-        batch = [rows[index] for index in torch.randint(len(rows), (8,)).tolist()]
-        ids = torch.nn.utils.rnn.pad_sequence([torch.tensor(row.ids) for row in batch], batch_first=True)
-        taught = [(number, int(index)) for number, row in enumerate(batch) for index in row.positions]
-        number, index = torch.tensor(taught).T
-        states = model.model(ids[:, :-1]).last_hidden_state  # padding is on the right, where nothing looks
-        loss: Any = torch.nn.functional.cross_entropy(model.lm_head(states[number, index - 1]), ids[number, index])
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-    model.eval()
-
-
-def _save(model: Any, tokenizer: Any, folder: Path) -> None:
-    part = folder.with_name(f"{folder.name}.{os.getpid()}.part")
-    model.save_pretrained(part)
-    tokenizer.save_pretrained(part)
-    if not folder.exists():
-        part.rename(folder)
+def _blank(name: str) -> Row:
+    return (name, *(None,) * (len(HEADER) - 1))
 
 
 def _expected(name: str, hit: FloatArray, distance: FloatArray) -> Row:
@@ -299,6 +258,14 @@ def _interval(values: FloatArray) -> str:
     return f"{100 * values.mean():.1f} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
+def _splits(data: Path | None) -> dict[str, bool]:
+    """The splits to show where none is named, and whether each is at hand; a folder of bare files is one split."""
+    if data is None:
+        return {"test": True}
+    found = {name: (data / name).is_dir() for name in SPLITS}
+    return found if any(found.values()) else {ALGORITHM_GENERATED: True}
+
+
 def _cache() -> Path:
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return home / "credit_gym" / "failure_attribution"
@@ -310,30 +277,39 @@ def main(
     logs: Annotated[int, typer.Option(min=2, help="How many planted logs.")] = 184,
     policy: Annotated[str, typer.Option(help="hf:PATH; with --reference.")] = "",
     reference: Annotated[str, typer.Option(help="hf:PATH; with --policy.")] = "",
+    reward_model: Annotated[list[str] | None, typer.Option(help="think_prm:SPEC of a model; repeatable.")] = None,
     form: Annotated[str, typer.Option(help="How messages become text: plain, chat or upstream.")] = "plain",
     whole: Annotated[bool, typer.Option("--grid", help="Also every method, aggregation and rule.")] = False,
     agent: Annotated[str, typer.Option(help="Let this agent attribute the logs instead.")] = "",
     protocol: Annotated[str, typer.Option(help="all_at_once, step_by_step or binary_search.")] = "all_at_once",
+    engine: EngineName = "local",
+    workers: EngineWorkers = None,
+    gpus: EngineGpus = 0.0,
     markdown: Annotated[Path | None, typer.Option(help="Also write the tables to this file.")] = None,
 ) -> None:
     """Compare attributions."""
-    split = split or ("test" if data is None else "Algorithm-Generated")
     if bool(policy) != bool(reference):
         raise CreditGymError("Give both --policy hf:PATH and --reference hf:PATH, or neither.")
-    if data is None and split not in planted.SPLITS:
+    if data is None and split and split not in planted.SPLITS:
         raise CreditGymError(f"The split {split} is real data: give its folder with --data, or --split test.")
-    found = read_logs(data, split) if data else [planted.generate_log(split, index) for index in range(logs)]
-    if agent:
-        options: dict[str, Any] = {"split": split, "num_tasks": logs, "data": data}
-        tables = [played_by(agent, protocol, options, episodes=len(found))]
-    else:
+    if data is None and not policy and not agent:
+        policy, reference = make_pair(_cache())
+    tables: list[Table] = []
+    for name, at_hand in ({split: True} if split else _splits(data)).items():
+        if data and not at_hand:
+            tables.append(absent_table(name, data))
+            continue
+        found = read_logs(data, name) if data else [planted.generate_log(name, index) for index in range(logs)]
+        if agent:
+            tables.append(played_by(agent, protocol, {"split": name, "num_tasks": logs, "data": data}, found))
+            continue
         table = columns(found)
-        tables = [Table(f"{split}: {len(found)} logs, no model", HEADER, tuple(zero_model_rows(table)))]
-        if data is None and not policy:
-            policy, reference = make_pair(_cache())
+        tables.append(zero_model_table(name, table))
         if policy:
-            scores = model_scores(found, policy, reference, form=form, cache=_cache() / "scores")
-            tables += model_tables(f"{split}, {form}", scores, table, whole=whole)
+            with open_engine(engine, workers=workers, gpus=gpus) as place:
+                scores = model_scores(found, policy, reference, form=form, cache=_cache() / "scores", engine=place)
+            tables += model_tables(f"{name}, {form}", scores, table, whole=whole)
+        tables += (critic_table(name, spec, found, form=form) for spec in reward_model or ())
     for each in tables:
         show(each)
     if markdown is not None:

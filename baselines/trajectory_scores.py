@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -14,52 +15,88 @@ from credit_gym.episode import Episode
 from credit_gym.errors import CreditGymError
 from credit_gym.grouping import FloatArray
 from credit_gym.scorers import get, score
-from credit_gym.token_scores import aggregate_steps
-from credit_gym.uncertainty import auroc
+from credit_gym.scorers.modes import Mode, is_upstream
+from credit_gym.token_scores import aggregate_steps, aggregate_tokens
+from credit_gym.uncertainty import auroc, ranked_worst
 
 if TYPE_CHECKING:
     from credit_gym.agents.engine.model import LanguageModel
     from credit_gym.agents.engine.transcripts import Transcript
+    from credit_gym.baselines.engines import Engine
 
-STEP_SCORES: dict[str, dict[str, Any]] = {
-    "progress_advantage": {},
-    "progress_advantage_centred": {},
-    "policy_logprob": {},
-    "reference_logprob": {},
-    "self_certainty": {},
-    "negative_entropy": {},
-}
+STEP_SCORES = (
+    "progress_advantage",
+    "progress_advantage_centred",
+    "policy_logprob",
+    "reference_logprob",
+    "self_certainty",
+    "negative_entropy",
+)
 """Scorers whose options include ``tokens``."""
 
 _CHANCE = 1_000_003  # a stream that nothing else draws from
+_TWO_MODES = ("progress_advantage", "self_certainty")
+_ZERO_UPSTREAM = ("progress_advantage", "policy_logprob", "reference_logprob")
 
 TOKENS = ("mean", "sum", "last", "min", "max")
 STEPS = ("mean", "sum", "last", "min", "max", "bottom10")
 
 
-def trajectory_scores(batch: EpisodeBatch, *, tokens: str = "mean", steps: str = "mean") -> dict[str, FloatArray]:
+class Recorded(NamedTuple):
+    """Finished episodes and what is known of them.
+
+    Attributes:
+        batch: the episodes, with every token column if there are a policy and a reference.
+        graded: name of each reward model -> its (E,) grades.
+        mode: ``upstream`` if the text is as upstream's code has it; scores then are too.
+    """
+
+    batch: EpisodeBatch
+    graded: Mapping[str, FloatArray]
+    mode: Mode
+
+
+def trajectory_scores(
+    batch: EpisodeBatch, *, tokens: str = "mean", steps: str = "mean", mode: Mode = "default"
+) -> dict[str, FloatArray]:
     """Return every score that the batch's columns allow, and the controls.
 
-    The aggregation is the same for all and chosen beforehand; DeepConf's two forms fix the one over steps.
+    The aggregation is the same for all and chosen beforehand; DeepConf's two forms fix the one over steps. A step
+    without tokens is left out. ``upstream`` computes as progress-advantage's code: each model is aggregated by itself,
+    such a step counts as 0 except in certainties, and certainty has the published sign turned round.
 
     Args:
         batch: the episodes.
         tokens: token aggregation.
         steps: step aggregation.
+        mode: see above.
 
     Returns:
         Name -> (E,) float64, higher meaning success; NaN where an episode has no step.
     """
-    found = {
-        name: aggregate_steps(score(batch, name, tokens=tokens), batch.offsets, steps)
-        for name in STEP_SCORES
-        if all(getattr(batch, column) is not None for column in get(name).needs)
-    }
+    found = {name: step_scores(batch, name, tokens=tokens, mode=mode) for name in STEP_SCORES if _possible(batch, name)}
+    aggregated = {name: aggregate_steps(values, batch.offsets, steps) for name, values in found.items()}
     if "self_certainty" in found:
-        certainty = score(batch, "self_certainty", tokens=tokens)
-        found["deepconf_tail"] = aggregate_steps(certainty, batch.offsets, "last")
-        found["deepconf_bottom10"] = aggregate_steps(certainty, batch.offsets, "bottom10")
-    return found | controls(batch)
+        for name, forced in (("deepconf_tail", "last"), ("deepconf_bottom10", "bottom10")):
+            aggregated[name] = aggregate_steps(found["self_certainty"], batch.offsets, forced)
+    return aggregated | controls(batch)
+
+
+def step_scores(batch: EpisodeBatch, name: str, *, tokens: str = "mean", mode: Mode = "default") -> FloatArray:
+    """Return (S,) scores of the steps, NaN for a step without a reading; ``upstream`` has 0 there but in certainties.
+
+    Args:
+        batch: the episodes.
+        name: one of :data:`STEP_SCORES`.
+        tokens: token aggregation.
+        mode: see :func:`trajectory_scores`.
+    """
+    values = score(batch, name, tokens=tokens, **({"mode": mode} if name in _TWO_MODES else {}))
+    if is_upstream(mode) and name in _ZERO_UPSTREAM:
+        return values
+    known = np.asarray(sum(batch.require(column) for column in get(name).needs), dtype=np.float64)
+    missing = np.isnan(aggregate_tokens(known, batch.require("logprob_offsets"), "sum"))
+    return np.where(missing, np.nan, values)
 
 
 def controls(batch: EpisodeBatch) -> dict[str, FloatArray]:
@@ -71,7 +108,9 @@ def controls(batch: EpisodeBatch) -> dict[str, FloatArray]:
     return found
 
 
-def nested_choice(batch: EpisodeBatch, name: str, *, folds: int = 5) -> tuple[float, tuple[tuple[str, str], ...]]:
+def nested_choice(
+    batch: EpisodeBatch, name: str, *, folds: int = 5, mode: Mode = "default"
+) -> tuple[float, tuple[tuple[str, str], ...]]:
     """AUROC of a score whose aggregation is tuned honestly: chosen on the other tasks, measured on the held-out ones.
 
     Tasks are dealt to folds by their number. The best of thirty aggregations chosen on the very episodes it is reported
@@ -80,8 +119,9 @@ def nested_choice(batch: EpisodeBatch, name: str, *, folds: int = 5) -> tuple[fl
     Returns:
         Mean AUROC over the folds that hold both outcomes, and the (token, step) aggregation chosen in each.
     """
+    of_steps = {tokens: step_scores(batch, name, tokens=tokens, mode=mode) for tokens in TOKENS}
     grid = {
-        (tokens, steps): aggregate_steps(score(batch, name, tokens=tokens), batch.offsets, steps)
+        (tokens, steps): ranked_worst(aggregate_steps(of_steps[tokens], batch.offsets, steps))
         for tokens in TOKENS
         for steps in STEPS
     }
@@ -111,74 +151,122 @@ def language_model(spec: str) -> LanguageModel:
     return LanguageModel(path)
 
 
-def recorded_batch(
-    policy: str, reference: str, *, run: str = "", tau2: Path | None = None, trials: Path | None = None, form: str = ""
-) -> EpisodeBatch:
-    """Return finished episodes with every token column, scored by two models of one vocabulary.
+def unfinished(episode: Episode) -> Transcript:
+    """Return an episode as messages up to its last action; what the environment says then often gives the outcome away.
 
-    A run whose tokens were recorded is scored on those; everything else on its text.
+    Log-probabilities of actions do not depend on it, grades of reward models would.
+    """
+    from credit_gym.agents.engine.transcripts import from_episode
+
+    whole = from_episode(episode)
+    return replace(whole, turns=whole.turns[:-1])
+
+
+def stored_episodes(run: str) -> list[Episode]:
+    """Return the episodes of a stored run that ended without an error.
 
     Args:
-        policy: ``hf:PATH``.
-        reference: ``hf:PATH``.
-        run: id or folder of a stored run.
-        tau2: a results file of tau2; ungraded conversations are left out.
-        trials: a best-of-n folder, ``trial_{i}/{domain}.json``.
-        form: how text becomes tokens; by default ``chat`` if the policy has a chat template, else ``plain``.
+        run: its id or folder.
 
     Raises:
-        CreditGymError: not exactly one source is given, a source is damaged, or nothing in it was graded.
+        CreditGymError: there is no such run, or it is a sweep.
     """
-    if not policy or not reference:
-        raise CreditGymError("Scoring recorded episodes needs --policy hf:PATH and --reference hf:PATH.")
-    if sum(map(bool, (run, tau2, trials))) != 1:
-        raise CreditGymError("Give one of --run, --tau2 and --trials, not several.")
-    from credit_gym.agents.engine.transcripts import from_episode, read_simulations, read_trials
-
-    models = language_model(policy), language_model(reference)
-    if not run:
-        found = read_simulations(tau2) if tau2 else read_trials(trials) if trials else []
-        return _text_batch([each for each in found if each.reward is not None], *models, form)
-    episodes = [episode for episode in _stored(run) if episode.error is None]
-    if not form and episodes and all(e.token_ids is not None and e.prompt_token_ids is not None for e in episodes):
-        from credit_gym.agents.engine.recorded import with_policy_scores, with_reference_scores
-
-        scored = with_policy_scores(models[0], episodes)
-        return EpisodeBatch.from_episodes(with_reference_scores(models[1], scored, policy=models[0]))
-    return _text_batch([from_episode(episode) for episode in episodes], *models, form)
-
-
-def _stored(run: str) -> list[Episode]:
     from credit_gym.store.folders import find
 
     store, name = find(run, Path("runs"))
     if name.startswith("group_"):
         raise CreditGymError(f"{name} is a sweep: give one of its runs.")
-    return store.load_episodes(name)
+    return [episode for episode in store.load_episodes(name) if episode.error is None]
+
+
+def recorded_episodes(
+    policy: str = "",
+    reference: str = "",
+    *,
+    run: str = "",
+    tau2: Path | None = None,
+    trials: Path | None = None,
+    form: str = "",
+    reward_models: Sequence[str] = (),
+    engine: Engine | None = None,
+) -> Recorded:
+    """Return finished episodes, scored by two models of one vocabulary, by reward models, or by both.
+
+    A run whose tokens were recorded is scored on those; everything else on its text.
+
+    Args:
+        policy: ``hf:PATH``; with ``reference``, or neither where there are reward models.
+        reference: ``hf:PATH``.
+        run: id or folder of a stored run.
+        tau2: a results file of tau2; ungraded conversations are left out.
+        trials: a best-of-n folder, ``trial_{i}/{domain}.json``.
+        form: how text becomes tokens; by default ``chat`` if the policy has a chat template, else ``plain``.
+        reward_models: specs for :func:`credit_gym.agents.reward_models.parse_reward_model`.
+        engine: who computes log-probabilities; this process by default.
+
+    Raises:
+        CreditGymError: not exactly one source is given, a source is damaged, or nothing in it was graded.
+    """
+    if bool(policy) != bool(reference) or not (policy or reward_models):
+        raise CreditGymError(
+            "Scoring recorded episodes needs --policy hf:PATH and --reference hf:PATH, or a --reward-model alone."
+        )
+    if sum(map(bool, (run, tau2, trials))) != 1:
+        raise CreditGymError("Give exactly one of --run, --tau2 and --trials: the episodes that are to be scored.")
+    from credit_gym.agents.engine.transcripts import read_simulations, read_trials
+    from credit_gym.agents.reward_models import parse_reward_model
+
+    episodes = stored_episodes(run) if run else []
+    read = read_simulations(tau2) if tau2 else read_trials(trials) if trials else map(unfinished, episodes)
+    found = [transcript for transcript in read if transcript.reward is not None]
+    if not found:
+        raise CreditGymError("There is nothing to score: no episode in it is complete and graded.")
+    mode: Mode = "upstream" if form == "upstream" else "default"
+    models = [parse_reward_model(spec) for spec in reward_models]
+    graded = {model.name: model.grade(found, mode=mode) for model in models}
+    if not policy:
+        return Recorded(_as_batch(found, form or "plain", {}, ()), graded, mode)
+    pair = language_model(policy), language_model(reference)
+    if not form and episodes and all(e.token_ids is not None and e.prompt_token_ids is not None for e in episodes):
+        from credit_gym.agents.engine.recorded import with_policy_scores, with_reference_scores
+
+        compute, diverge = (engine.compute, engine.diverge) if engine else (None, None)
+        scored = with_policy_scores(pair[0], episodes, compute=compute)
+        scored = with_reference_scores(pair[1], scored, policy=pair[0], compute=compute, diverge=diverge)
+        return Recorded(EpisodeBatch.from_episodes(scored), graded, mode)
+    return Recorded(_text_batch(found, *pair, form, engine), graded, mode)
 
 
 def _text_batch(
-    found: Sequence[Transcript], policy: LanguageModel, reference: LanguageModel, form: str
+    found: Sequence[Transcript], policy: LanguageModel, reference: LanguageModel, form: str, engine: Engine | None
 ) -> EpisodeBatch:
     from credit_gym.agents.engine.divergence import token_divergence
     from credit_gym.agents.engine.logprobs import score_tokens
-    from credit_gym.agents.engine.transcripts import sequences
+    from credit_gym.agents.engine.transcripts import UPSTREAM_CAP, sequences
 
-    if not found:
-        raise CreditGymError("There is nothing to score: no episode in it is complete and graded.")
     form = form or ("chat" if policy.tokenizer.chat_template else "plain")
-    rendered = [each for transcript in found for each in sequences(transcript, policy.tokenizer, form=form)]
-    own, other = score_tokens(policy, rendered), score_tokens(reference, rendered)
+    cap = UPSTREAM_CAP if form == "upstream" else None
+    rendered = [each for transcript in found for each in sequences(transcript, policy.tokenizer, form=form, cap=cap)]
+    compute, diverge = (engine.compute, engine.diverge) if engine else (None, None)
+    own, other = (score_tokens(lm, rendered, compute=compute) for lm in (policy, reference))
     columns = {
         "policy_logprobs": own.logprob,
         "policy_entropies": own.entropy,
         "policy_top_logprobs": own.top_k_mean,
         "reference_logprobs": other.logprob,
-        "policy_kls": token_divergence(policy, reference, rendered),
+        "policy_kls": token_divergence(policy, reference, rendered, compute=diverge),
     }
-    spans = pairwise(own.offsets)
+    return _as_batch(found, form, columns, list(pairwise(own.offsets)))
+
+
+def _as_batch(
+    found: Sequence[Transcript], form: str, columns: Mapping[str, Any], spans: Sequence[tuple[int, int]]
+) -> EpisodeBatch:
+    """The transcripts as episodes; a span of the columns for every message."""
+    ends = np.cumsum([0, *(len(transcript.turns) for transcript in found)])
     return EpisodeBatch.from_episodes(
-        _as_episode(transcript, form, [next(spans) for _ in transcript.turns], columns) for transcript in found
+        _as_episode(transcript, form, spans[start:end], columns)
+        for transcript, (start, end) in zip(found, pairwise(ends), strict=True)
     )
 
 
@@ -206,6 +294,10 @@ def _as_episode(
         truncated=False,
         **own,
     )
+
+
+def _possible(batch: EpisodeBatch, name: str) -> bool:
+    return all(getattr(batch, column) is not None for column in get(name).needs)
 
 
 def _finite(value: float) -> float:

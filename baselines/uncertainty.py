@@ -2,10 +2,11 @@
 
     python -m credit_gym.baselines.uncertainty [--study DIR] [--seeds N] [--markdown FILE]
     python -m credit_gym.baselines.uncertainty --run RUN --policy hf:PATH --reference hf:PATH
+    python -m credit_gym.baselines.uncertainty --run RUN --reward-model wild_reward:FOLDER
 
 Recorded episodes of any environment, a tau2 file (--tau2) or best-of-n folders (--trials) are scored by the log-prob
-engine. Without them, on the guessing game: the models that ``baselines.delta_belief`` trained are the policy and the
-taught one is its reference, on the policy's own games and on games of both.
+engine, by reward models, or by both. Without them, on the guessing game: the models that ``baselines.delta_belief``
+trained are the policy and the taught one is its reference, on the policy's own games and on games of both.
 The aggregation (mean over tokens, mean over steps) was chosen beforehand; ``tuned`` is nested cross-validation.
 """
 
@@ -13,12 +14,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 
-from credit_gym.baselines.trajectory_scores import STEP_SCORES, nested_choice, recorded_batch, trajectory_scores
+from credit_gym.baselines.engines import EngineGpus, EngineName, EngineWorkers, open_engine
+from credit_gym.baselines.trajectory_scores import (
+    STEP_SCORES,
+    Recorded,
+    nested_choice,
+    recorded_episodes,
+    trajectory_scores,
+)
 from credit_gym.batch import EpisodeBatch
 from credit_gym.command import run as run_command
 from credit_gym.errors import CreditGymError
@@ -30,15 +38,21 @@ PAIRS = ("trajectory", "turn-wise + belief")
 CONTROL = "fewer steps"
 
 
-def episode_table(title: str, batch: EpisodeBatch, *, seed: int = 0) -> Table:
-    """One batch: every statistic with its stratified bootstrap interval, and the AUROC gained over length."""
-    scores = trajectory_scores(batch)
+def episode_table(title: str, recorded: Recorded, *, seed: int = 0) -> Table:
+    """One batch: every statistic with its stratified bootstrap interval, and the AUROC gained over length.
+
+    Reward models come before the controls. An episode without a reading ranks worst; how many there are stands beside
+    the name.
+    """
+    batch, mode = recorded.batch, recorded.mode
+    scores = {**recorded.graded, **trajectory_scores(batch, mode=mode)}
     rows = []
     for name, values in scores.items():
         found = [estimate(values, batch.success, statistic, seed=seed) for statistic in STATISTICS.values()]
         gained = paired_difference(values, scores[CONTROL], batch.success, seed=seed)
-        tuned = f"{nested_choice(batch, name)[0]:.3f}" if name in STEP_SCORES else None
-        rows.append((name, *(_interval(*each[:3]) for each in found), _interval(*gained[:3]), tuned))
+        tuned = f"{nested_choice(batch, name, mode=mode)[0]:.3f}" if name in STEP_SCORES else None
+        missing = f" ({found[0].missing} without)" if found[0].missing else ""
+        rows.append((name + missing, *(_interval(*each[:3]) for each in found), _interval(*gained[:3]), tuned))
     header = ("score", *STATISTICS, f"AUROC over {CONTROL!r}", "tuned AUROC")
     return Table(f"{title}: {batch.num_episodes} episodes, {batch.success.mean():.1%} solved", header, tuple(rows))
 
@@ -90,19 +104,28 @@ def main(
     trials: Annotated[Path | None, typer.Option(help="Score a folder trial_{i}/{domain}.json instead.")] = None,
     policy: Annotated[str, typer.Option(help="hf:PATH, for recorded episodes.")] = "",
     reference: Annotated[str, typer.Option(help="hf:PATH, for recorded episodes.")] = "",
+    reward_model: Annotated[
+        list[str] | None, typer.Option(help="think_prm:SPEC or wild_reward:FOLDER, for recorded episodes; repeatable.")
+    ] = None,
     form: Annotated[str, typer.Option(help="Their text as tokens: plain, chat or upstream.")] = "",
+    engine: EngineName = "local",
+    workers: EngineWorkers = None,
+    gpus: EngineGpus = 0.0,
     markdown: Annotated[Path | None, typer.Option(help="Also write the tables to this file.")] = None,
 ) -> None:
     """Compare the scores."""
     tables = []
-    recorded = bool(run or tau2 or trials)
+    recorded = bool(run or tau2 or trials or reward_model)
     if recorded:
-        batch = recorded_batch(policy, reference, run=run, tau2=tau2, trials=trials, form=form)
-        tables.append(episode_table("Recorded episodes", batch))
+        sources: Any = {"run": run, "tau2": tau2, "trials": trials}
+        sources |= {"form": form, "reward_models": reward_model or ()}
+        with open_engine(engine, workers=workers, gpus=gpus) as place:
+            found = recorded_episodes(policy, reference, engine=place, **sources)
+        tables.append(episode_table("Recorded episodes", found))
     for recipe in () if recorded else PAIRS:
         for games, batches in study_batches(study, recipe, seeds, repeats).items():
             tables.append(seed_table(f"Policy trained by {recipe!r}, {games}", batches))
-            tables.append(episode_table(f"The same, seed 0, {games}", batches[0]))
+            tables.append(episode_table(f"The same, seed 0, {games}", Recorded(batches[0], {}, "default")))
     for table in tables:
         show(table)
     if markdown is not None:

@@ -66,6 +66,29 @@ def test_answers_are_the_same_in_any_batch_and_their_logprobs_the_models_own(fam
         }
 
 
+def test_alternatives_are_the_likeliest_tokens_of_the_model_at_every_place(backend):
+    asked = [said("go", seed=seed, max_tokens=6, top_logprobs=3) for seed in range(4)]
+    plain = [replace(request, top_logprobs=0) for request in asked]
+    for completion, without in zip(backend.complete([*asked, *plain[:1]]), backend.complete(plain), strict=False):
+        assert (completion.token_ids, without.positions) == (without.token_ids, ())
+        prompt, ids = completion.prompt_token_ids, completion.token_ids
+        with torch.inference_mode():
+            logits = backend.model(torch.tensor([[*prompt, *ids]])).logits[0, len(prompt) - 1 : -1]
+        for position, token, row in zip(completion.positions, ids, logits.log_softmax(-1), strict=True):
+            best = row.topk(3)
+            assert position.text == backend.tokenizer.decode([token])
+            assert [text for text, _ in position.alternatives] == [backend.tokenizer.decode([i]) for i in best.indices]
+            assert [value for _, value in position.alternatives] == pytest.approx(best.values.tolist(), abs=1e-4)
+
+
+def test_an_opening_is_continued_and_not_repeated(backend):
+    request = said("go", seed=3, max_tokens=6, opening="look around")
+    (completion,) = backend.complete([request])
+    prompt = backend.complete([replace(request, opening="")])[0].prompt_token_ids
+    assert completion.prompt_token_ids == (*prompt, *backend.tokenizer.encode("look around"))
+    assert completion.logprobs == pytest.approx(recomputed(backend, completion), abs=1e-4)
+
+
 def test_it_is_a_backend_and_says_its_name(backend, folder):
     assert isinstance(backend, BatchBackend)
     assert backend.name == f"hf:{folder}"

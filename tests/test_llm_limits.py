@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_gym.agents.llm.budget import Budget, Budgeted, BudgetedBatch
-from credit_gym.agents.llm.completion import Completion, Request
+from credit_gym.agents.llm.completion import Completion, Position, Request
 from credit_gym.agents.llm.prices import Price, known_price
 from credit_gym.agents.llm.rate_limit import Limited, Pace
 from credit_gym.agents.llm.response_cache import Cached
@@ -349,6 +349,7 @@ def test_what_was_answered_once_is_not_asked_again(tmp_path):
     full = Completion(
         text="gö\n", prompt_token_ids=(1,), token_ids=(2, 3), logprobs=(-0.1, -1e-30), usage={"prompt_tokens": 3.0}
     )
+    full = replace(full, positions=(Position("g", (("g", -0.1), ("ö", -3.0))), Position("ö")))
     fake = Fake(full)
     assert [alone(Cached(fake, tmp_path)) for _ in range(3)] == [full] * 3
     assert len(fake.asked) == 1
@@ -372,11 +373,23 @@ def test_every_part_of_a_request_and_the_model_tell_answers_apart(tmp_path):
         {"stop": ("a",)},
         {"choices": ("a",)},
         {"repetition": 1},
+        {"top_logprobs": 5},
+        {"opening": "So:"},
     ]
     for change in changes * 2:
         alone(Cached(fake, tmp_path), replace(REQUEST, **change))
     alone(Cached(other, tmp_path))
     assert (len(fake.asked), len(other.asked)) == (len(changes), 1)
+
+
+def test_answers_kept_before_requests_had_alternatives_are_still_found(tmp_path):
+    """The name and the content of a file of that time."""
+    path = tmp_path / "ec" / "7869cc17833e052f53aab31ff6ec56646460d501d8695c84220341b4bf4f60.json"
+    path.parent.mkdir()
+    kept = {"text": "go", "prompt_token_ids": [], "token_ids": [], "logprobs": [], "usage": {}, "constrained": False}
+    path.write_text(json.dumps({"completion": {**kept, "finish_reason": "stop"}}))
+    asked = Request(messages=({"role": "user", "content": "x"},), seed=7, stop=("a",))
+    assert alone(Cached(Fake(PASSING), tmp_path), asked) == Completion(text="go")
 
 
 def test_failures_are_not_kept(tmp_path):

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+import math
 import pickle
 import socket
 import sys
 import traceback
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -28,7 +30,7 @@ from llm_servers import (
 )
 
 from credit_gym.agents.llm.anthropic import AnthropicBackend
-from credit_gym.agents.llm.completion import AsyncBackend, Completion, Request
+from credit_gym.agents.llm.completion import AsyncBackend, Completion, Position, Request
 from credit_gym.agents.llm.openai import OpenAIBackend
 from credit_gym.agents.llm.server import Server, ServerError, _retry_after
 from credit_gym.errors import BackendError, CreditGymError, MissingExtraError
@@ -109,6 +111,37 @@ def test_an_openai_server_is_asked_as_its_protocol_says():
     assert completion == Completion(
         text=completion.text, logprobs=(-0.25,), usage={"prompt_tokens": 20.0, "completion_tokens": 1.0}
     )
+
+
+def ranked(seen):
+    """An answer of two tokens with alternatives in no order, one of them impossible and one with the key in it."""
+    if seen.method == "GET":
+        return openai_server(seen)
+    body = chat_completion("go on")
+    tops = [[("stay", -2.0), ("go", -0.5), ("-", -math.inf)], [(f"on{KEY}", -0.1)]]
+    body["choices"][0]["logprobs"]["content"] = [
+        {"token": token, "logprob": -0.5, "top_logprobs": [{"token": t, "logprob": p} for t, p in top]}
+        for token, top in zip(("go", " on"), tops, strict=True)
+    ]
+    return Reply(body)
+
+
+def test_alternatives_are_asked_for_and_ranked_and_hold_no_key():
+    asked = replace(REQUEST, top_logprobs=99)
+    (plain, completion), server = ask_server("openai", ranked, REQUEST, asked)
+    assert plain == replace(completion, positions=())
+    assert completion.positions == (
+        Position("go", (("go", -0.5), ("stay", -2.0))),
+        Position(" on", (("on[key]", -0.1),)),
+    )
+    bodies = {"top_logprobs" in post.body: post.body for post in server.posts()}
+    assert bodies[True] == bodies[False] | {"top_logprobs": 20}
+
+
+def test_a_server_without_alternatives_has_no_positions():
+    (completion,), _ = ask_server("openai", None, replace(REQUEST, top_logprobs=5))
+    assert completion.logprobs == (-0.25,)
+    assert completion.positions == ()
 
 
 def test_vllm_is_recognised_once_and_gives_ids_and_keeps_to_choices():
@@ -350,8 +383,17 @@ def test_any_json_is_a_completion_or_one_sentence(body):
     for protocol, (kind, _, _) in PROTOCOLS.items():
         server = Server.parse(protocol, "m", key_variable="OPENAI_API_KEY", timeout=1)
         read = sys.modules[kind.__module__]._completion
-        options = {"constrained": False} if protocol == "openai" else {"stop": ("x",)}
-        for whole in (body, {"choices": [{"message": body}]}, {"content": [body]}, {"content": [], "usage": body}):
+        options = {"constrained": False, "ranked": True} if protocol == "openai" else {"stop": ("x",)}
+        place = {"token": "a", "logprob": -1.0, "top_logprobs": body}
+        for whole in (
+            body,
+            {"choices": [{"message": body}]},
+            {"choices": [{"message": {"content": "a"}, "logprobs": body}]},
+            {"choices": [{"message": {"content": "a"}, "logprobs": {"content": [place]}}]},
+            {"choices": [{"message": {"content": "a"}, "logprobs": {"content": [{**place, "top_logprobs": [body]}]}}]},
+            {"content": [body]},
+            {"content": [], "usage": body},
+        ):
             try:
                 found = read(server, whole, **options)
             except ServerError as error:
@@ -405,6 +447,14 @@ def test_a_key_is_needed_by_the_provider_and_not_by_a_server_of_ones_own(protoco
     monkeypatch.setenv(variable, "sk-ключ")
     with pytest.raises(CreditGymError, match="copy the key again"):
         kind("m")
+
+
+def test_without_a_key_no_word_of_an_answer_is_taken_for_one(protocol, monkeypatch):
+    monkeypatch.delenv(f"{protocol.upper()}_API_KEY")
+    said = "none of them, nonetheless"
+    reply = {"openai": chat_completion(said), "anthropic": anthropic_message(said)}
+    (completion,), _ = ask_server(protocol, lambda seen: Reply(reply[protocol]))
+    assert completion.text == said
 
 
 def test_the_key_is_nowhere_but_in_the_header(protocol, caplog):

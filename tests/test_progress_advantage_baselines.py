@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,24 @@ import pytest
 import torch
 
 from credit_gym.agents.engine.transcripts import METHODS
+from credit_gym.agents.tiny_lm import train_tiny_lm
 from credit_gym.baselines import best_of_n, failure_attribution, uncertainty
-from credit_gym.baselines.failure_attribution import grid, model_scores, played_by, positional_prior, zero_model_rows
-from credit_gym.baselines.trajectory_scores import TOKENS, language_model, recorded_batch
-from credit_gym.envs.who_and_when.logs import columns
+from credit_gym.baselines.failure_attribution import critic_table, grid, model_scores, played_by, zero_model_table
+from credit_gym.baselines.trajectory_scores import TOKENS, language_model, recorded_episodes
+from credit_gym.envs.who_and_when.logs import columns, write_log
 from credit_gym.envs.who_and_when.planted import generate_log
+from credit_gym.envs.who_and_when.zero_model import ZERO_MODEL, positional_prior
 from credit_gym.errors import CreditGymError
 from credit_gym.failure_attribution import Logs
 from credit_gym.store.folders import new_run
 from tests.episodes import walk
+from tests.llm_servers import OVERFLOW, Reply, Seen, chat_completion, openai_server, serving
+from tests.test_reward_models import wild_reward
 from tests.tiny_models import tiny_model
 
 torch.set_num_threads(1)
+
+LOGS = [generate_log("test", index) for index in range(4)]
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +61,12 @@ def trials(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("form", ["plain", "chat", "upstream"])
 def test_candidates_are_scored_and_ungraded_ones_left_out(pair: Any, trials: Path, form: str) -> None:
-    batch = recorded_batch(*pair, trials=trials, form=form)
+    batch = recorded_episodes(*pair, trials=trials, form=form).batch
     assert batch.num_episodes == 6
     assert batch.success.sum() == 3
     assert batch.policy_kl is not None
     assert (batch.policy_kl > 0).all()
-    one = recorded_batch(pair[0], pair[0], trials=trials, form=form)
+    one = recorded_episodes(pair[0], pair[0], trials=trials, form=form).batch
     np.testing.assert_array_equal(one.require("policy_logprob"), one.require("reference_logprob"))
 
 
@@ -72,9 +79,9 @@ def test_commands_write_their_tables(pair: Any, trials: Path, tmp_path: Path) ->
 
 def test_what_is_missing_is_said_in_one_sentence(pair: Any, tmp_path: Path) -> None:
     with pytest.raises(CreditGymError, match="--policy"):
-        recorded_batch("", "", tau2=tmp_path / "a.json")
-    with pytest.raises(CreditGymError, match="not several"):
-        recorded_batch(*pair, tau2=tmp_path / "a.json", trials=tmp_path)
+        recorded_episodes("", "", tau2=tmp_path / "a.json")
+    with pytest.raises(CreditGymError, match="exactly one"):
+        recorded_episodes(*pair, tau2=tmp_path / "a.json", trials=tmp_path)
     with pytest.raises(CreditGymError, match="hf:PATH"):
         language_model("openai:x")
     with pytest.raises(CreditGymError, match="or neither"):
@@ -109,13 +116,158 @@ def test_the_positional_prior_never_sees_its_own_label() -> None:
 
 def test_uniform_accuracy_is_one_over_the_steps() -> None:
     logs = Logs(np.array([0, 4, 8]), np.ones(8, dtype=bool), np.ones(8, dtype=np.int64), np.array([0, 2]))
-    assert str(zero_model_rows(logs)[0][1]).startswith("25.0 ")
+    assert str(zero_model_table("test", logs).rows[0][1]).startswith("25.0 ")
 
 
 def test_an_expert_attributes_every_log_right() -> None:
-    table = played_by("expert", "all_at_once", {"split": "test", "num_tasks": 4}, episodes=4)
+    table = played_by("expert", "all_at_once", {"split": "test", "num_tasks": 4}, LOGS)
     assert str(table.rows[0][1]).startswith("100.0")
     assert table.rows[0][-1] == 1.0
+
+
+def hand_crafted(folder: Path) -> Path:
+    """Three logs in the schema of the hand-crafted split: agents in roles, steps as text, no names."""
+    (folder / "Hand-Crafted").mkdir(parents=True)
+    said = ("human", "Orchestrator (thought)", "WebSurfer", "Orchestrator (-> WebSurfer)", "WebSurfer", "Assistant")
+    for number, step in enumerate((4, 4, 1)):
+        log = {
+            "history": [{"content": f"{'x' * i} {role}", "role": role} for i, role in enumerate(said)],
+            "question": "q",
+            "ground_truth": "a",
+            "is_corrected": False,
+            "question_ID": f"id-{number}",
+            "mistake_agent": "WebSurfer" if step == 4 else "Orchestrator",
+            "mistake_step": str(step),
+            "mistake_reason": "r",
+            **({"level": 1} if number else {"mistake_type": "t"}),
+        }
+        (folder / "Hand-Crafted" / f"{number}.json").write_text(json.dumps(log))
+    return folder
+
+
+def written(path: Path) -> dict[str, dict[str, str]]:
+    """Step accuracy by row name, for every table of a Markdown file by its title."""
+    parts = path.read_text().replace("\\", "").split("**")[1:]
+    tables = {}
+    for title, block in zip(parts[::2], parts[1::2], strict=True):
+        rows = [[cell.strip() for cell in line.split("|")] for line in block.splitlines() if line]
+        tables[title] = {row[1]: row[2] for row in rows[2:]}
+    return tables
+
+
+def test_every_split_at_hand_is_tabulated_and_a_missing_one_is_named(tmp_path: Path) -> None:
+    failure_attribution.main(data=hand_crafted(tmp_path), markdown=tmp_path / "out.md")
+    found = written(tmp_path / "out.md")
+    (absent,) = (rows for title, rows in found.items() if "Algorithm-Generated: not at hand" in title)
+    rows = found["Hand-Crafted: 3 logs, no model"]
+    assert set(absent.values()) == {"–"}
+    assert absent.keys() == rows.keys() == ZERO_MODEL.keys()
+    accuracy = {name: cell.split(" ")[0] for name, cell in rows.items()}
+    assert accuracy == {
+        "uniform over valid steps": "20.0",
+        "uniform, no terminal": "–",
+        "first valid step": "33.3",
+        "last step": "0.0",
+        "longest step": "0.0",
+        "constant step 1": "33.3",
+        "constant step 8": "0.0",
+        "constant step 12": "0.0",
+        "longest step, no terminal": "–",
+        "second WebSurfer turn": "66.7",
+        "positional prior, leave-one-out": "0.0",
+    }
+
+
+def test_bare_files_are_one_split(tmp_path: Path) -> None:
+    for number, log in enumerate(LOGS):
+        write_log(tmp_path / f"{number}.json", log)
+    failure_attribution.main(data=tmp_path, markdown=tmp_path / "out.md")
+    assert list(written(tmp_path / "out.md")) == ["Algorithm-Generated: 4 logs, no model"]
+
+
+def perfect_critic(seen: Seen) -> Reply:
+    """A server whose model finds fault with exactly the step that the label blames, by its text."""
+    if seen.method == "GET":
+        return openai_server(seen)
+    text = seen.body["messages"][-1]["content"]
+    (log,) = (log for log in LOGS if log.question in text)
+    steps = re.findall(r"Step (\d+) \[[^]]*\]:\n(.*)", text)
+    blamed = log.messages[log.step].content
+    return Reply(
+        chat_completion(
+            "\n".join(f"Step {n} is \\boxed{{{'in' if said == blamed else ''}correct}}" for n, said in steps)
+        )
+    )
+
+
+def test_the_rules_of_a_process_reward_model_name_the_step_that_it_finds_wrong() -> None:
+    with serving(perfect_critic) as server:
+        table = critic_table("test", f"think_prm:openai:m@{server.root}/v1", LOGS)
+    assert [str(row[0]).rpartition(" ")[2] for row in table.rows] == ["threshold", "min_step", "sharpest_abs_drop"]
+    assert [str(row[1]).split(" ")[0] for row in table.rows[:2]] == ["100.0", "100.0"]
+    assert "no verdict on 0 of 4 logs" in table.title
+
+
+def test_a_grade_of_whole_runs_names_no_step(tmp_path: Path) -> None:
+    judge = wild_reward(tmp_path)
+    with pytest.raises(CreditGymError, match="can name no step"):
+        critic_table("test", f"wild_reward:{judge}", LOGS)
+
+
+# Agents
+
+
+def attributing_server(seen: Seen) -> Reply:
+    """A server whose model knows the labels, and answers whichever question of a protocol it is asked."""
+    if seen.method == "GET":
+        return openai_server(seen)
+    text = seen.body["messages"][-1]["content"]
+    (log,) = (log for log in LOGS if log.question in text)
+    half = re.search(r"upper half \(steps \d+ to (\d+)\)", text)
+    newest = re.search(r"Is step (\d+) the decisive", text)
+    answer = f"{log.agent}, step {log.step}"
+    if half:
+        answer = "upper half" if log.step <= int(half[1]) else "lower half"
+    if newest:
+        answer = "1. Yes, that is it." if int(newest[1]) == log.step else "1. No."
+    return Reply(chat_completion(answer))
+
+
+@pytest.mark.parametrize("protocol", ["all_at_once", "step_by_step", "binary_search"])
+def test_a_model_behind_a_server_attributes_every_log_by_every_protocol(protocol: str, tmp_path: Path) -> None:
+    with serving(attributing_server) as server:
+        failure_attribution.main(
+            agent=f"openai:m@{server.root}/v1", protocol=protocol, logs=len(LOGS), markdown=tmp_path / "out.md"
+        )
+    (rows,) = written(tmp_path / "out.md").values()
+    assert list(rows.values()) == ["100.0 [100.0, 100.0]"]
+    asked = [post.body["messages"] for post in server.posts()]
+    assert {tuple(message["role"] for message in chat) for chat in asked} == {("system", "user")}
+    expected = {"all_at_once": len(LOGS), "step_by_step": sum(log.step + 1 for log in LOGS)}
+    assert len(asked) == expected.get(protocol, len(asked))
+
+
+def test_a_log_that_cannot_be_put_to_the_model_counts_as_wrong_and_is_named() -> None:
+    def answer(seen: Seen) -> Reply:
+        too_long = seen.method == "POST" and LOGS[0].question in seen.body["messages"][-1]["content"]
+        return Reply(OVERFLOW, 400) if too_long else attributing_server(seen)
+
+    with serving(answer) as server:
+        table = played_by(f"openai:m@{server.root}/v1", "all_at_once", {"split": "test", "num_tasks": 4}, LOGS)
+    assert str(table.rows[0][1]).startswith("75.0 ")
+    assert "1 of them counted as wrong" in table.title
+    with serving(lambda seen: Reply(OVERFLOW, 400)) as server, pytest.raises(CreditGymError, match="a single log"):
+        played_by(f"openai:m@{server.root}/v1", "all_at_once", {"split": "test", "num_tasks": 4}, LOGS)
+
+
+@pytest.mark.slow
+def test_a_tiny_language_model_attributes_logs_by_every_protocol(tmp_path: Path) -> None:
+    shape: dict[str, Any] = {"episodes": 8, "steps": 3, "hidden": 32, "layers": 1, "vocabulary": 400}
+    train_tiny_lm(tmp_path, env_ids=["credit/WhoAndWhen-v0"], **shape)
+    for protocol in ("all_at_once", "step_by_step", "binary_search"):
+        table = played_by(f"hf:{tmp_path}", protocol, {"split": "test", "num_tasks": 2}, LOGS[:2])
+        assert table.title == f"hf:{tmp_path} by {protocol}, 2 logs"  # no failure
+        assert 0.0 <= float(str(table.rows[0][1]).split(" ")[0]) <= 100.0
 
 
 @pytest.mark.slow
@@ -132,7 +284,7 @@ def test_stored_runs_are_scored_on_their_tokens_else_on_their_text(pair: Any, tm
     kept: dict[str, Any] = {"prompt_token_ids": ((5, 6),) * 3, "token_ids": ((7, 8),) * 3} if recorded else {}
     failed = walk("7-2", error="a server", success=False, **kept)
     store.add_episodes(run, [walk("7-0", **kept), walk("7-1", success=False, **kept), failed])
-    batch = recorded_batch(*pair, run=str(tmp_path / run))
+    batch = recorded_episodes(*pair, run=str(tmp_path / run)).batch
     assert batch.success.tolist() == [True, False]
     assert batch.num_steps == 6
     tokens = np.diff(batch.require("logprob_offsets"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,10 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from credit_gym.agents.engine.transcripts import Call, Transcript, Turn
+from credit_gym.agents.llm.completion import BatchBackend, Completion, Position, Request
 from credit_gym.agents.reward_models import (
     RUN_CAP,
     STEPS_CAP,
-    Position,
     Steps,
     ThinkPRM,
     WildReward,
@@ -21,11 +22,13 @@ from credit_gym.agents.reward_models import (
     coral,
     flat_text,
     numbered_steps,
+    parse_reward_model,
     step_rewards,
     text_verdicts,
     token_verdicts,
 )
-from credit_gym.errors import BackendError
+from credit_gym.errors import BackendError, CreditGymError, UnknownNameError
+from tests.llm_servers import Reply, Seen, chat_completion, error_body, serving
 from tests.tiny_models import tiny_config, tiny_model, tiny_tokenizer
 
 torch.set_num_threads(1)
@@ -109,27 +112,144 @@ def test_ordinal_heads_are_read_by_their_width() -> None:
     assert coral([0.0, 0.0, 1.0, 0.0, 0.0]) == 3.0
 
 
-def test_a_tiny_classifier_grades_runs_and_reads_the_end_of_long_ones(tmp_path: Path) -> None:
+def wild_reward(folder: Path, labels: int = 4) -> str:
+    """The folder of a random classifier."""
     config = tiny_config(max_position_embeddings=5000)
-    config.num_labels = 4
-    torch.manual_seed(0)
-    AutoModelForSequenceClassification.from_config(config).save_pretrained(tmp_path)
-    tiny_tokenizer().save_pretrained(tmp_path)
-    model = WildReward(str(tmp_path))
+    config.num_labels = labels
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    return str(folder)
+
+
+def test_a_tiny_classifier_grades_runs_and_reads_the_end_of_long_ones(tmp_path: Path) -> None:
+    model = WildReward(wild_reward(tmp_path))
     run = long_run()
-    other = Transcript("o", "o", (*run.turns[:-1], Turn("tool", "open the door")), question="q")
-    assert 1.0 <= model.score(run) <= 5.0
-    assert model.score(run) != model.score(other)
-    assert model.score(run, mode="upstream") == model.score(run, mode="upstream")
+    other = Transcript("o", "o", (*run.turns[:-1], Turn("tool", "y" * 1000)), question="q")
+    grades = model.grade([run, other])
+    assert ((grades >= 1.0) & (grades <= 5.0)).all()
+    assert grades[0] != grades[1]
+    cut = model.grade([run, other], mode="upstream")
+    assert cut[0] == cut[1]  # which reads the beginning only
 
 
-def test_a_tiny_critic_gives_one_value_a_message(tmp_path: Path) -> None:
-    model = ThinkPRM(str(tiny_model(tmp_path)), max_new_tokens=4)
-    run = Transcript("s", "s", (Turn("user", "go"), Turn("assistant", "a"), Turn("assistant", "c")))
-    assert np.isnan(model.score(run)).all()  # random words hold no verdict
-    np.testing.assert_array_equal(model.score(run, mode="upstream"), [np.nan, 0.5, 0.5])
+def test_a_language_model_is_not_taken_for_a_reward_model(tmp_path: Path) -> None:
+    with pytest.raises(BackendError, match="no trained head"):
+        WildReward(str(tiny_model(tmp_path)))
 
 
 def test_a_missing_reward_model_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(BackendError, match="cannot be loaded"):
         WildReward(str(tmp_path))
+    with pytest.raises(UnknownNameError, match="wild_reward"):
+        parse_reward_model("wild_rewards:x")
+    with pytest.raises(CreditGymError, match="think_prm:hf:FOLDER"):
+        parse_reward_model("think_prm")
+
+
+# ThinkPRM over any language model
+
+TWO_STEPS = Transcript(
+    "s", "s", (Turn("user", "go"), Turn("assistant", "a"), Turn("tool", "b"), Turn("assistant", "c"))
+)
+CRITIQUE = ("Step 1 is \\", "boxed{", "correct", "}. ", "Step 2 is \\", "boxed{", "incorrect", "}.")
+AT_VERDICTS = {2: {"correct": -0.1, "incorrect": -2.1}, 6: {"incorrect": -0.5, "correct": -1.5, "so": -9.0}}
+EXPECTED = [np.nan, 1 / (1 + np.exp(-2.0)), np.nan, 1 / (1 + np.exp(1.0))]
+
+
+class Critic:
+    """A model in this process that says the same of everything."""
+
+    name = "hf:critic"
+
+    def __init__(self, *, alternatives: bool = True) -> None:
+        self.asked: list[Request] = []
+        self.alternatives = alternatives
+
+    def complete(self, requests: Sequence[Request], /) -> list[Completion]:
+        self.asked += requests
+        places = tuple(
+            Position(text, tuple(AT_VERDICTS.get(i, {text: -0.1}).items())) for i, text in enumerate(CRITIQUE)
+        )
+        return [Completion(text="".join(CRITIQUE), positions=places if self.alternatives else ()) for _ in requests]
+
+
+def test_one_call_asks_for_all_runs_greedily_with_alternatives() -> None:
+    critic = Critic()
+    found = ThinkPRM(critic).score([TWO_STEPS, TWO_STEPS])
+    assert isinstance(critic, BatchBackend)
+    np.testing.assert_allclose(found, [EXPECTED, EXPECTED])
+    assert [(r.temperature, r.top_logprobs, r.opening) for r in critic.asked] == [
+        (0.0, 20, "\nLet's verify step by step:")
+    ] * 2
+    assert "Step 2:\nc" in critic.asked[0].messages[0]["content"]
+
+
+def test_a_grade_is_the_mean_over_the_steps_with_a_verdict() -> None:
+    three = Transcript("t", "t", (*TWO_STEPS.turns, Turn("assistant", "d")))
+    for mode in ("default", "upstream"):
+        grades = ThinkPRM(Critic()).grade([TWO_STEPS, three], mode=mode)
+        np.testing.assert_allclose(grades, [np.nanmean(EXPECTED)] * 2)
+    assert ThinkPRM(Critic()).grade([]).size == 0
+
+
+def test_without_alternatives_a_verdict_is_what_the_text_says() -> None:
+    np.testing.assert_array_equal(ThinkPRM(Critic(alternatives=False)).score([TWO_STEPS]), [[np.nan, 1.0, np.nan, 0.0]])
+
+
+def critic_server(*, vllm: bool = False, refuses: str = "", delay: float = 0.0) -> Callable[[Seen], Reply]:
+    """A server whose model gives the critique, alternatives in no order, as its protocol wants them."""
+
+    def answer(seen: Seen) -> Reply:
+        if seen.method == "GET":
+            return Reply({"object": "list", "data": [{"id": "m", "owned_by": "vllm" if vllm else "somebody"}]})
+        if refuses and refuses in seen.body:
+            return Reply(error_body(f"This model does not support {refuses}."), 400)
+        body = chat_completion("".join(CRITIQUE))
+        content = []
+        for index, text in enumerate(CRITIQUE):
+            places = AT_VERDICTS.get(index, {text: -0.1}) if "top_logprobs" in seen.body else {}
+            ranked = sorted(places.items(), key=lambda each: each[1])
+            top = [{"token": token, "logprob": logprob, "bytes": None} for token, logprob in ranked]
+            content.append({"token": text, "logprob": -0.1, "bytes": None, "top_logprobs": top})
+        body["choices"][0]["logprobs"] = {"content": content} if seen.body.get("logprobs") else None
+        return Reply(body, delay=delay)
+
+    return answer
+
+
+def test_a_critic_behind_an_openai_server_gives_the_same_probabilities() -> None:
+    with serving(critic_server(delay=0.05)) as server:
+        found = ThinkPRM(f"openai:m@{server.root}/v1").score([TWO_STEPS] * 3)
+    np.testing.assert_allclose(found, [EXPECTED] * 3)
+    assert server.most_in_flight > 1
+    body = server.posts()[0].body
+    assert (body["logprobs"], body["top_logprobs"], body["temperature"]) == (True, 20, 0.0)
+    assert [message["role"] for message in body["messages"]] == ["user"]  # nobody but vLLM continues an answer
+
+
+def test_a_vllm_server_is_told_how_the_critique_begins() -> None:
+    with serving(critic_server(vllm=True)) as server:
+        (found,) = ThinkPRM(f"openai:m@{server.root}/v1").score([TWO_STEPS])
+    np.testing.assert_allclose(found, EXPECTED)
+    body = server.posts()[0].body
+    assert body["messages"][-1] == {"role": "assistant", "content": "\nLet's verify step by step:"}
+    assert (body["continue_final_message"], body["add_generation_prompt"]) == (True, False)
+
+
+@pytest.mark.parametrize("refuses", ["top_logprobs", "logprobs"])
+def test_a_server_that_refuses_alternatives_is_read_by_its_words(refuses: str) -> None:
+    with serving(critic_server(refuses=refuses)) as server:
+        (found,) = ThinkPRM(f"openai:m@{server.root}/v1").score([TWO_STEPS])
+    asked = [{"logprobs", "top_logprobs"} & set(post.body) for post in server.posts()]
+    assert asked == [{"logprobs", "top_logprobs"}, {"logprobs"} if refuses == "top_logprobs" else set()]
+    np.testing.assert_array_equal(found, [np.nan, 1.0, np.nan, 0.0])
+
+
+def test_a_tiny_critic_gives_one_value_a_message(tmp_path: Path) -> None:
+    model = ThinkPRM(f"hf:{tiny_model(tmp_path)}", max_new_tokens=4)
+    run = Transcript("s", "s", (Turn("user", "go"), Turn("assistant", "a"), Turn("assistant", "c")))
+    assert np.isnan(model.score([run])).all()  # random words hold no verdict
+    np.testing.assert_array_equal(model.score([run], mode="upstream"), [[np.nan, 0.5, 0.5]])
+    assert np.isnan(model.grade([run])).all()

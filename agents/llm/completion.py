@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 Message: TypeAlias = Mapping[str, Any]
 """One chat message: ``role`` and ``content``, and what a protocol adds to them."""
+
+MOST_ALTERNATIVES = 20
+"""Most likeliest tokens at a place that a backend is asked for; OpenAI and vLLM give no more unless told to."""
+
+
+class Position(NamedTuple):
+    """One place of an answer.
+
+    Attributes:
+        text: what the token there spells.
+        alternatives: (text, log-probability in nats) of the likeliest tokens there, likeliest first; the sampled one
+            need not be among them.
+    """
+
+    text: str
+    alternatives: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +38,9 @@ class Request:
         stop: texts that end the answer; they are not part of it.
         choices: the answer must be one of these where the backend can constrain it; empty for free text.
         repetition: tells apart repeated samples of one chat in a response cache.
+        top_logprobs: how many of the likeliest tokens to report at every place, at most :data:`MOST_ALTERNATIVES`.
+        opening: words of the assistant's that the answer continues and does not repeat, where the backend can: a model
+            in this process, or one behind a vLLM server. Others are not told of them.
     """
 
     messages: tuple[Message, ...]
@@ -31,6 +50,8 @@ class Request:
     stop: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
     repetition: int = 0
+    top_logprobs: int = 0
+    opening: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +66,8 @@ class Completion:
         usage: ``prompt_tokens``, ``completion_tokens`` and, where prices are known, ``dollars``.
         finish_reason: ``stop``, ``length``, or what else the backend says.
         constrained: whether the backend kept the answer to the request's choices.
+        positions: every sampled token and the likeliest ones in its place, under the sampling model at temperature 1.
+            Empty unless they were asked for, where the backend does not give them, and under choices.
     """
 
     text: str
@@ -54,6 +77,7 @@ class Completion:
     usage: Mapping[str, float] = field(default_factory=dict)
     finish_reason: str = "stop"
     constrained: bool = False
+    positions: tuple[Position, ...] = ()
 
 
 @runtime_checkable

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from credit_gym import rng
-from credit_gym.agents.llm.completion import Completion, Request
+from credit_gym.agents.llm.completion import MOST_ALTERNATIVES, Completion, Position, Request
 from credit_gym.errors import BackendError, missing_extra
 
 try:
@@ -69,7 +69,8 @@ class HuggingFaceBackend:
         config = self.model.config.get_text_config(decoder=True)
         self.chat = ChatTokens(self.tokenizer, chat_template, vocabulary=config.vocab_size)
         self._batch_tokens = batch_tokens
-        self._prefixes = Prefixes(kept_tokens)
+        self._kept_tokens = kept_tokens
+        self.forget()
         self._ends = _end_tokens(self.model, self.tokenizer, self.chat.end_of_turn)
         self._positions: int | None = getattr(config, "max_position_embeddings", None)
 
@@ -90,8 +91,12 @@ class HuggingFaceBackend:
                 self._generate(batch)
         return [self._completion(row) for row in rows]
 
+    def forget(self) -> None:
+        """Drop what is kept of earlier calls; call it whenever the weights have changed."""
+        self._prefixes = Prefixes(self._kept_tokens)
+
     def _row(self, request: Request) -> _Row:
-        prompt = self.chat.prompt(request.messages).ids
+        prompt = (*self.chat.prompt(request.messages).ids, *self.chat.text_ids(request.opening))
         room = self.chat.room(prompt, request.max_tokens, self._positions)
         choices = {text: self.chat.text_ids(text) for text in request.choices}
         return _Row(request, prompt, room, choice_trie(choices, self._ends) if choices else None)
@@ -107,7 +112,9 @@ class HuggingFaceBackend:
                 [rng.derive(row.request.seed, row.request.repetition, len(row.tokens)) for row in live],
                 {index: row.allowed for index, row in enumerate(live) if row.allowed is not None},
             )
-            for row, token, logprob in zip(live, tokens, logprobs, strict=True):
+            for index, (row, token, logprob) in enumerate(zip(live, tokens, logprobs, strict=True)):
+                if row.request.top_logprobs and row.allowed is None:
+                    row.positions.append(self._position(token, logits[index], row.request.top_logprobs))
                 row.add(token, logprob, self._ends, self.chat)
             going = [index for index, row in enumerate(live) if row.reason is None]
             for index, row in enumerate(live):
@@ -153,6 +160,14 @@ class HuggingFaceBackend:
         logits: Tensor = output.logits[:, -1]
         return logits
 
+    def _position(self, token: int, logits: Tensor, wanted: int) -> Position:
+        top = logits.float().log_softmax(-1).topk(min(wanted, MOST_ALTERNATIVES, len(logits)))
+        texts = [self._spelled(each) for each in (token, *top.indices.tolist())]
+        return Position(texts[0], tuple(zip(texts[1:], top.values.tolist(), strict=True)))
+
+    def _spelled(self, token: int) -> str:
+        return str(self.tokenizer.decode([token], clean_up_tokenization_spaces=False))
+
     def _completion(self, row: _Row) -> Completion:
         return Completion(
             text=row.text if row.text is not None else self.chat.text(row.tokens),
@@ -162,6 +177,7 @@ class HuggingFaceBackend:
             usage={"prompt_tokens": len(row.prompt), "completion_tokens": len(row.tokens)},
             finish_reason=row.reason or "",
             constrained=row.allowed is not None and row.reason == "stop",
+            positions=tuple(row.positions),
         )
 
 
@@ -182,6 +198,7 @@ class _Row:
     allowed: Trie | None
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
+    positions: list[Position] = field(default_factory=list)
     reason: str | None = None
     text: str | None = None
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from credit_gym.agents.llm.completion import Completion, Request
+from credit_gym.agents.llm.completion import MOST_ALTERNATIVES, Completion, Position, Request
 from credit_gym.agents.llm.server import UNREADABLE, Server, ServerError, exchange, token_count
 from credit_gym.errors import missing_extra
 
 _PROVIDER = "https://api.openai.com/v1"  # said here, so that no variable can send the key and the chats elsewhere
-_OPTIONAL = ("logprobs", "seed")  # some models refuse them; an answer without them is still an answer
+_OPTIONAL = ("logprobs", "top_logprobs", "seed")  # some models refuse them; an answer without them is still an answer
 _VLLM = {"return_token_ids": True, "top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
 """vLLM fills what is left out from the model's own generation config; a request's temperature is all there shall be."""
 
@@ -66,12 +67,13 @@ class OpenAIBackend:
         try:
             body = await self._create(parameters)
         except ServerError as error:
-            refused = {name for name in _OPTIONAL if name in parameters and name in error.said}
+            refused = {name for name in _OPTIONAL if name in parameters} & set(re.findall(r"\w+", error.said))
             if error.status not in (400, 403, 422) or not refused:
                 raise
             self._refused |= refused
             body = await self._create(self._parameters(request))
-        return _completion(self._server, body, constrained=bool(self._is_vllm and request.choices))
+        constrained = bool(self._is_vllm and request.choices)
+        return _completion(self._server, body, constrained=constrained, ranked=request.top_logprobs > 0)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -96,11 +98,17 @@ class OpenAIBackend:
         own: dict[str, Any] = dict(_VLLM) if self._is_vllm else {}
         if self._is_vllm and request.choices:
             own["structured_outputs"] = {"choice": list(request.choices)}
+        messages = list(request.messages)
+        if self._is_vllm and request.opening:
+            messages.append({"role": "assistant", "content": request.opening})
+            own |= {"continue_final_message": True, "add_generation_prompt": False}
         limit = "max_tokens" if self._server.url else "max_completion_tokens"  # newer models of the provider need this
         optional = {"logprobs": True, "seed": request.seed & 0x7FFFFFFF}  # 31 bits: every server can hold them
+        if request.top_logprobs and "logprobs" not in self._refused:
+            optional["top_logprobs"] = min(request.top_logprobs, MOST_ALTERNATIVES)
         return {
             "model": self._server.model,
-            "messages": list(request.messages),
+            "messages": messages,
             "temperature": request.temperature,
             limit: request.max_tokens,
             **({"stop": list(request.stop)} if request.stop else {}),
@@ -109,7 +117,7 @@ class OpenAIBackend:
         }
 
 
-def _completion(server: Server, body: Any, *, constrained: bool) -> Completion:
+def _completion(server: Server, body: Any, *, constrained: bool, ranked: bool) -> Completion:
     """The completion in the body of an answer, whatever a server may have put there."""
     try:
         if not body.get("choices"):
@@ -141,9 +149,24 @@ def _completion(server: Server, body: Any, *, constrained: bool) -> Completion:
             usage={name: token_count(usage[name]) for name in ("prompt_tokens", "completion_tokens") if usage},
             finish_reason=reason,
             constrained=constrained,
+            positions=_positions(server, entries) if ranked and not constrained else (),
         )
     except UNREADABLE:
         raise server.malformed("something that is no chat completion") from None
+
+
+def _positions(server: Server, entries: Any) -> tuple[Position, ...]:
+    """Every token with the likeliest ones in its place; none if the server gave no such list."""
+    found = tuple(
+        Position(server.clean(str(entry["token"])), tuple(_ranked(server, entry.get("top_logprobs") or ())))
+        for entry in entries
+    )
+    return found if any(position.alternatives for position in found) else ()
+
+
+def _ranked(server: Server, alternatives: Any) -> list[tuple[str, float]]:
+    found = [(server.clean(str(each["token"])), float(each["logprob"])) for each in alternatives]
+    return sorted((each for each in found if math.isfinite(each[1])), key=lambda each: -each[1])
 
 
 def _ids(values: Any) -> tuple[int, ...]:

@@ -10,8 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from credit_gym.agents.llm.completion import AsyncBackend, Completion, Request
+from credit_gym.agents.llm.completion import AsyncBackend, Completion, Position, Request
 from credit_gym.errors import CreditGymError
+
+_LATER = ("top_logprobs", "opening")  # what requests did not have once; left out of their names where it asks nothing
 
 
 class Cached:
@@ -63,7 +65,8 @@ class Cached:
         await self.backend.close()
 
     def _path(self, request: Request) -> Path:
-        described = json.dumps([self.name, asdict(request)], sort_keys=True)
+        asked = {name: value for name, value in asdict(request).items() if value or name not in _LATER}
+        described = json.dumps([self.name, asked], sort_keys=True)
         key = hashlib.sha256(described.encode()).hexdigest()
         return self._folder / key[:2] / f"{key[2:]}.json"
 
@@ -73,7 +76,8 @@ def _read(path: Path) -> Completion | None:
         kept = json.loads(path.read_text(encoding="utf-8"))["completion"]
         sequences = {name: tuple(kept[name]) for name in ("prompt_token_ids", "token_ids", "logprobs")}
         usage = {name: 0.0 if name == "dollars" else float(value) for name, value in kept["usage"].items()}
-        return Completion(**{**kept, **sequences, "usage": usage})
+        positions = tuple(Position(text, tuple(map(tuple, ranked))) for text, ranked in kept.get("positions", ()))
+        return Completion(**{**kept, **sequences, "usage": usage, "positions": positions})
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
 

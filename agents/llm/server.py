@@ -26,6 +26,7 @@ _OVERFLOW = re.compile(
 )
 _SPENT = re.compile(r"insufficient_quota|credit balance is too low|billing", re.I)
 _ANY_KEY = re.compile(r"\bsk-[\w-]{8,}")
+_NO_KEY = "none"  # what a server at a given URL is sent where the environment holds no key
 _QUOTED = 300  # characters of a server's own words in a sentence
 
 
@@ -87,7 +88,7 @@ class Server:
         if found is None:
             raise CreditGymError(f"Write {protocol}:MODEL or {protocol}:MODEL@URL with the model's name on the server.")
         url = None if found["url"] is None else _checked_url(protocol, found["url"])
-        key = os.environ.get(key_variable, "").strip() or ("none" if url else "")
+        key = os.environ.get(key_variable, "").strip() or (_NO_KEY if url else "")
         if not key:
             raise CreditGymError(
                 f"{protocol}:{found['model']} needs a key: set {key_variable} in the environment, or name a server "
@@ -104,7 +105,8 @@ class Server:
 
     def clean(self, text: str) -> str:
         """Return a text of the server without the key and without lone surrogates, which no file can hold."""
-        return text.replace(self.key, "[key]").encode("utf-8", "replace").decode("utf-8")
+        shown = text if self.key == _NO_KEY else text.replace(self.key, "[key]")
+        return shown.encode("utf-8", "replace").decode("utf-8")
 
     def malformed(self, what: str) -> ServerError:
         """Return the error for an answer of the right status that cannot be read."""

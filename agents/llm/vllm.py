@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from credit_gym import rng
-from credit_gym.agents.llm.completion import Completion, Request
+from credit_gym.agents.llm.completion import MOST_ALTERNATIVES, Completion, Position, Request
 from credit_gym.errors import BackendError, missing_extra
 
 
@@ -80,7 +80,9 @@ class VLLMBackend:
         Raises:
             BackendError: a chat leaves the model no room to answer, the chat template refuses it, or the engine failed.
         """
-        prompts = [self.chat.prompt(request.messages).ids for request in requests]
+        prompts = [
+            (*self.chat.prompt(request.messages).ids, *self.chat.text_ids(request.opening)) for request in requests
+        ]
         parameters = [
             self._parameters(
                 request, self.chat.room(prompt, request.max_tokens, self._positions - bool(request.choices))
@@ -126,7 +128,7 @@ class VLLMBackend:
             seed=rng.derive(request.seed, request.repetition) >> 1,  # the engine wants 63 bits
             stop=list(request.stop),
             stop_token_ids=[] if end is None else [end],
-            logprobs=0,  # of the sampled token alone
+            logprobs=min(request.top_logprobs, MOST_ALTERNATIVES),  # 0: of the sampled token alone
             structured_outputs=self._constraint(choice=list(request.choices)) if request.choices else None,
         )
 
@@ -141,6 +143,18 @@ def _completion(request: Request, prompt: tuple[int, ...], answer: Any) -> Compl
         usage={"prompt_tokens": len(prompt), "completion_tokens": len(ids)},
         finish_reason=str(answer.finish_reason),
         constrained=bool(request.choices) and answer.finish_reason == "stop",
+        positions=() if request.choices else _positions(answer.logprobs, ids, request.top_logprobs),
+    )
+
+
+def _positions(places: Sequence[Any], ids: Sequence[int], wanted: int) -> tuple[Position, ...]:
+    """The likeliest tokens of each place; the engine adds the sampled one where it is not among them."""
+    if not wanted:
+        return ()
+    ranked = [sorted(place.values(), key=lambda each: each.rank)[: min(wanted, MOST_ALTERNATIVES)] for place in places]
+    return tuple(
+        Position(str(place[token].decoded_token), tuple((str(e.decoded_token), float(e.logprob)) for e in likeliest))
+        for place, token, likeliest in zip(places, ids, ranked, strict=True)
     )
 
 

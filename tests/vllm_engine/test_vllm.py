@@ -82,6 +82,31 @@ def test_repetitions_of_one_seed_differ(local):
     assert len({completion.token_ids for completion in local.complete(asked)}) == 4
 
 
+@pytest.mark.parametrize("served", [False, True])
+def test_alternatives_are_the_likeliest_tokens_of_transformers(local, remote, reference, served):
+    request = Request(messages=CHAT, max_tokens=8, temperature=0.0, top_logprobs=5)
+    completion = remote(request) if served else local.complete([request])[0]
+    (ours,) = reference.complete([replace(request, max_tokens=1)])
+    assert len(completion.positions) == len(completion.token_ids) == 8
+    assert all(len(position.alternatives) == 5 for position in completion.positions)
+    first, expected = completion.positions[0].alternatives, ours.positions[0].alternatives
+    assert [value for _, value in first] == pytest.approx([value for _, value in expected], abs=1e-4)
+    assert [text for text, _ in first] == [text.replace("\ufffd", "") for text, _ in expected]  # no part of a character
+    assert completion.positions[0] == (first[0][0], first)
+
+
+def test_without_a_wish_there_are_no_alternatives(local, remote):
+    request = Request(messages=CHAT, seed=3, max_tokens=4)
+    assert local.complete([request])[0].positions == remote(request).positions == ()
+
+
+@pytest.mark.parametrize("served", [False, True])
+def test_an_opening_is_part_of_the_prompt(local, remote, reference, served):
+    request = Request(messages=CHAT, max_tokens=2, opening="look around")
+    completion = remote(request) if served else local.complete([request])[0]
+    assert completion.prompt_token_ids == reference.complete([request])[0].prompt_token_ids
+
+
 def test_choices_in_process_are_kept_and_their_logprobs_are_the_models_own(local, reference):
     asked = [Request(messages=CHAT, seed=seed, choices=CHOICES) for seed in range(12)]
     answers = local.complete([Request(messages=CHAT, max_tokens=4), *asked])[1:]
