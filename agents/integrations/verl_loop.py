@@ -8,40 +8,23 @@ from typing import Any
 from uuid import uuid4
 
 import gymnasium as gym
-import torch
 
 import credit_gym.agents.integrations.verl  # noqa: F401 - registers the estimator, checks the version
 from credit_gym import rng
 from credit_gym.agents.core import Context
-from credit_gym.agents.integrations.playing import Conversations, Seat, check_growing
-from credit_gym.agents.integrations.token_rows import TokenRow, token_row
+from credit_gym.agents.integrations.conversations import Conversations, check_growing
+from credit_gym.agents.integrations.playing import Seat, seated
+from credit_gym.agents.integrations.verl_output import CreditAgentLoopOutput, episode_output, versions_of
 from credit_gym.agents.llm.chat import ChatTokens
 from credit_gym.agents.llm.completion import Completion, Request
 from credit_gym.agents.llm.prompting import load_prompting
-from credit_gym.agents.turns import episode_turns, go_on
+from credit_gym.agents.turns import go_on
 from credit_gym.episode import Episode
 from credit_gym.errors import CreditGymError
 from credit_gym.targets import build_targets
 from credit_gym.wrappers import RecordVerifier
 
-from verl.experimental.agent_loop.agent_loop import (  # isort: skip - after the version check
-    AgentLoopBase,
-    AgentLoopMetrics,
-    AgentLoopOutput,
-)
-
-
-class CreditAgentLoopOutput(AgentLoopOutput):  # type: ignore[misc, unused-ignore]  # Any where verl is not installed
-    """An episode whose every token has its credit, in the place of verl's reward on the last token."""
-
-    token_credits: list[float]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return what verl stores, the credits as ``rm_scores``."""
-        output: dict[str, Any] = super().as_dict()
-        output.pop("token_credits", None)
-        output["rm_scores"] = torch.tensor(self.token_credits, dtype=torch.float32)
-        return output
+from verl.experimental.agent_loop.agent_loop import AgentLoopBase  # isort: skip - after the version check
 
 
 class CreditGymAgentLoop(AgentLoopBase):  # type: ignore[misc, unused-ignore]  # likewise
@@ -75,10 +58,12 @@ class CreditGymAgentLoop(AgentLoopBase):  # type: ignore[misc, unused-ignore]  #
         super().__init__(*arguments, **others)
         self._scorer, self._options = scorer, dict(options or {})
         self._group_size, self._seed = group_size, seed
-        self._prompting = load_prompting(prompting)
         self._env_args = dict(env_args or {})
         self._chat = ChatTokens(self.tokenizer)
-        check_growing(self._prompting)
+        asked = load_prompting(prompting)
+        check_growing(asked)
+        self._chats = Conversations(asked, self._chat.text)
+        self._versions: set[int] = set()
 
     async def run(self, sampling_params: dict[str, Any], **row: Any) -> list[CreditAgentLoopOutput]:
         """Play the group of one row.
@@ -97,29 +82,23 @@ class CreditGymAgentLoop(AgentLoopBase):  # type: ignore[misc, unused-ignore]  #
         if not completed:
             raise CreditGymError(f"No episode of task {task} completed; the first one says: {played[0].error}")
         targets = iter(build_targets(completed, self._scorer, **self._options))
+        room = self.rollout_config.response_length
+        versions = self._versions or {step - 1}  # the weights of a step that waits for its rollouts
         return [
-            self._output(episode, token_row(episode, [next(targets).credit for _ in range(len(episode))]))
+            episode_output(episode, [next(targets).credit for _ in range(len(episode))], versions, room)
             for episode in completed
         ]
 
     async def _play(self, env_id: str, seat: Seat, sampling: Mapping[str, Any]) -> Episode:
         """Play one episode; the environment steps in a thread, so that it holds nobody up."""
         env: gym.Env[str, str] = RecordVerifier(gym.make(env_id, **self._env_args))
-        chat = Conversations(self._prompting, self._chat.text)
         server = uuid4().hex  # one episode stays on one server, whose prefix cache knows it
-        turns = episode_turns(
-            env,
-            agent_id="verl",
-            seed=seat.seed,
-            episode_id=seat.episode_id,
-            group_id=seat.group_id,
-            options={"task": seat.task} if env.has_wrapper_attr("num_tasks") else None,
-        )
+        turns = seated(env, "verl", seat)
         try:
             moment: Context | Episode = await asyncio.to_thread(go_on, turns, None)
             while isinstance(moment, Context):
-                completion = await self._complete(server, chat.asked(moment), sampling)
-                moment = await asyncio.to_thread(go_on, turns, chat.answered(moment, completion))
+                completion = await self._complete(server, self._chats.asked(moment), sampling)
+                moment = await asyncio.to_thread(go_on, turns, self._chats.answered(moment, completion))
         finally:
             env.close()
         return moment
@@ -131,23 +110,10 @@ class CreditGymAgentLoop(AgentLoopBase):  # type: ignore[misc, unused-ignore]  #
             prompt_ids=list(prompt),
             sampling_params={**sampling, "max_tokens": request.max_tokens},
         )
+        self._versions |= versions_of(output)
         return Completion(
             text=self._chat.text(output.token_ids),
             prompt_token_ids=prompt,
             token_ids=tuple(output.token_ids),
             logprobs=tuple(output.log_probs or ()),
-        )
-
-    def _output(self, episode: Episode, row: TokenRow) -> CreditAgentLoopOutput:
-        room = self.rollout_config.response_length
-        return CreditAgentLoopOutput(
-            prompt_ids=row.prompt_ids,
-            response_ids=row.completion_ids[:room],
-            response_mask=row.mask[:room],
-            response_logprobs=None if row.logprobs is None else row.logprobs[:room],
-            token_credits=row.credits[:room],
-            reward_score=episode.episode_return,
-            num_turns=2 * len(episode),
-            metrics=AgentLoopMetrics(),
-            extra_fields={"reward_extra_info": {"success": float(episode.success)}},
         )

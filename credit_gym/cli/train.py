@@ -32,6 +32,11 @@ def train(
     learning_rate: Annotated[float, typer.Option(help="Of AdamW.")] = 1e-5,
     loss: Annotated[str, typer.Option(help="dapo, grpo, bnpo, dr_grpo, luspo, cispo or sapo.")] = "dapo",
     lora: Annotated[int, typer.Option(min=0, help="Rank of LoRA adapters; 0 trains every weight.")] = 0,
+    rollouts: Annotated[str, typer.Option(help="Who plays: hf, the model itself, or vllm, fed its weights.")] = "hf",
+    engine: Annotated[
+        list[str] | None, typer.Option(help="An argument of vllm.LLM; may be repeated.", metavar="KEY=VALUE")
+    ] = None,
+    dtype: Annotated[str, typer.Option(help="auto (bfloat16 on a GPU), float32 or bfloat16.")] = "auto",
     save_every: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 20,
     seed: Annotated[int, typer.Option(min=0, help="Fixes everything.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the training in the folder.")] = False,
@@ -71,6 +76,9 @@ def train(
         learning_rate=learning_rate,
         loss=loss,
         lora_rank=lora,
+        rollouts=rollouts,
+        engine=pairs(engine),
+        dtype=dtype,
         save_every=save_every,
         seed=seed,
     )

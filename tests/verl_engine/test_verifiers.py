@@ -1,0 +1,53 @@
+"""verifiers' own trace format, which prime-rl trains on: our exports validate, and credits spread over its branches."""
+
+from __future__ import annotations
+
+import json
+
+from episodes import walk
+from verifiers.v1.trace import WireTrace
+
+from credit_gym.agents.integrations.prime_rl import assign_credits
+from credit_gym.exports.verifiers import verifiers_rows
+from credit_gym.imports import read_episodes
+
+QUESTION = {"role": "user", "content": "Where to?"}
+CHAT = ((QUESTION,), (QUESTION, {"role": "assistant", "content": "go"}, {"role": "user", "content": "And now?"}))
+EPISODE = walk(
+    steps=2,
+    messages=CHAT,
+    actions=("go", "stay"),
+    prompt_token_ids=((1, 2), (1, 2, 3, 4, 5, 6)),
+    token_ids=((3, 4), (7,)),
+    policy_logprobs=((-0.5, -0.25), (-1.0,)),
+)
+
+
+def test_an_exported_trace_validates_and_its_advantages_are_the_credits():
+    (row,) = verifiers_rows([EPISODE], [(0.5, None)])
+    trace = WireTrace.model_validate(row)
+    (branch,) = trace.branches
+    assert branch.token_ids == [1, 2, 3, 4, 5, 6, 7]
+    assert branch.advantages == [0.0, 0.0, 0.5, 0.5, 0.0, 0.0, 0.0]
+    assert trace.reward == EPISODE.episode_return
+
+
+def test_credits_are_assigned_to_the_nodes_of_a_live_trace():
+    (row,) = verifiers_rows([EPISODE], [(None, None)])
+    trace = WireTrace.model_validate(row)
+    assert all(node.advantages is None for node in trace.nodes)
+    assign_credits([trace], [EPISODE], "mc", discount=0.5, baseline="none")
+    (branch,) = trace.branches
+    first, second = EPISODE.rewards[0] + 0.5 * EPISODE.rewards[1], EPISODE.rewards[1]
+    assert branch.advantages == [0.0, 0.0, first, first, 0.0, 0.0, second]
+
+
+def test_a_trace_that_verifiers_wrote_comes_in_as_the_episode(tmp_path):
+    (row,) = verifiers_rows([EPISODE], [(0.5, None)])
+    written = WireTrace.model_validate(row).model_dump(mode="json", exclude_none=True)
+    (tmp_path / "traces.jsonl").write_text(json.dumps(written) + "\n")
+    (episode,), damaged = read_episodes("verifiers", tmp_path / "traces.jsonl")
+    assert not damaged
+    assert episode.actions == EPISODE.actions
+    assert episode.token_ids == EPISODE.token_ids
+    assert episode.episode_return == EPISODE.episode_return
