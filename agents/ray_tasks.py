@@ -57,6 +57,7 @@ def cluster(workers: Workers) -> Iterator[Any]:
 
     Raises:
         MissingExtraError: Ray is not installed.
+        CreditGymError: Ray is started here, and this machine has too few GPUs for even one worker.
     """
     try:
         import ray
@@ -70,6 +71,10 @@ def cluster(workers: Workers) -> Iterator[Any]:
     local: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else here
     ray.init(log_to_driver=False, logging_level=logging.ERROR, **local)
     try:
+        if local and workers.gpus > (gpus := _gpus(ray)):  # elsewhere a node that has them may yet join
+            raise CreditGymError(
+                f"A worker wants {workers.gpus:g} GPU, but this machine has {gpus:g}: give a worker less."
+            )
         yield ray
     finally:
         ray.shutdown()
@@ -119,6 +124,10 @@ def map_chunks(
     finally:
         for ref in under_way:
             ray.cancel(ref, force=True)
+
+
+def _gpus(ray: Any) -> float:
+    return float(ray.cluster_resources().get("GPU", 0.0))
 
 
 @dataclass(frozen=True)

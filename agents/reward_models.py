@@ -37,9 +37,10 @@ OPENING = "\nLet's verify step by step:"
 
 _FAR = 20.0  # nats that a verdict missing from the alternatives is taken to be below the other
 _OPENED = re.compile(r"boxed\{\s*(?:\\text\{)?\s*$")
-_BOXED = re.compile(r"boxed\{\s*(?:\\text\{)?\s*(in)?correct", re.IGNORECASE)
+# No two repetitions can share a character, so that a hostile critique takes no longer than its length.
+_BOXED = re.compile(r"boxed\{\s*(?:\\text\{\s*)?(in)?correct", re.IGNORECASE)
 _NUMBERED = re.compile(
-    r"Step\s+(\d+)((?:(?!Step\s+\d).)*?)boxed\{\s*(?:\\text\{)?\s*(in)?correct", re.IGNORECASE | re.DOTALL
+    r"Step\s+(\d{1,6})(?!\d)(?:(?!Step\s+\d).)*?boxed\{\s*(?:\\text\{\s*)?(in)?correct", re.IGNORECASE | re.DOTALL
 )
 
 
@@ -123,7 +124,7 @@ def token_verdicts(positions: Sequence[Position]) -> list[float]:
 
 def text_verdicts(text: str, steps: int) -> list[float]:
     """Return 1 or 0 for every verdict that a text spells out: by step number where there are such, else in order."""
-    numbered = {int(n): float(not wrong) for n, _, wrong in _NUMBERED.findall(text[:1_000_000]) if len(n) < 7}
+    numbered = {int(n): float(not wrong) for n, wrong in _NUMBERED.findall(text)}
     if any(1 <= n <= steps for n in numbered):
         return [numbered.get(n, math.nan) for n in range(1, steps + 1)]
     return [float(not wrong) for wrong in _BOXED.findall(text)]

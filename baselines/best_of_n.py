@@ -23,6 +23,7 @@ from credit_gym.baselines.engines import EngineGpus, EngineName, EngineWorkers, 
 from credit_gym.baselines.trajectory_scores import Recorded, recorded_episodes, trajectory_scores
 from credit_gym.baselines.uncertainty import PAIRS, study_batches
 from credit_gym.command import run as run_command
+from credit_gym.errors import CreditGymError
 from credit_gym.grouping import IntArray
 from credit_gym.report import Table, show
 from credit_gym.report.tables import to_markdown
@@ -48,10 +49,13 @@ def selection_table(title: str, sources: Sequence[Recorded], shown: tuple[int, .
     return Table(f"{title}: {one.chance.size} tasks", header, tuple(rows))
 
 
-def _gap(found: Selection, k: int) -> str:
+def _gap(found: Selection, k: int) -> str | None:
+    """The share with its interval; None where the oracle is no better than chance."""
     tasks = found.chance.size
     draws = np.random.default_rng(0).integers(tasks, size=(2000, tasks))
     value = found.gap_recovered[k - 1]
+    if np.isnan(value):
+        return None
     low, high = np.nanpercentile([_resampled(found, i, k) for i in draws], [2.5, 97.5])
     return f"{value:.2f} [{low:.2f}, {high:.2f}]"
 
@@ -81,13 +85,17 @@ def main(
     """Compare the scores."""
     shown = tuple(k for k in (1, 2, 4, 8, 16, 32) if k <= candidates)
     tables = []
-    recorded = bool(run or tau2 or trials or reward_model)
+    recorded = bool(run or tau2 or trials or policy or reference or reward_model)
     if recorded:
         given: Any = {"run": run, "tau2": tau2, "trials": trials}
         given |= {"form": form, "reward_models": reward_model or ()}
         with open_engine(engine, workers=workers, gpus=gpus) as place:
             found = recorded_episodes(policy, reference, engine=place, **given)
         most = int(np.bincount(found.batch.task).min())
+        if most < 2:
+            raise CreditGymError(
+                "There is a task with a single episode: to choose one, give at least two of every task."
+            )
         ks = tuple(k for k in (1, 2, 4, 8, 16, 32) if k <= most)
         tables.append(selection_table("Recorded episodes", [found], ks))
     for recipe in () if recorded else PAIRS:

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from credit_gym.agents.ray_tasks import Workers
 
 EngineName = Annotated[str, typer.Option("--engine", help="local, or ray: worker processes, here or on a cluster.")]
-EngineWorkers = Annotated[int | None, typer.Option("--workers", min=1, help="Trees at a time, or worker processes.")]
+EngineWorkers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Worker processes; of --engine local, trees at a time.")
+]
 EngineGpus = Annotated[float, typer.Option("--gpus", min=0, help="GPUs of each worker process.")]
 
 Grow: TypeAlias = Callable[..., list[Tree]]

@@ -31,13 +31,7 @@ from credit_gym.envs.who_and_when import planted
 from credit_gym.envs.who_and_when.logs import ALGORITHM_GENERATED, SPLITS, FailureLog, columns, read_logs
 from credit_gym.envs.who_and_when.zero_model import ZERO_MODEL
 from credit_gym.errors import CreditGymError
-from credit_gym.failure_attribution import (
-    Logs,
-    compare,
-    label_rank,
-    predict,
-    within,
-)
+from credit_gym.failure_attribution import Logs, compare, label_rank, predict, within
 from credit_gym.grouping import FloatArray, IntArray
 from credit_gym.report import Table, show
 from credit_gym.report.tables import to_markdown
@@ -290,6 +284,8 @@ def main(
     """Compare attributions."""
     if bool(policy) != bool(reference):
         raise CreditGymError("Give both --policy hf:PATH and --reference hf:PATH, or neither.")
+    if agent and (policy or reward_model):
+        raise CreditGymError("With --agent nothing else attributes the logs: leave out the models, or ask them alone.")
     if data is None and split and split not in planted.SPLITS:
         raise CreditGymError(f"The split {split} is real data: give its folder with --data, or --split test.")
     if data is None and not policy and not agent:

@@ -20,7 +20,7 @@ from credit_gym.agents.engine.transcripts import Transcript
 from credit_gym.agents.reward_models import reward_ids
 from credit_gym.baselines.trajectory_scores import stored_episodes, unfinished
 from credit_gym.command import run as run_command
-from credit_gym.errors import CreditGymError, missing_extra
+from credit_gym.errors import BackendError, CreditGymError, missing_extra
 
 GRADES = 4
 """Logits of the head: a grade from 1 to 5."""
@@ -48,26 +48,24 @@ def train_head(
         seed: fixes the head's first weights and the order.
 
     Raises:
+        MissingExtraError: transformers is not installed.
         CreditGymError: the runs do not hold both outcomes.
+        BackendError: there is no such model.
     """
     try:
         import torch
-        import transformers
+        import transformers  # noqa: F401 - said here if it is missing
     except ImportError as error:
         raise missing_extra(error.name or "transformers", "hf") from error
     won = [float((each.reward or 0.0) >= 1.0) for each in transcripts]
     if len(set(won)) < 2:
         raise CreditGymError("A reward model learns from runs that succeeded and runs that failed: give both.")
-    tokenizer: Any = transformers.AutoTokenizer.from_pretrained(model)
-    rows = [torch.tensor(reward_ids(tokenizer, each)) for each in transcripts]
     labels = torch.tensor(won)
-    classes: Any = transformers.AutoModelForSequenceClassification
     losses = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(rng.derive(seed) >> 1)
-        head = classes.from_pretrained(
-            model, num_labels=GRADES, pad_token_id=tokenizer.pad_token_id, dtype="float32", use_safetensors=True
-        )
+        tokenizer, head = _untrained(model)
+        rows = [torch.tensor(reward_ids(tokenizer, each)) for each in transcripts]
         head.train()
         steps = epochs * -(-len(rows) // batch)
         optimizer = torch.optim.AdamW(head.parameters(), lr=learning_rate, weight_decay=0.0)
@@ -90,6 +88,22 @@ def train_head(
     head.save_pretrained(out)
     tokenizer.save_pretrained(out)
     return losses
+
+
+def _untrained(model: str) -> tuple[Any, Any]:
+    """The tokenizer of a language model, and the model with a new head."""
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    classes: Any = AutoModelForSequenceClassification
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(model)
+        head = classes.from_pretrained(
+            model, num_labels=GRADES, pad_token_id=tokenizer.pad_token_id, dtype="float32", use_safetensors=True
+        )
+    except (OSError, ValueError, KeyError) as error:
+        said = str(error).strip().partition("\n")[0]
+        raise BackendError(f"The language model {model!r} cannot be loaded: {said}") from error
+    return tokenizer, head
 
 
 def main(

@@ -115,7 +115,7 @@ def main(
 ) -> None:
     """Compare the scores."""
     tables = []
-    recorded = bool(run or tau2 or trials or reward_model)
+    recorded = bool(run or tau2 or trials or policy or reference or reward_model)
     if recorded:
         sources: Any = {"run": run, "tau2": tau2, "trials": trials}
         sources |= {"form": form, "reward_models": reward_model or ()}

@@ -101,6 +101,13 @@ def test_what_was_never_graded_has_no_outcome(tmp_path: Path, given: Any) -> Non
     assert (limit.truncated, limit.terminated, limit.error) == (True, False, None)
 
 
+def test_a_domain_that_is_not_at_hand_is_said_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAU2_DATA_DIR", str(tmp_path))
+    document = {**results(simulation()), "info": {"environment_info": {"domain_name": "retail"}}}
+    with pytest.raises(StoreError, match=r"cannot be imported: There is no tau2 domain 'retail' in .* TAU2_DATA_DIR"):
+        read(tmp_path / "results.json", document)
+
+
 @pytest.mark.parametrize("folder", [False, True])
 def test_our_own_export_comes_back_with_states_and_verifier(tmp_path: Path, folder: bool) -> None:
     env, episodes, simulations = played(20, 0.1)

@@ -140,6 +140,17 @@ def test_a_reward_that_is_no_number_is_left_out_of_the_run(tmp_path: Path) -> No
     assert [sentence.endswith("has a reward that is no finite number.") for sentence in damaged] == [True]
 
 
+@pytest.mark.parametrize("name", ["episode_id", "agent_id", "env_id"])
+def test_a_name_that_no_file_can_hold_costs_its_episode_alone(name: str, tmp_path: Path) -> None:
+    path = written(tmp_path / "x.jsonl", CHATS)
+    path.write_text(json.dumps({**CHATS[0], name: "\ud800"}) + "\n" + path.read_text())
+    result = CliRunner().invoke(app, ("import", str(path), "--out", str(tmp_path / "runs")))
+    assert result.exit_code == 1
+    assert "has a name that is no legal unicode" in result.stderr
+    store, run = find(result.stdout.strip(), tmp_path / "runs")
+    assert [episode.rewards for episode in store.load_episodes(run)] == [(0.0, 1.0), (0.0, 0.0)]
+
+
 def test_what_is_damaged_is_said_and_the_rest_is_kept(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_bytes(b"\xff\n" + json.dumps({**CHATS[0], "task_id": "\ud800"}).encode() + b"\n{")
     result = CliRunner().invoke(app, ("import", str(tmp_path / "x.jsonl"), "--out", str(tmp_path / "runs")))

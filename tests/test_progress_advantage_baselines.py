@@ -82,6 +82,11 @@ def test_what_is_missing_is_said_in_one_sentence(pair: Any, tmp_path: Path) -> N
         recorded_episodes("", "", tau2=tmp_path / "a.json")
     with pytest.raises(CreditGymError, match="exactly one"):
         recorded_episodes(*pair, tau2=tmp_path / "a.json", trials=tmp_path)
+    for command in (uncertainty, best_of_n):
+        with pytest.raises(CreditGymError, match="exactly one"):
+            command.main(policy=pair[0], reference=pair[1])
+    with pytest.raises(CreditGymError, match="With --agent nothing else"):
+        failure_attribution.main(agent="random", reward_model=["think_prm:hf:x"])
     with pytest.raises(CreditGymError, match="hf:PATH"):
         language_model("openai:x")
     with pytest.raises(CreditGymError, match="or neither"):

@@ -221,13 +221,20 @@ def test_requests_that_cannot_be_met_are_one_sentence(monkeypatch: pytest.Monkey
         grow_on_ray(Long, expert, questions=1, workers=TWO)
 
 
-def test_a_ray_that_was_started_here_is_stopped_here() -> None:
+def test_a_ray_that_was_started_here_is_stopped_here_and_never_waits_for_gpus_that_are_not() -> None:
     code = (  # in a process of its own: the module's Ray runs in this one
         "import ray\n"
         "from credit_gym.agents.ray_tasks import Workers, cluster\n"
         "with cluster(Workers(count=1)) as here:\n"
         "    assert here.is_initialized() and here.cluster_resources()['CPU'] == 1\n"
         "assert not ray.is_initialized()\n"
+        "try:\n"
+        "    cluster(Workers(count=1, gpus=999)).__enter__()\n"
+        "except Exception as error:\n"
+        "    assert 'wants 999 GPU' in str(error), error\n"
+        "    assert not ray.is_initialized()\n"
+        "else:\n"
+        "    raise AssertionError('it would have waited for ever')\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 

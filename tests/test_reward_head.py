@@ -13,7 +13,7 @@ from tiny_models import tiny_model
 from credit_gym.agents.reward_models import WildReward
 from credit_gym.baselines.reward_head import train_head
 from credit_gym.baselines.trajectory_scores import unfinished
-from credit_gym.errors import CreditGymError
+from credit_gym.errors import BackendError, CreditGymError
 from tests.episodes import walk
 
 torch.set_num_threads(1)
@@ -36,6 +36,11 @@ def test_a_head_trained_on_outcomes_grades_runs_of_other_tasks(tmp_path: Path) -
 def test_one_outcome_teaches_nothing(tmp_path: Path) -> None:
     with pytest.raises(CreditGymError, match="give both"):
         train_head(RUNS[::2], str(tmp_path), tmp_path)
+
+
+def test_a_folder_without_a_model_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(BackendError, match=r"^The language model '.*' cannot be loaded: .*$"):
+        train_head(RUNS, str(tmp_path), tmp_path / "out")
 
 
 def test_what_is_said_after_the_last_action_is_not_graded() -> None:

@@ -65,6 +65,11 @@ def test_unnumbered_verdicts_count_in_order() -> None:
     assert text_verdicts("no verdict", 3) == []
 
 
+@pytest.mark.parametrize("text", ["Step " + "1" * 200_000, "Step 1 \\boxed{" + " " * 200_000, "Step 1 " * 50_000])
+def test_a_hostile_critique_takes_no_longer_than_its_length(text: str) -> None:
+    assert text_verdicts(text, 3) == []  # within the square of its length this would not end today
+
+
 def long_run() -> Transcript:
     turns = [Turn("assistant" if i % 2 == 0 else "tool", f"{i:03d} " + "x" * 996) for i in range(60)]
     return Transcript("l", "l", tuple(turns), question="q")

@@ -91,15 +91,17 @@ def merged_weights(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
     The model is left as it is: merging and unmerging in place would round its weights at every step.
     """
-    deltas = {
-        f"{name}.base_layer.weight": [module.get_delta_weight(adapter) for adapter in module.active_adapters]
+    adapted: dict[str, Any] = {
+        f"{name}.base_layer.weight": module
         for name, module in model.named_modules()
         if hasattr(module, "get_delta_weight")
     }
     for name, weight in model.named_parameters():
         if "lora_" not in name:
             own = name.removeprefix("base_model.model.").replace(".base_layer", "")
-            yield own, sum(deltas.get(name, ()), weight.detach())
+            module = adapted.get(name)
+            deltas = () if module is None else map(module.get_delta_weight, module.active_adapters)
+            yield own, sum((delta.detach() for delta in deltas), weight.detach())
 
 
 def _repack_head(model: Any) -> None:

@@ -45,7 +45,7 @@ def read_episodes(source: str, path: str | Path) -> Imported:
 
     Returns:
         The episodes, and what is wrong with those that cannot be taken: one that is malformed, repeats the id of one
-        before it, or holds a reward that is no finite number.
+        before it, has a name that is no legal unicode, or holds a reward that is no finite number.
 
     Raises:
         UnknownNameError: there is no such format.
@@ -61,8 +61,19 @@ def read_episodes(source: str, path: str | Path) -> Imported:
             damaged.append(str(found))
         elif found.episode_id in episodes:
             damaged.append(f"{path} repeats the episode id {found.episode_id!r}: make ids unique.")
+        elif not _is_unicode(found.episode_id + found.agent_id + found.env_id):
+            damaged.append(f"Episode {found.episode_id!r} of {path} has a name that is no legal unicode: mend its ids.")
         elif not all(map(math.isfinite, found.rewards)):
             damaged.append(f"Episode {found.episode_id!r} of {path} has a reward that is no finite number.")
         else:
             episodes[found.episode_id] = found
     return Imported(list(episodes.values()), damaged)
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether a text can be stored as it is; JSON may hold lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -52,6 +52,8 @@ def read_episodes(path: Path) -> Iterator[Episode | StoreError]:
         about, parts, whole = _document(path)
     try:
         told = _About.of(about)
+    except CreditGymError as error:  # such as that the domain's folder is not at hand
+        raise StoreError(f"{path} cannot be imported: {error}") from None
     except _DAMAGE as error:
         raise StoreError(f"{path} cannot be imported: {error!r} is wrong in its 'info' or 'tasks'.") from None
     for number, part in enumerate(parts):
