@@ -10,13 +10,21 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol, cast
+from functools import partial
+from typing import Any, NamedTuple, Protocol, TypeAlias, cast
 
 import numpy as np
 
 from credit_gym.agents.engine.transcripts import Transcript, Turn
 from credit_gym.agents.llm.backends import Backend, Settings, is_server, parse_backend
-from credit_gym.agents.llm.completion import MOST_ALTERNATIVES, BatchBackend, Completion, Position, Request
+from credit_gym.agents.llm.completion import (
+    MOST_ALTERNATIVES,
+    AsyncBackend,
+    BatchBackend,
+    Completion,
+    Position,
+    Request,
+)
 from credit_gym.agents.llm.loop import LoopThread
 from credit_gym.errors import BackendError, CreditGymError, missing_extra, unknown
 from credit_gym.grouping import FloatArray
@@ -35,6 +43,7 @@ CRITIQUE_TOKENS = 4096
 OPENING = "\nLet's verify step by step:"
 """How ThinkPRM's answer begins: it was trained so."""
 
+_Answers: TypeAlias = "list[Completion | BackendError]"
 _FAR = 20.0  # nats that a verdict missing from the alternatives is taken to be below the other
 _OPENED = re.compile(r"boxed\{\s*(?:\\text\{)?\s*$")
 # No two repetitions can share a character, so that a hostile critique takes no longer than its length.
@@ -233,8 +242,10 @@ class ThinkPRM:
     def score(self, transcripts: Sequence[Transcript], /, *, mode: Mode = "default") -> list[FloatArray]:
         """Return a value for every message of every run: its step's probability of being correct, NaN for no step.
 
+        A run that the model cannot judge, such as one that is too long for it, has no values.
+
         Raises:
-            BackendError: the model could not answer.
+            BackendError: the model could not answer about any run.
         """
         found = []
         for transcript, (steps, verdicts) in zip(transcripts, self._verdicts(transcripts, mode), strict=True):
@@ -247,7 +258,7 @@ class ThinkPRM:
         """Return (E,) means over the steps that got a verdict, NaN where none did.
 
         Raises:
-            BackendError: the model could not answer.
+            BackendError: the model could not answer about any run.
         """
         rewards = [step_rewards(verdicts, steps) for steps, verdicts in self._verdicts(transcripts, mode)]
         offsets = np.cumsum([0, *map(len, rewards)])
@@ -266,7 +277,13 @@ class ThinkPRM:
             for transcript, each in zip(transcripts, steps, strict=True)
         ]
         answers = self._complete(requests)
-        return [(each, _read(answer, each, mode)) for each, answer in zip(steps, answers, strict=True)]
+        failures = [answer for answer in answers if isinstance(answer, BackendError)]
+        if failures and len(failures) == len(answers):
+            raise failures[0]
+        return [
+            (each, [] if isinstance(answer, BackendError) else _read(answer, each, mode))
+            for each, answer in zip(steps, answers, strict=True)
+        ]
 
 
 class WildReward:
@@ -330,21 +347,35 @@ def _read(answer: Completion, steps: Steps, mode: Mode) -> list[float]:
     return [spelled[index] for index in steps.shown] if by_number else spelled
 
 
-def _together(backend: Backend) -> Callable[[Sequence[Request]], Sequence[Completion]]:
-    """A blocking function that has many requests answered at the same time."""
-    if not is_server(backend):
-        return cast("BatchBackend", backend).complete
-    server, loop = backend, LoopThread()
+def _together(backend: Backend) -> Callable[[Sequence[Request]], _Answers]:
+    """A blocking function that has many requests answered at the same time, an error in the place of a failure."""
+    if is_server(backend):
+        return partial(_from_server, backend, LoopThread())
+    return partial(_from_batch, cast("BatchBackend", backend))
 
-    def complete(requests: Sequence[Request]) -> list[Completion]:
-        waiting = [loop.submit(server.complete(request)) for request in requests]
-        try:
-            return [answer.result() for answer in waiting]
-        finally:
-            for answer in waiting:
-                answer.cancel()
 
-    return complete
+def _from_server(server: AsyncBackend, loop: LoopThread, requests: Sequence[Request]) -> _Answers:
+    waiting = [loop.submit(server.complete(request)) for request in requests]
+    found: _Answers = []
+    try:
+        for answer in waiting:
+            try:
+                found.append(answer.result())
+            except BackendError as error:
+                found.append(error)
+    finally:
+        for answer in waiting:
+            answer.cancel()
+    return found
+
+
+def _from_batch(backend: BatchBackend, requests: Sequence[Request]) -> _Answers:
+    try:
+        return list(backend.complete(requests))
+    except BackendError as error:
+        if len(requests) == 1:
+            return [error]
+        return [_from_batch(backend, [request])[0] for request in requests]
 
 
 def _load(path: str, device: str) -> tuple[Any, Any]:

@@ -191,6 +191,20 @@ def test_one_call_asks_for_all_runs_greedily_with_alternatives() -> None:
     assert "Step 2:\nc" in critic.asked[0].messages[0]["content"]
 
 
+def test_a_run_that_cannot_be_judged_costs_no_other_its_verdicts() -> None:
+    class ShortSighted(Critic):
+        def complete(self, requests: Sequence[Request], /) -> list[Completion]:
+            if any("too long" in str(request.messages[0]["content"]) for request in requests):
+                raise BackendError("The chat is longer than the model.")
+            return super().complete(requests)
+
+    long = Transcript("l", "l", (Turn("user", "go"), Turn("assistant", "too long")))
+    grades = ThinkPRM(ShortSighted()).grade([TWO_STEPS, long, TWO_STEPS])
+    np.testing.assert_allclose(grades, [np.nanmean(EXPECTED), np.nan, np.nanmean(EXPECTED)])
+    with pytest.raises(BackendError, match="longer than the model"):
+        ThinkPRM(ShortSighted()).grade([long])
+
+
 def test_a_grade_is_the_mean_over_the_steps_with_a_verdict() -> None:
     three = Transcript("t", "t", (*TWO_STEPS.turns, Turn("assistant", "d")))
     for mode in ("default", "upstream"):

@@ -190,7 +190,7 @@ class ReplayTree:
             replay=replay,
             action=action,
             spine=point.spine and play.draw == 0 and replay == 0,
-            history=(*point.history, (point.observation, str(action))),
+            history=(*point.history, (point.observation, action)),  # an Action keeps the tokens that were sampled
         )
         again = any(point.after)
         point.after[play.draw].append(after)

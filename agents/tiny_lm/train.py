@@ -110,10 +110,17 @@ def train_tiny_lm(
         raise CreditGymError(
             f"{agent} took no action that an expert would: imitate another agent, or give expert_only=False."
         )
-    with _one_thread(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(rng.derive(seed, 1) >> 1)
-        model = _model(tokenizer, hidden, layers)
-        losses = tuple(_fit(model, rows, steps, batch_size, learning_rate, on_step))
+    model, losses = teach(
+        tokenizer,
+        rows,
+        steps=steps,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        hidden=hidden,
+        layers=layers,
+        seed=seed,
+        on_step=on_step,
+    )
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return Report(
@@ -126,6 +133,30 @@ def train_tiny_lm(
         parameters=model.num_parameters(),
         losses=losses,
     )
+
+
+def teach(
+    tokenizer: Any,
+    rows: Sequence[Transcript],
+    *,
+    steps: int,
+    batch_size: int,
+    learning_rate: float,
+    hidden: int,
+    layers: int,
+    seed: int,
+    on_step: Callable[[int, float], None] = lambda step, loss: None,
+) -> tuple[Any, tuple[float, ...]]:
+    """Train a new model on some rows; see :func:`train_tiny_lm` for the arguments.
+
+    Returns:
+        The model, and the loss of each step in nats per taught token.
+    """
+    with _one_thread(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(rng.derive(seed, 1) >> 1)
+        model = _model(tokenizer, hidden, layers)
+        losses = tuple(_fit(model, rows, steps, batch_size, learning_rate, on_step))
+    return model, losses
 
 
 def _record(env_ids: Sequence[str], agent: str, episodes: int, seed: int) -> list[Episode]:
