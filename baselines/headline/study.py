@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,8 @@ def run_study(
     curves: dict[str, dict[str, list[list[Point]]]] = {game: {} for game in games}
     for game, recipe in chosen:
         curves[game][recipe] = [[] for _ in range(seeds)]
-    with ProcessPoolExecutor(workers, initializer=_one_thread) as pool:
+    fresh = get_context("spawn")  # a forked process would inherit torch's threads as locks that nobody opens
+    with ProcessPoolExecutor(workers, mp_context=fresh, initializer=_one_thread) as pool:
         for lesson in [pool.submit(_teach, folder, game) for game in games]:
             lesson.result()
         runs = [(game, recipe, seed) for seed in range(seeds) for game, recipe in chosen]
