@@ -95,7 +95,7 @@ def test_optimal_values_pay_a_wasted_turn_by_the_discount_alone() -> None:
     runs = [
         *[Run([here, here, won], [wait, go], success=True)] * 4,
         *[Run([here, won], [go], success=True)] * 4,
-        *[Run([here, lost], [die])] * 4,
+        *[Run([here, lost], [die], success=False)] * 4,
     ]
     batch = batch_of(runs, verifier=[0.0] * 16)
     loose, tight = (score(batch, "adaptive_q", discount=discount)[batch.action == wait][0] for discount in (0.98, 0.5))
