@@ -5,13 +5,14 @@ VLLM_VENV ?= .venv-vllm
 VERL_VENV ?= .venv-verl
 BIN := $(VENV)/bin
 RUN_ARGS ?=
+ROOMS := envs wrappers agents baselines
 
-.PHONY: run test test-vllm test-verl fast lint types docs clean toolchain
+.PHONY: run test test-vllm test-verl fast lint types develop links docs clean toolchain
 
 run: $(VENV)/.extra-alfworld
-	$(BIN)/python -m credit_gym.baselines.alfworld $(RUN_ARGS)
+	$(BIN)/python -m credit_gym.baselines.tables.alfworld $(RUN_ARGS)
 
-test: $(VENV)/.extra-alfworld $(VENV)/.extra-test lint types
+test: develop lint types
 	$(BIN)/python -m pytest -n 2
 
 # A real vLLM on the CPU, in an environment of its own (4 GB).
@@ -22,22 +23,27 @@ test-vllm: $(VLLM_VENV)/.ready
 test-verl: $(VERL_VENV)/.ready
 	$(VERL_VENV)/bin/python -m pytest tests/verl_engine
 
-fast: $(VENV)/.extra-test
+fast: $(VENV)/.extra-test links
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 lint: $(VENV)/.extra-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# The rooms at the top are sub-packages of credit_gym; mypy needs to see them where they import from.
-types: $(VENV)/.extra-test
-	rm -rf build/types && mkdir -p build/types/credit_gym
-	cd build/types/credit_gym && ln -s ../../../credit_gym/* . && for room in envs wrappers agents baselines; do ln -s ../../../$$room $$room; done
-	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p credit_gym
+types: $(VENV)/.extra-test links
+	$(BIN)/mypy -p credit_gym
+
+# A development install: everything that the tests need, and the rooms where they import from.
+develop: $(VENV)/.extra-alfworld $(VENV)/.extra-test links
+
+# The rooms at the top are sub-packages of credit_gym. Links (which git ignores) show them to editors, pkgutil and mypy.
+links: $(ROOMS:%=credit_gym/%)
+$(ROOMS:%=credit_gym/%): credit_gym/%:
+	ln -sfn ../$* $@
 
 # What `docs/` shows is written by these commands.
 docs: $(VENV)/.extra-test
-	$(BIN)/python -m credit_gym.baselines.creditbench --markdown docs/creditbench.md
+	$(BIN)/python -m credit_gym.baselines.studies.creditbench --markdown docs/creditbench.md
 
 $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 ..."; exit 2; }

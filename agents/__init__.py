@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from credit_gym.agents.batching import Batched
 from credit_gym.agents.core import Action, Agent, Context
-from credit_gym.agents.runner import run_episodes
-from credit_gym.agents.score_table import ScoreTable, ScoreTableAgent
+from credit_gym.agents.learning.score_table import ScoreTable, ScoreTableAgent
+from credit_gym.agents.rollout.batching import Batched
+from credit_gym.agents.rollout.runner import run_episodes
 from credit_gym.agents.scripted import NoisyExpert, RandomAgent, ScriptedExpert
 from credit_gym.agents.spec import parse_agent
 

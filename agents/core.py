@@ -35,7 +35,7 @@ class Action(str):
     """The text of an action together with how a language model came by it.
 
     It is a ``str``: environments and histories take it as it is, and an agent that knows nothing more may answer with
-    a plain string. The recorder keeps the extra parts as columns of the :class:`~credit_gym.episode.Episode`.
+    a plain string. The recorder keeps the extra parts as columns of the :class:`~credit_gym.data.episode.Episode`.
 
     Attributes:
         messages: the chat that was answered.
@@ -82,8 +82,8 @@ class Agent(Protocol):
 
     The contexts of one call belong to different episodes, so an answer may depend on nothing but its own context and
     what the agent learned before the run: then an episode is the same whoever it is played beside. The runner calls
-    ``act`` from several threads at once; :class:`credit_gym.agents.batching.Batched` turns those calls into batches for
-    an agent that cannot take them.
+    ``act`` from several threads at once; :class:`credit_gym.agents.rollout.batching.Batched` turns those calls into
+    batches for an agent that cannot take them.
     """
 
     @property

@@ -16,7 +16,7 @@ class EnvironmentSpec:
         entry_point: ``module:attribute`` of the environment.
         vector_entry_point: the same of its native vector environment, None if there is none.
         summary: one line for listings.
-        controlled: whether its exact model is known (:class:`credit_gym.model.TabularModel`).
+        controlled: whether its exact model is known (:class:`credit_gym.exact.tabular_model.TabularModel`).
     """
 
     id: str

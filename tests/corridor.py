@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from credit_gym.envs.core import TextEnv
+from credit_gym.envs.text_env import TextEnv
 
 
 class Corridor(TextEnv):

@@ -15,9 +15,9 @@ torch.set_num_threads(1)
 
 from tiny_models import tiny_config  # noqa: E402
 
-from credit_gym.agents.engine.beliefs import Probe  # noqa: E402
-from credit_gym.agents.engine.forest import TokenSequence  # noqa: E402
-from credit_gym.agents.engine.model import LanguageModel  # noqa: E402
+from credit_gym.agents.likelihood.beliefs import Probe  # noqa: E402
+from credit_gym.agents.likelihood.forest import TokenSequence  # noqa: E402
+from credit_gym.agents.likelihood.language_model import LanguageModel  # noqa: E402
 
 VOCABULARY = 97
 LINEAR = {

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from credit_gym.episode import Episode
+from credit_gym.data.episode import Episode
 
 HOSTILE = (
     "</script><script>alert(1)</script>",

@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from credit_gym.agents.engine.model import LanguageModel
+from credit_gym.agents.likelihood.language_model import LanguageModel
 
 
 class Doomed(LanguageModel):

@@ -21,8 +21,8 @@ from credit_gym.agents import (
     parse_agent,
 )
 from credit_gym.agents.human import HumanAgent, printable
+from credit_gym.data.target import TrainingTarget, preference_table
 from credit_gym.errors import CreditGymError, UnknownNameError
-from credit_gym.targets import TrainingTarget, preference_table
 
 
 def context(*actions, expert=None, state="s", observation="you see", seed=0, step=0):

@@ -94,7 +94,7 @@ def test_alfworlds_own_environment_plays_the_written_games_alike(tmp_path):
     write_games(tmp_path, "train", 2)
     program = (
         "import sys; from pathlib import Path\n"
-        "from credit_gym.baselines.alfworld_speed import stock_environment\n"
+        "from credit_gym.baselines.speed.alfworld_speed import stock_environment\n"
         "from credit_gym.envs.alfworld.env import ALFWorldEnv\n"
         "root = Path(sys.argv[1]); theirs = stock_environment(root); ours = ALFWorldEnv(data=root)\n"
         "for _ in range(2):\n"

@@ -16,10 +16,10 @@ pytest.importorskip("fast_downward")
 
 from alfworld_quirks import messy
 
-from credit_gym.envs.alfworld.engine import CompiledGame, Engine, State, compile_game
 from credit_gym.envs.alfworld.games import Game, file_form
 from credit_gym.envs.alfworld.generate import generate_game
 from credit_gym.envs.alfworld.grammar import parse_grammar
+from credit_gym.envs.alfworld.textworld_engine import CompiledGame, Engine, State, compile_game
 from credit_gym.errors import ManifestError
 
 SMALL = generate_game("train", 1)

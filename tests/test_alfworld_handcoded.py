@@ -9,8 +9,8 @@ import random
 import pytest
 
 from credit_gym.envs.alfworld.env import ALFWorldEnv
-from credit_gym.envs.checks import check_fork
 from credit_gym.errors import UnknownNameError
+from credit_gym.testing.environments import check_fork
 
 pytest.importorskip("alfworld")
 

@@ -15,7 +15,7 @@ from credit_gym.envs.alfworld.games import SPLITS, Game, write_game
 from credit_gym.envs.alfworld.generate import generate_game
 from credit_gym.envs.alfworld.keys import Replay
 from credit_gym.envs.alfworld.layout import compile_layout
-from credit_gym.envs.alfworld.native import NativeEngine, NativeGame, State
+from credit_gym.envs.alfworld.native_engine import NativeEngine, NativeGame, State
 from credit_gym.envs.alfworld.problem import UnsupportedGameError, parse_problem
 from credit_gym.envs.alfworld.progress import Progress
 from credit_gym.envs.alfworld.wording import read_wording
@@ -26,7 +26,7 @@ pytest.importorskip("fast_downward")
 
 from alfworld_quirks import messy, odd
 
-from credit_gym.envs.alfworld.engine import Engine, compile_game
+from credit_gym.envs.alfworld.textworld_engine import Engine, compile_game
 
 SMALL = generate_game("train", 1)
 ENGINE = NativeEngine()

@@ -16,14 +16,14 @@ pytest.importorskip("fast_downward")
 
 from alfworld_quirks import messy
 
-from credit_gym.envs.alfworld.engine import Engine, compile_game
 from credit_gym.envs.alfworld.games import Game
 from credit_gym.envs.alfworld.generate import Item, Place, generate_game, problem_text
 from credit_gym.envs.alfworld.layout import Layout, compile_layout
-from credit_gym.envs.alfworld.native import NativeEngine, NativeGame, State
+from credit_gym.envs.alfworld.native_engine import NativeEngine, NativeGame, State
 from credit_gym.envs.alfworld.problem import parse_problem
 from credit_gym.envs.alfworld.progress import Progress
 from credit_gym.envs.alfworld.tables import TASK_TYPES, tables
+from credit_gym.envs.alfworld.textworld_engine import Engine, compile_game
 
 
 @pytest.fixture(scope="module", params=[NativeEngine, Engine])

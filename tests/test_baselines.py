@@ -12,16 +12,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from credit_gym.baselines import collection, stochastic, sweep
-from credit_gym.baselines.controlled import Row, all_rows
-from credit_gym.baselines.experiment import run_experiment, save_json
-from credit_gym.baselines.leaderboard import leaderboard, markdown
+from credit_gym.baselines.protocol import collection, sweep
+from credit_gym.baselines.protocol.controlled import Row, all_rows
+from credit_gym.baselines.protocol.experiment import run_experiment, save_json
+from credit_gym.baselines.studies.leaderboard import leaderboard, markdown
+from credit_gym.baselines.tables import stochastic
 from credit_gym.errors import CreditGymError, UnknownNameError
 from credit_gym.registration import ENVIRONMENTS
 from credit_gym.store import Store
 
 POOLING = ("crbc", "emp_qstar", "hindsight", "adaptive_q")
-CONFIGS = [path.name for path in (resources.files("credit_gym.baselines") / "configs").iterdir()]
+CONFIGS = [path.name for path in (resources.files("credit_gym.baselines.protocol") / "configs").iterdir()]
 
 
 @pytest.fixture(scope="module")
@@ -95,17 +96,17 @@ def test_a_seed_does_not_depend_on_how_many_there_are_or_on_workers() -> None:
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
-        ("stochastic", ("--seeds", "2", "--tasks", "3")),
-        ("diagnostic", ("--seeds", "1")),
-        ("exploration", ("--seeds", "1")),
+        ("tables.stochastic", ("--seeds", "2", "--tasks", "3")),
+        ("tables.diagnostic", ("--seeds", "1")),
+        ("tables.exploration", ("--seeds", "1")),
         (
-            "creditbench",
+            "studies.creditbench",
             (
                 "--seeds",
                 "1",
             ),
         ),
-        ("caveats", ("--seeds", "1")),
+        ("tables.caveats", ("--seeds", "1")),
         ("speed", ("--only", "clone_state", "--repeats", "1")),
     ],
 )
@@ -114,8 +115,8 @@ def test_each_baseline_writes_the_documented_json(tmp_path: Path, name: str, arg
     command = [sys.executable, "-m", f"credit_gym.baselines.{name}", *arguments, "--json", str(file)]
     subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
     document = json.loads(file.read_text())
-    assert document["config"]["baseline"] == name
-    if name in ("stochastic", "diagnostic", "exploration"):
+    assert document["config"]["baseline"] == name.rpartition(".")[2]
+    if name in ("tables.stochastic", "tables.diagnostic", "tables.exploration"):
         success = document["results"]["outcome_only"]["success"]
         assert set(success) == {"mean", "std", "per_seed"}
         assert success["mean"] == pytest.approx(np.mean(success["per_seed"]))
@@ -230,7 +231,7 @@ def test_the_comparison_with_the_expert_by_hand() -> None:
 @pytest.mark.slow
 def test_the_main_command_writes_store_targets_and_report(tmp_path: Path) -> None:
     pytest.importorskip("textworld")
-    command = [sys.executable, "-m", "credit_gym.baselines.alfworld", "--episodes", "6", "--group-size", "3"]
+    command = [sys.executable, "-m", "credit_gym.baselines.tables.alfworld", "--episodes", "6", "--group-size", "3"]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path)
     (folder,) = (tmp_path / "runs").iterdir()
     assert f"runs/{folder.name}/ holds store.sqlite, targets.parquet and report.html." in done.stdout

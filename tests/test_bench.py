@@ -13,7 +13,7 @@ from episodes import walk
 from test_cli import call, folder, good  # noqa: F401 (a fixture)
 
 from credit_gym.agents import NoisyExpert, RandomAgent
-from credit_gym.baselines.bench import bench_table, measures, run_bench, wilson
+from credit_gym.agents.rollout.bench import bench_table, measures, run_bench, wilson
 from credit_gym.errors import BudgetError, CreditGymError
 from credit_gym.store import Store, find, new_group
 from credit_gym.wrappers import RecordVerifier

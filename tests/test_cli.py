@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from credit_gym.agents.runner import run_episodes
+from credit_gym.agents.rollout.runner import run_episodes
 from credit_gym.cli import app
-from credit_gym.export import read_parquet
+from credit_gym.formats.parquet import read_parquet
 from credit_gym.store import Store, new_run
 
 RUN = ("run", "--env", "credit/Stochastic-v0", "--episodes", "6", "--group-size", "3", "--agent", "noisy:0.5")
@@ -119,13 +119,13 @@ def test_an_interrupted_run_says_how_to_go_on(folder: Path, monkeypatch: pytest.
     def interrupted(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("credit_gym.agents.runner.run_episodes", interrupted)
+    monkeypatch.setattr("credit_gym.agents.rollout.runner.run_episodes", interrupted)
     result = call(*RUN)
     run_id = result.stdout.strip()
     assert result.exit_code == 130
     assert result.stderr == f"Interrupted; go on with: credit-gym run --out runs --resume {run_id}\n"
     assert opened(run_id).run(run_id).status == "interrupted"
-    monkeypatch.setattr("credit_gym.agents.runner.run_episodes", run_episodes)
+    monkeypatch.setattr("credit_gym.agents.rollout.runner.run_episodes", run_episodes)
     assert "6 episodes" in good("run", "--resume", run_id)
 
 
@@ -265,7 +265,7 @@ def test_errors_about_a_stored_run_name_what_is_known(run_id: str) -> None:
         ("score", "run_0", "--scorer", "gae"): f"no run or group called 'run_0'; known: {run_id}",
         ("score", run_id, "--scorer", "gae", "--option", "lamb=1"): "no option of gae called 'lamb'; did you mean lam?",
         ("score", run_id, "--scorer", "gae", "--option", "lam=x"): "does not take {'lam': 'x'}",
-        ("score", run_id, "--scorer", "oracle"): "credit_gym.oracle.annotate",
+        ("score", run_id, "--scorer", "oracle"): "credit_gym.exact.oracle.annotate",
         ("report", run_id, "--out", f"runs/{run_id}/store.sqlite/report.html"): "cannot be written",
         ("report", "group_0"): "no run or group called 'group_0'",
     }

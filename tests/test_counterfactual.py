@@ -11,21 +11,21 @@ from hypothesis import strategies as st
 
 import credit_gym.scorers.c3
 import credit_gym.scorers.vine  # noqa: F401
-from credit_gym import counterfactual as cf
-from credit_gym import oracle
 from credit_gym.agents.replay.allocation import FanOut, PerDecision
 from credit_gym.agents.replay.behaviour import BehaviourAgent
 from credit_gym.agents.replay.points import Tree, as_batch
 from credit_gym.agents.replay.tree import grow_trees
-from credit_gym.counterfactual import Bucket
+from credit_gym.data.episode import EpisodeBatch
+from credit_gym.data.grouping import FloatArray
 from credit_gym.envs.tabular.board import state_key
 from credit_gym.envs.team.game import TeamGame, influence, team_model
-from credit_gym.episode import EpisodeBatch
 from credit_gym.errors import BatchError
-from credit_gym.grouping import FloatArray
-from credit_gym.model import TabularModel
+from credit_gym.estimation.siblings import siblings
+from credit_gym.exact import oracle
+from credit_gym.exact.tabular_model import TabularModel
+from credit_gym.metrics import replay_fidelity as cf
+from credit_gym.metrics.replay_fidelity import Bucket
 from credit_gym.scorers import score
-from credit_gym.scorers.replay_tree import siblings
 
 ONE: dict[str, Any] = {"num_tasks": 1, "roles": 2, "messages": 3, "suite_seed": 4, "coupling": 1.5}
 quick = settings(max_examples=50, deadline=None, derandomize=True)

@@ -20,9 +20,17 @@ from credit_gym.agents.replay.behaviour import BehaviourAgent
 from credit_gym.agents.replay.ledger import Ledger
 from credit_gym.agents.replay.tree import grow_trees
 from credit_gym.agents.scripted import NoisyExpert
-from credit_gym.baselines import counterfactual, replay_speed
-from credit_gym.baselines.counterfactual import analyse, any_table, compare, decision_tables, team_tables, with_exact
-from credit_gym.baselines.counterfactual_methods import Method as Line
+from credit_gym.baselines.speed import replay_speed
+from credit_gym.baselines.studies import counterfactual
+from credit_gym.baselines.studies.counterfactual import (
+    analyse,
+    any_table,
+    compare,
+    decision_tables,
+    team_tables,
+    with_exact,
+)
+from credit_gym.baselines.studies.counterfactual_methods import Method as Line
 from credit_gym.envs.tabular.env import stochastic
 from credit_gym.envs.team.game import TeamGame
 from credit_gym.errors import CreditGymError
@@ -93,7 +101,7 @@ def test_any_forkable_environment_and_agent_can_be_analysed() -> None:
 @pytest.mark.slow
 def test_the_command_writes_its_page(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    command = [sys.executable, "-m", "credit_gym.baselines.counterfactual", "--env", "credit/WebShop-v0"]
+    command = [sys.executable, "-m", "credit_gym.baselines.studies.counterfactual", "--env", "credit/WebShop-v0"]
     arguments = ["--agent", "noisy:0.3", "--questions", "2", "--draws", "2", "--replays", "1", "--markdown", str(page)]
     subprocess.run([*command, *arguments], check=True, capture_output=True)
     assert "credit/WebShop-v0, noisy:0.3" in page.read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from credit_gym.baselines.delta_belief.game import (
+from credit_gym.baselines.studies.delta_belief.guessing_game import (
     ASK,
     ELICIT,
     FIRST_ENTITY,
@@ -28,7 +28,11 @@ from credit_gym.scorers import score
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from credit_gym.baselines.delta_belief import best_of, model, pairs, study, training  # noqa: E402
+from credit_gym.baselines.studies.delta_belief import guessing_best_of as best_of  # noqa: E402
+from credit_gym.baselines.studies.delta_belief import guessing_model as model  # noqa: E402
+from credit_gym.baselines.studies.delta_belief import guessing_pairs as pairs  # noqa: E402
+from credit_gym.baselines.studies.delta_belief import guessing_study as study  # noqa: E402
+from credit_gym.baselines.studies.delta_belief import guessing_training as training  # noqa: E402
 
 TABLE = make_table()
 

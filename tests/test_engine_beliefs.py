@@ -18,12 +18,12 @@ from engine_models import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credit_gym.agents.engine import network as network_module
-from credit_gym.agents.engine import sharing
-from credit_gym.agents.engine.beliefs import Branch, Probe, beliefs, beliefs_and_logprobs
-from credit_gym.agents.engine.forest import Row, TokenSequence
-from credit_gym.agents.engine.incremental import IncrementalBelief
-from credit_gym.agents.engine.logprobs import Limits, score_tokens
+from credit_gym.agents.likelihood import network as network_module
+from credit_gym.agents.likelihood import sharing
+from credit_gym.agents.likelihood.beliefs import Branch, Probe, beliefs, beliefs_and_logprobs
+from credit_gym.agents.likelihood.forest import Row, TokenSequence
+from credit_gym.agents.likelihood.incremental import IncrementalBelief
+from credit_gym.agents.likelihood.logprobs import Limits, score_tokens
 from credit_gym.errors import CreditGymError, UnknownNameError
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credit_gym.agents.engine.forest import Job, Row, TokenSequence, batches, plant
-from credit_gym.agents.engine.sharing import Sharing, joining
+from credit_gym.agents.likelihood.forest import Job, Row, TokenSequence, batches, plant
+from credit_gym.agents.likelihood.sharing import Sharing, joining
 from credit_gym.errors import BatchError
 
 SEQUENCES = st.lists(st.lists(st.integers(0, 2), min_size=2, max_size=9), min_size=1, max_size=8)

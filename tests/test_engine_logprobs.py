@@ -10,10 +10,10 @@ from engine_models import VOCABULARY, language_model, naive_logprobs, naive_scor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credit_gym.agents.engine.divergence import token_divergence
-from credit_gym.agents.engine.forest import TokenSequence
-from credit_gym.agents.engine.logprobs import COLUMNS, Limits, TokenScores, score_tokens
-from credit_gym.agents.engine.model import LanguageModel
+from credit_gym.agents.likelihood.divergence import token_divergence
+from credit_gym.agents.likelihood.forest import TokenSequence
+from credit_gym.agents.likelihood.language_model import LanguageModel
+from credit_gym.agents.likelihood.logprobs import COLUMNS, Limits, TokenScores, score_tokens
 from credit_gym.errors import BackendError, CreditGymError
 
 SEQUENCE = TokenSequence(np.arange(9), ((1, 9),))

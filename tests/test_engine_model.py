@@ -15,13 +15,14 @@ pytest.importorskip("transformers")
 
 from tiny_models import tiny_model
 
-from credit_gym.agents.engine import logprobs, model
-from credit_gym.agents.engine.beliefs import Branch, Probe, beliefs, beliefs_and_logprobs
-from credit_gym.agents.engine.divergence import token_divergence
-from credit_gym.agents.engine.forest import TokenSequence
-from credit_gym.agents.engine.logprobs import Limits, score_tokens
-from credit_gym.agents.engine.model import LanguageModel, folder_hash, release
-from credit_gym.agents.engine.score_cache import ScoreCache
+from credit_gym.agents.likelihood import language_model as model
+from credit_gym.agents.likelihood import logprobs
+from credit_gym.agents.likelihood.beliefs import Branch, Probe, beliefs, beliefs_and_logprobs
+from credit_gym.agents.likelihood.divergence import token_divergence
+from credit_gym.agents.likelihood.forest import TokenSequence
+from credit_gym.agents.likelihood.language_model import LanguageModel, folder_hash, release
+from credit_gym.agents.likelihood.logprobs import Limits, score_tokens
+from credit_gym.agents.likelihood.score_cache import ScoreCache
 from credit_gym.errors import BackendError, CreditGymError
 
 IDS = np.arange(5, 35)

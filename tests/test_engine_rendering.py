@@ -14,19 +14,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_models import tiny_model, tiny_tokenizer
 
-from credit_gym.agents.engine.beliefs import beliefs, beliefs_and_logprobs
-from credit_gym.agents.engine.divergence import token_divergence
-from credit_gym.agents.engine.forest import TokenSequence
-from credit_gym.agents.engine.model import LanguageModel, release
-from credit_gym.agents.engine.recorded import (
+from credit_gym.agents.likelihood.beliefs import beliefs, beliefs_and_logprobs
+from credit_gym.agents.likelihood.divergence import token_divergence
+from credit_gym.agents.likelihood.forest import TokenSequence
+from credit_gym.agents.likelihood.language_model import LanguageModel, release
+from credit_gym.agents.likelihood.recorded import (
     episode_sequences,
     score_episodes,
     with_policy_scores,
     with_reference_scores,
 )
-from credit_gym.agents.engine.rendering import chat_sequences, elicit, probe_chat
-from credit_gym.agents.llm.chat import ChatTokens
-from credit_gym.episode import Episode, EpisodeBatch
+from credit_gym.agents.likelihood.rendering import chat_sequences, elicit, probe_chat
+from credit_gym.agents.llm.chat_tokens import ChatTokens
+from credit_gym.data.episode import Episode, EpisodeBatch
 from credit_gym.errors import CreditGymError, MissingColumnError
 
 TOKENIZER = tiny_tokenizer()

@@ -10,8 +10,8 @@ import gymnasium as gym
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from credit_gym.envs.checks import check_fork, check_info, check_no_leak_after_reset, check_seed_isolation
 from credit_gym.registration import ENVIRONMENTS
+from credit_gym.testing.environments import check_fork, check_info, check_no_leak_after_reset, check_seed_isolation
 
 EXTRAS = {"credit/ALFWorld-v0": "textworld"}
 SEEDS_A_THREAD = {"credit/ALFWorld-v0": 6}  # 200 elsewhere: 1,600 resets in 8 threads
@@ -58,7 +58,7 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process(env_id: str) -> N
     env = make(env_id)
     code = (
         "import gymnasium, credit_gym, json, sys\n"
-        "from credit_gym.envs.checks import play\n"
+        "from credit_gym.testing.environments import play\n"
         f"env = gymnasium.make({env_id!r})\n"
         "observation, info = env.reset(seed=5)\n"
         "sys.stdout.write(json.dumps([observation, info['state_key'], play(env, info, 10, 5)]))\n"

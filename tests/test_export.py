@@ -11,9 +11,9 @@ import pytest
 from episodes import HOSTILE, episodes, walk
 from hypothesis import given, settings
 
-from credit_gym.episode import Episode
+from credit_gym.data.episode import Episode
 from credit_gym.errors import BatchError, StoreError
-from credit_gym.export import SCHEMA_VERSION, read_parquet, write_jsonl, write_parquet
+from credit_gym.formats.parquet import SCHEMA_VERSION, read_parquet, write_jsonl, write_parquet
 
 
 @settings(deadline=None, max_examples=40)

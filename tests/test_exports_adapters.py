@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from credit_gym.agents.integrations.prime_rl import assign_credits
-from credit_gym.agents.integrations.skyrl import credit_gym_advantage, generator_output
+from credit_gym.agents.learning.prime_rl import assign_credits
+from credit_gym.agents.learning.skyrl import credit_gym_advantage, generator_output
 from credit_gym.errors import BatchError
 from tests.test_exports import played
 

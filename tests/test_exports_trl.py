@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from credit_gym.agents.integrations.conversations import check_growing
-from credit_gym.agents.integrations.token_rows import token_row
-from credit_gym.agents.integrations.versions import require_version
+from credit_gym.agents.learning.conversations import check_growing
+from credit_gym.agents.learning.token_rows import token_row
+from credit_gym.agents.learning.versions import require_version
 from credit_gym.agents.llm.prompting import PROMPTINGS, Prompting
 from credit_gym.errors import BatchError, CreditGymError, MissingExtraError
 from tests.episodes import walk
@@ -35,7 +35,7 @@ def trainer(tmp_path: Path, rows: dict[str, Any] = ROWS, corrected: bool = False
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from trl import GRPOConfig
 
-    from credit_gym.agents.integrations.trl import CreditGRPOTrainer, episode_return
+    from credit_gym.agents.learning.trl_trainer import CreditGRPOTrainer, episode_return
 
     torch.set_num_threads(1)
     folder = tmp_path / "model"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_gym.errors import BatchError, UnknownNameError
-from credit_gym.failure_attribution import (
+from credit_gym.metrics.attribution import (
     RULES,
     Logs,
     baseline_predictions,

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from credit_gym.episode import EpisodeBatch
-from credit_gym.graph import (
+from credit_gym.data.episode import EpisodeBatch
+from credit_gym.estimation.pooled_graph import (
     FAILURE,
     SUCCESS,
     TRUNCATED,

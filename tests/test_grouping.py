@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credit_gym import grouping
+from credit_gym.data import grouping
 
 ids = st.lists(st.integers(0, 10**12), max_size=40)
 

@@ -12,12 +12,12 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from credit_gym.baselines.headline.__main__ import main
-from credit_gym.baselines.headline.games import GAMES
-from credit_gym.baselines.headline.learner import RECIPES, Learner, Point, Row, weighted_rows
-from credit_gym.baselines.headline.lessons import taught
-from credit_gym.baselines.headline.study import applies, at, cost_of, cost_ratio
-from credit_gym.episode import Episode
+from credit_gym.baselines.studies.headline.__main__ import main
+from credit_gym.baselines.studies.headline.headline_games import GAMES
+from credit_gym.baselines.studies.headline.headline_study import applies, at, cost_of, cost_ratio
+from credit_gym.baselines.studies.headline.learner import RECIPES, Learner, Point, Row, weighted_rows
+from credit_gym.baselines.studies.headline.lessons import taught
+from credit_gym.data.episode import Episode
 from credit_gym.scorers import score
 from tests.batches import Run, batch_of
 

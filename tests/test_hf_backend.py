@@ -13,7 +13,7 @@ from tiny_models import FAMILIES, tiny_model
 
 from credit_gym.agents.core import Context
 from credit_gym.agents.llm.agent import BatchAgent
-from credit_gym.agents.llm.chat import PLAIN
+from credit_gym.agents.llm.chat_tokens import PLAIN
 from credit_gym.agents.llm.completion import BatchBackend, Request
 from credit_gym.agents.llm.hf import HuggingFaceBackend
 from credit_gym.agents.llm.prefixes import Prefixes

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import tiny_tokenizer
 
-from credit_gym.agents.llm.chat import PLAIN, ChatTokens
+from credit_gym.agents.llm.chat_tokens import PLAIN, ChatTokens
 from credit_gym.errors import BackendError
 
 TOKENIZER = tiny_tokenizer()

@@ -53,7 +53,7 @@ def test_no_room_imports_one_above_it(room: str) -> None:
 @pytest.mark.parametrize("path", sources("credit_gym/scorers"), ids=lambda p: p.name)
 def test_scorers_see_nothing_but_the_batch(path: Path) -> None:
     """No scorer can read an environment, its exact model, or the oracle."""
-    allowed = {"batch", "errors", "graph", "grouping", "scorers", "token_scores"}
+    allowed = {"data", "errors", "estimation", "scorers"}
     own = {module.split(".")[1] for module in imports(path) if module.startswith("credit_gym.")}
     assert own <= allowed
 

@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 import credit_gym.cli.imports
 import credit_gym.cli.rescore
 import credit_gym.cli.targets  # noqa: F401 - registers its command
-from credit_gym.batch import EpisodeBatch
 from credit_gym.cli import app
+from credit_gym.data.batch import EpisodeBatch
 from credit_gym.envs.tau2.results import write_results
 from credit_gym.errors import StoreError
-from credit_gym.imports import Imported, read_episodes
+from credit_gym.formats.readers import Imported, read_episodes
 from credit_gym.scorers import score
 from tests.test_tau2_results import played
 

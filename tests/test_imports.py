@@ -16,13 +16,13 @@ import credit_gym.cli.imports
 import credit_gym.cli.run
 import credit_gym.cli.train  # noqa: F401 - registers its command
 from credit_gym.cli import app
-from credit_gym.episode import Episode
+from credit_gym.data.episode import Episode
+from credit_gym.data.target import build_targets
 from credit_gym.errors import StoreError, UnknownNameError
-from credit_gym.exports.turns import write_lines
-from credit_gym.exports.verifiers import verifiers_rows
-from credit_gym.imports import READERS, read_episodes
+from credit_gym.formats.credited_turns import write_lines
+from credit_gym.formats.readers import READERS, read_episodes
+from credit_gym.formats.verifiers import verifiers_rows
 from credit_gym.store.folders import find
-from credit_gym.targets import build_targets
 from tests.test_exports import played
 
 CHATS = [

@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credit_gym import rng
-from credit_gym.envs.checks import check_fork, check_info, check_no_leak_after_reset, check_seed_isolation
 from credit_gym.envs.information.guess_my_city import GuessMyCityEnv, names_anything, names_city
 from credit_gym.envs.information.judge import LLMJudge, one_of, tagged
 from credit_gym.envs.information.reward import UPSTREAM, broadcast
@@ -23,6 +22,7 @@ from credit_gym.envs.information.sources import SPLITS, read_scenarios, split_of
 from credit_gym.envs.information.twenty_questions import TwentyQuestionsEnv, form_fault, says_exactly
 from credit_gym.envs.webshop.stemmer import stem
 from credit_gym.errors import CreditGymError, ManifestError, UnknownNameError
+from credit_gym.testing.environments import check_fork, check_info, check_no_leak_after_reset, check_seed_isolation
 
 ENVS = [TwentyQuestionsEnv, GuessMyCityEnv]
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_gym.errors import BatchError
-from credit_gym.information_metrics import (
+from credit_gym.metrics.information import (
     interval_over_secrets,
     mean_at_k,
     pass_at_k,

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from llm_servers import KEY, Reply, chat_completion, openai_server, serving
 
 import credit_gym  # noqa: F401 - registers the environments
-from credit_gym.envs.checks import check_fork, check_info, check_no_leak_after_reset, check_seed_isolation
 from credit_gym.envs.information.customer_service import CustomerServiceEnv, is_proposal, support_cases
 from credit_gym.envs.information.judge import LLMJudge
 from credit_gym.envs.information.murder_mystery import MurderMysteryEnv, is_accusation, mysteries
@@ -25,6 +24,7 @@ from credit_gym.envs.information.scenarios import keywords, partition
 from credit_gym.envs.information.sources import SPLITS
 from credit_gym.envs.information.twenty_questions import TwentyQuestionsEnv
 from credit_gym.errors import CreditGymError, ManifestError, UnknownNameError
+from credit_gym.testing.environments import check_fork, check_info, check_no_leak_after_reset, check_seed_isolation
 
 ENVS = [MurderMysteryEnv, CustomerServiceEnv, PersonalizationEnv]
 CASES = {MurderMysteryEnv: mysteries, CustomerServiceEnv: support_cases, PersonalizationEnv: personas}

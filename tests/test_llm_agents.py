@@ -30,8 +30,8 @@ from credit_gym.agents.llm.backends import BACKENDS, Settings, settings_from, se
 from credit_gym.agents.llm.completion import Completion
 from credit_gym.agents.llm.prices import Price
 from credit_gym.agents.llm.prompting import PROMPTINGS, Prompting
-from credit_gym.baselines.collection import collect
-from credit_gym.baselines.delta_belief.__main__ import main
+from credit_gym.baselines.protocol.collection import collect
+from credit_gym.baselines.studies.delta_belief.__main__ import main
 from credit_gym.errors import BackendError, BudgetError, CreditGymError, UnknownNameError
 from credit_gym.store import Store
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from credit_gym.agents.merging import METHODS, distinct_method, merge
+from credit_gym.agents.likelihood.merging import METHODS, distinct_method, merge
 from credit_gym.errors import CreditGymError, UnknownNameError
 
 torch = pytest.importorskip("torch")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from credit_gym import metrics
+from credit_gym.metrics import fidelity as metrics
 
 small = st.integers(-3, 3).map(float)
 rows = st.lists(

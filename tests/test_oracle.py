@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from credit_gym import oracle
 from credit_gym.envs.tabular.build import Action, Outcome, State, Task, build_model
 from credit_gym.envs.tabular.sample import sample_batch
 from credit_gym.envs.tabular.stochastic import stochastic_model
-from credit_gym.model import TabularModel
+from credit_gym.exact import oracle
+from credit_gym.exact.tabular_model import TabularModel
 
 
 def act(text: str, prior: float, *outcomes: tuple[float, str]) -> Action:

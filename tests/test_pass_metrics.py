@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credit_gym import information_metrics
-from credit_gym.episode import Episode
+from credit_gym.data.episode import Episode
 from credit_gym.errors import BatchError
-from credit_gym.pass_metrics import attempts_per_task, pass_every, pass_once, pass_rate, pass_table
+from credit_gym.metrics import information as information_metrics
+from credit_gym.metrics.pass_at_k import attempts_per_task, pass_every, pass_once, pass_rate, pass_table
 
 outcomes = st.lists(st.lists(st.booleans(), min_size=3, max_size=6), min_size=1, max_size=5)
 

@@ -11,16 +11,23 @@ import numpy as np
 import pytest
 import torch
 
-from credit_gym.agents.engine.transcripts import METHODS
-from credit_gym.agents.tiny_lm import train_tiny_lm
-from credit_gym.baselines import best_of_n, failure_attribution, uncertainty
-from credit_gym.baselines.failure_attribution import critic_table, grid, model_scores, played_by, zero_model_table
-from credit_gym.baselines.trajectory_scores import TOKENS, language_model, recorded_episodes
+from credit_gym.agents.learning.tiny_lm import train_tiny_lm
+from credit_gym.agents.likelihood.transcripts import METHODS
+from credit_gym.baselines.protocol.trajectory_scores import TOKENS, language_model, recorded_episodes
+from credit_gym.baselines.tables import failure_attribution, uncertainty
+from credit_gym.baselines.tables import test_time_scaling as best_of_n
+from credit_gym.baselines.tables.failure_attribution import (
+    critic_table,
+    grid,
+    model_scores,
+    played_by,
+    zero_model_table,
+)
 from credit_gym.envs.who_and_when.logs import columns, write_log
 from credit_gym.envs.who_and_when.planted import generate_log
 from credit_gym.envs.who_and_when.zero_model import ZERO_MODEL, positional_prior
 from credit_gym.errors import CreditGymError
-from credit_gym.failure_attribution import Logs
+from credit_gym.metrics.attribution import Logs
 from credit_gym.store.folders import new_run
 from tests.episodes import walk
 from tests.llm_servers import OVERFLOW, Reply, Seen, chat_completion, openai_server, serving

@@ -10,9 +10,9 @@ from typing import Any
 import gymnasium as gym
 import pytest
 
-from credit_gym.agents.ray_runner import run_on_ray
-from credit_gym.agents.ray_tasks import Workers
-from credit_gym.agents.runner import run_episodes
+from credit_gym.agents.rollout.ray_runner import run_on_ray
+from credit_gym.agents.rollout.ray_tasks import Workers
+from credit_gym.agents.rollout.runner import run_episodes
 from credit_gym.agents.scripted import NoisyExpert
 
 pytestmark = pytest.mark.slow

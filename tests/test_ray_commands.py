@@ -11,7 +11,7 @@ import pytest
 from ray_here import small_ray
 from tiny_models import tiny_model
 
-from credit_gym.baselines import failure_attribution, uncertainty
+from credit_gym.baselines.tables import failure_attribution, uncertainty
 
 pytestmark = pytest.mark.slow
 

@@ -15,14 +15,14 @@ from ray_here import small_ray
 from ray_models import Doomed, Elsewhere
 from tiny_models import tiny_model
 
-from credit_gym.agents.engine.divergence import divergence, token_divergence
-from credit_gym.agents.engine.forest import TokenSequence
-from credit_gym.agents.engine.logprobs import Limits, score_tokens
-from credit_gym.agents.engine.model import LanguageModel
-from credit_gym.agents.engine.passes import Share
-from credit_gym.agents.engine.score_cache import ScoreCache
-from credit_gym.agents.ray_scoring import columns_on_ray, divergence_on_ray
-from credit_gym.agents.ray_tasks import Workers
+from credit_gym.agents.likelihood.divergence import divergence, token_divergence
+from credit_gym.agents.likelihood.forest import TokenSequence
+from credit_gym.agents.likelihood.language_model import LanguageModel
+from credit_gym.agents.likelihood.logprobs import Limits, score_tokens
+from credit_gym.agents.likelihood.passes import Share
+from credit_gym.agents.likelihood.ray_scoring import columns_on_ray, divergence_on_ray
+from credit_gym.agents.likelihood.score_cache import ScoreCache
+from credit_gym.agents.rollout.ray_tasks import Workers
 from credit_gym.errors import BackendError, CreditGymError
 
 pytestmark = pytest.mark.slow

@@ -19,14 +19,15 @@ from corridor import Corridor
 from ray_here import small_ray
 
 from credit_gym import rng
-from credit_gym.agents.ray_replay import grow_on_ray
-from credit_gym.agents.ray_tasks import Workers, cluster, map_chunks
 from credit_gym.agents.replay.allocation import Adaptive, Allocation, FanOut, PerDecision
 from credit_gym.agents.replay.ledger import Ledger
 from credit_gym.agents.replay.points import Tree
+from credit_gym.agents.replay.ray_replay import grow_on_ray
 from credit_gym.agents.replay.tree import grow_trees
+from credit_gym.agents.rollout.ray_tasks import Workers, cluster, map_chunks
 from credit_gym.agents.scripted import NoisyExpert, RandomAgent
-from credit_gym.baselines import counterfactual, ray_speed
+from credit_gym.baselines.speed import ray_speed
+from credit_gym.baselines.studies import counterfactual
 from credit_gym.envs.team.game import TeamGame
 from credit_gym.errors import CreditGymError, MissingExtraError
 from credit_gym.wrappers import RecordVerifier
@@ -224,7 +225,7 @@ def test_requests_that_cannot_be_met_are_one_sentence(monkeypatch: pytest.Monkey
 def test_a_ray_that_was_started_here_is_stopped_here_and_never_waits_for_gpus_that_are_not() -> None:
     code = (  # in a process of its own: the module's Ray runs in this one
         "import ray\n"
-        "from credit_gym.agents.ray_tasks import Workers, cluster\n"
+        "from credit_gym.agents.rollout.ray_tasks import Workers, cluster\n"
         "with cluster(Workers(count=1)) as here:\n"
         "    assert here.is_initialized() and here.cluster_resources()['CPU'] == 1\n"
         "assert not ray.is_initialized()\n"

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 import credit_gym  # noqa: F401 - registers the environments
+from credit_gym.data.episode import EpisodeBatch
 from credit_gym.envs.information.customer_service import CustomerServiceEnv
 from credit_gym.envs.information.guess_my_city import GuessMyCityEnv
 from credit_gym.envs.information.murder_mystery import MurderMysteryEnv
 from credit_gym.envs.information.personalization import PersonalizationEnv
 from credit_gym.envs.information.twenty_questions import TwentyQuestionsEnv
-from credit_gym.episode import EpisodeBatch
 from credit_gym.errors import CreditGymError
 from credit_gym.wrappers import RecordEpisodes, RecordVerifier
-from credit_gym.wrappers.belief import Reading, RecordBelief, columns, oracle
+from credit_gym.wrappers.record_belief import Reading, RecordBelief, columns, oracle
 
 GAMES = [TwentyQuestionsEnv, GuessMyCityEnv, MurderMysteryEnv, CustomerServiceEnv, PersonalizationEnv]
 WORDS = ("tiger", "apple", "hammer")
@@ -105,7 +105,7 @@ def models(tmp_path_factory):
     transformers = pytest.importorskip("transformers")
     from tiny_models import tiny_model
 
-    from credit_gym.agents.engine.model import LanguageModel
+    from credit_gym.agents.likelihood.language_model import LanguageModel
 
     loaded = []
     for seed in range(2):
@@ -117,7 +117,7 @@ def models(tmp_path_factory):
 
 
 def believer(models, **options):
-    from credit_gym.agents.believers import ModelBeliever
+    from credit_gym.agents.likelihood.believers import ModelBeliever
 
     return ModelBeliever(models[0], distractors=WORDS, anchor=models[1], **options)
 
@@ -127,7 +127,7 @@ def naive(lm, believer, episode, target):
     import torch
 
     from credit_gym.agents.core import Context
-    from credit_gym.agents.engine.rendering import elicit
+    from credit_gym.agents.likelihood.rendering import elicit
     from credit_gym.agents.llm.prompting import messages
 
     branch, values = elicit(lm.tokenizer, target), []
@@ -147,7 +147,7 @@ ACTIONS = ["Is it alive?", "Is it an animal?", "Is it a tool?", "Is it red?"]
 
 
 def test_online_postponed_recorded_and_naive_beliefs_agree(models):
-    from credit_gym.agents.believers import with_beliefs
+    from credit_gym.agents.likelihood.believers import with_beliefs
 
     game = TwentyQuestionsEnv(turns=4)
     online = played(RecordEpisodes(RecordBelief(game, believer(models))), actions=ACTIONS)
@@ -205,7 +205,7 @@ def test_a_prompting_that_forgets_turns_is_followed_exactly_too(models):
 
 
 def test_a_history_that_is_too_long_reads_nan_and_warns_once(models):
-    from credit_gym.agents.believers import with_beliefs
+    from credit_gym.agents.likelihood.believers import with_beliefs
 
     game = TwentyQuestionsEnv(turns=4)
     whole = played(RecordEpisodes(RecordBelief(game, believer(models))), actions=ACTIONS)
@@ -235,8 +235,8 @@ def test_a_history_that_is_too_long_reads_nan_and_warns_once(models):
 
 
 def test_surface_forms_add_up_and_the_mean_divides_by_the_tokens(models):
-    from credit_gym.agents.believers import ModelBeliever
-    from credit_gym.agents.engine.rendering import elicit
+    from credit_gym.agents.likelihood.believers import ModelBeliever
+    from credit_gym.agents.likelihood.rendering import elicit
 
     game = TwentyQuestionsEnv(turns=2)
     one = ModelBeliever(models[0])
@@ -253,7 +253,7 @@ def test_surface_forms_add_up_and_the_mean_divides_by_the_tokens(models):
 
 
 def test_bad_input_gets_a_sentence(models):
-    from credit_gym.agents.believers import ModelBeliever, with_beliefs
+    from credit_gym.agents.likelihood.believers import ModelBeliever, with_beliefs
 
     with pytest.raises(CreditGymError, match=r"must hold \{target\} once"):
         ModelBeliever(models[0], "Is it this?")

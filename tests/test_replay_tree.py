@@ -17,7 +17,6 @@ from corridor import Corridor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credit_gym.agents.batching import Batched
 from credit_gym.agents.core import Action, Context
 from credit_gym.agents.replay.allocation import Adaptive, FanOut, PerDecision
 from credit_gym.agents.replay.behaviour import BehaviourAgent
@@ -25,13 +24,14 @@ from credit_gym.agents.replay.ledger import Ledger
 from credit_gym.agents.replay.points import Tree, as_batch
 from credit_gym.agents.replay.restart import restart, restart_state
 from credit_gym.agents.replay.tree import ReplayTree, grow_trees
+from credit_gym.agents.rollout.batching import Batched
 from credit_gym.agents.scripted import RandomAgent
-from credit_gym.counterfactual import check_product_tree
+from credit_gym.data.episode import Episode
 from credit_gym.envs.tabular.env import stochastic
 from credit_gym.envs.team.game import TeamGame, team_model
-from credit_gym.episode import Episode
 from credit_gym.errors import BudgetError, CreditGymError, UnknownNameError
-from credit_gym.scorers.replay_tree import siblings
+from credit_gym.estimation.siblings import siblings
+from credit_gym.metrics.replay_fidelity import check_product_tree
 from credit_gym.store import Store
 from credit_gym.wrappers import RecordVerifier
 

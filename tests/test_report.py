@@ -19,7 +19,7 @@ from episodes import HOSTILE, episodes, walk
 from hypothesis import given, settings
 from rich.console import Console
 
-from credit_gym.episode import Episode
+from credit_gym.data.episode import Episode
 from credit_gym.errors import BatchError, StoreError
 from credit_gym.report import Table, printable, to_html, to_latex, to_markdown, to_rich, write_report
 from credit_gym.report.plots import Curve, plot_bars, plot_credits, plot_curves, save

@@ -10,9 +10,9 @@ import torch
 from tiny_critics import BAD, GOOD, one_step
 from tiny_models import tiny_model
 
-from credit_gym.agents.reward_models import WildReward
-from credit_gym.baselines.reward_head import train_head
-from credit_gym.baselines.trajectory_scores import unfinished
+from credit_gym.agents.likelihood.reward_models import WildReward
+from credit_gym.baselines.protocol.reward_head import train_head
+from credit_gym.baselines.protocol.trajectory_scores import unfinished
 from credit_gym.errors import BackendError, CreditGymError
 from tests.episodes import walk
 

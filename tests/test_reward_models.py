@@ -10,9 +10,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from credit_gym.agents.engine.transcripts import Call, Transcript, Turn
-from credit_gym.agents.llm.completion import BatchBackend, Completion, Position, Request
-from credit_gym.agents.reward_models import (
+from credit_gym.agents.likelihood.reward_models import (
     RUN_CAP,
     STEPS_CAP,
     Steps,
@@ -27,6 +25,8 @@ from credit_gym.agents.reward_models import (
     text_verdicts,
     token_verdicts,
 )
+from credit_gym.agents.likelihood.transcripts import Call, Transcript, Turn
+from credit_gym.agents.llm.completion import BatchBackend, Completion, Position, Request
 from credit_gym.errors import BackendError, CreditGymError, UnknownNameError
 from tests.llm_servers import Reply, Seen, chat_completion, error_body, serving
 from tests.tiny_models import tiny_config, tiny_model, tiny_tokenizer

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from episodes import HOSTILE, walk
 
-from credit_gym.agents.run_log import episode_log, open_logs
+from credit_gym.agents.rollout.run_log import episode_log, open_logs
 from credit_gym.errors import CreditGymError, MissingExtraError, UnknownNameError
 
 PLAYED = [

@@ -17,9 +17,9 @@ import credit_gym.scorers.magrpo
 import credit_gym.scorers.mappo
 import credit_gym.scorers.role_shapley
 import credit_gym.scorers.vine  # noqa: F401
-from credit_gym.counterfactual import check_product_tree
-from credit_gym.episode import EpisodeBatch
+from credit_gym.data.episode import EpisodeBatch
 from credit_gym.errors import BatchError, MissingColumnError, UnknownNameError
+from credit_gym.metrics.replay_fidelity import check_product_tree
 from credit_gym.scorers import score
 
 LEAVES = (1, 0, 0, 1, 0, 0, 1, 0)  # spec: fan-out [2, 4]

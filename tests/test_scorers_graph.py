@@ -11,10 +11,10 @@ from batches import NAN, Run, batch_of, batches
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from credit_gym.episode import EpisodeBatch
+from credit_gym.data.episode import EpisodeBatch
+from credit_gym.data.grouping import FloatArray, group_mean
 from credit_gym.errors import MissingColumnError
-from credit_gym.graph import PooledGraph, action_value, pool, success_value
-from credit_gym.grouping import FloatArray, group_mean
+from credit_gym.estimation.pooled_graph import PooledGraph, action_value, pool, success_value
 from credit_gym.scorers import score
 from credit_gym.scorers.adaptive import successes_through
 from credit_gym.scorers.emp_qstar import optimal_action_value

@@ -8,10 +8,10 @@ from batches import Run, batch_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credit_gym.episode import EpisodeBatch
+from credit_gym.data.episode import EpisodeBatch
 from credit_gym.errors import UnknownNameError
+from credit_gym.estimation.token_scores import AGGREGATIONS, aggregate_steps, aggregate_tokens
 from credit_gym.scorers import score
-from credit_gym.token_scores import AGGREGATIONS, aggregate_steps, aggregate_tokens
 
 numbers = st.floats(-20.0, 0.0, width=32)
 ragged = st.lists(st.lists(numbers, max_size=25), min_size=1, max_size=6)

@@ -10,11 +10,11 @@ from batches import NAN, Run, batch_of, batches
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credit_gym.episode import EpisodeBatch
+from credit_gym.data.episode import EpisodeBatch
+from credit_gym.data.grouping import compact, group_mean, group_sum
 from credit_gym.errors import UnknownNameError
-from credit_gym.grouping import compact, group_mean, group_sum
+from credit_gym.estimation.normalise import leave_one_out, standardise, standardise_upstream
 from credit_gym.scorers import score
-from credit_gym.scorers.normalise import leave_one_out, standardise, standardise_upstream
 
 drawn = settings(max_examples=60, deadline=None, derandomize=True)
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from credit_gym.errors import BatchError
-from credit_gym.selection import best_of
-from credit_gym.uncertainty import auprc, auroc, estimate, paired_difference, spearman
+from credit_gym.metrics.best_of_n import best_of
+from credit_gym.metrics.discrimination import auprc, auroc, estimate, paired_difference, spearman
 
 scores = st.sampled_from((-2.0, -0.5, 0.0, 0.5, 3.0))
 candidates = st.lists(st.tuples(scores, st.booleans()), min_size=1, max_size=6)

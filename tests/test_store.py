@@ -19,10 +19,10 @@ import pytest
 from episodes import episodes, walk
 from hypothesis import given, settings
 
-from credit_gym.episode import Episode
+from credit_gym.data.episode import Episode
+from credit_gym.data.target import TrainingTarget
 from credit_gym.errors import StoreError, UnknownNameError
 from credit_gym.store import Store
-from credit_gym.targets import TrainingTarget
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import gymnasium as gym
 import pytest
 
 import credit_gym  # noqa: F401 - registers the ids
-from credit_gym import oracle
 from credit_gym.envs.tabular.manifest import embedded_manifest, load_manifest, parse_manifest
 from credit_gym.errors import ManifestError
+from credit_gym.exact import oracle
 
 LAMP = {
     "version": 1,

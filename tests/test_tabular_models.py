@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credit_gym import oracle
-from credit_gym.agents.tabular import table_success
+from credit_gym.agents.learning.tabular import table_success
 from credit_gym.envs.tabular.build import Action, Outcome, State, Task, build_model
 from credit_gym.envs.tabular.diagnostic import DIAGNOSTIC_TASKS, diagnostic_model
 from credit_gym.envs.tabular.sample import sample_batch
 from credit_gym.envs.tabular.sketch import CONTROLS
 from credit_gym.envs.tabular.stochastic import SLIPS, stochastic_model
 from credit_gym.errors import ManifestError, UnknownNameError
+from credit_gym.exact import oracle
 from credit_gym.scorers import score
 
 MODELS = {"stochastic": stochastic_model()} | {task: diagnostic_model(task) for task in DIAGNOSTIC_TASKS}

@@ -5,12 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credit_gym import oracle, rng
+from credit_gym import rng
 from credit_gym.envs.tabular.diagnostic import diagnostic_model
 from credit_gym.envs.tabular.dynamics import choose, thresholds
 from credit_gym.envs.tabular.env import TabularEnv
 from credit_gym.envs.tabular.sample import sample_batch
 from credit_gym.envs.tabular.stochastic import stochastic_model
+from credit_gym.exact import oracle
 
 COLUMNS = ("offsets", "state", "next_state", "action", "reward", "verifier", "success", "terminated", "truncated")
 

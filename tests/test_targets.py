@@ -3,9 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from credit_gym.episode import Episode
+from credit_gym.data.episode import Episode
+from credit_gym.data.target import TrainingTarget, build_targets, differentiated, pair_with_credit, preference_table
 from credit_gym.errors import BatchError, MissingColumnError, UnknownNameError
-from credit_gym.targets import TrainingTarget, build_targets, differentiated, pair_with_credit, preference_table
 
 
 def episode(number, cells, actions, **columns):

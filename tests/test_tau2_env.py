@@ -16,11 +16,11 @@ from gymnasium.utils.env_checker import check_env
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credit_gym.envs.checks import check_fork, check_info, check_no_leak_after_reset, check_seed_isolation
 from credit_gym.envs.tau2.actions import OUT_OF_SCOPE, STOP
 from credit_gym.envs.tau2.env import Tau2Env
 from credit_gym.envs.tau2.judge import model_judge
 from credit_gym.errors import BackendError, CreditGymError, MissingExtraError, UnknownNameError
+from credit_gym.testing.environments import check_fork, check_info, check_no_leak_after_reset, check_seed_isolation
 
 
 def finish(env: Tau2Env, info: dict[str, Any]) -> tuple[float, dict[str, Any]]:

@@ -10,9 +10,10 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from credit_gym.agents.runner import play_episode
+from credit_gym.agents.rollout.runner import play_episode
 from credit_gym.agents.scripted import NoisyExpert
-from credit_gym.batch import EpisodeBatch
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.episode import Episode
 from credit_gym.envs.tau2.actions import Message, ToolCall
 from credit_gym.envs.tau2.env import Tau2Env
 from credit_gym.envs.tau2.episodes import to_episode
@@ -25,7 +26,6 @@ from credit_gym.envs.tau2.results import (
     replay,
     write_results,
 )
-from credit_gym.episode import Episode
 from credit_gym.errors import BatchError, ManifestError, UnknownNameError
 from credit_gym.scorers import score
 from credit_gym.wrappers import RecordVerifier

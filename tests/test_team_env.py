@@ -15,12 +15,12 @@ from gymnasium.utils.env_checker import check_env
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credit_gym.agents.runner import run_episodes
+from credit_gym.agents.rollout.runner import run_episodes
 from credit_gym.agents.scripted import RandomAgent, ScriptedExpert
-from credit_gym.envs.checks import check_fork, check_info, check_no_leak_after_reset, check_seed_isolation
 from credit_gym.envs.team.env import MultiAgentCode, MultiAgentEnv, MultiAgentMath
 from credit_gym.envs.team.roles import ROLE_GRAPHS, RoleGraph, role_graph
 from credit_gym.errors import CreditGymError, UnknownNameError
+from credit_gym.testing.environments import check_fork, check_info, check_no_leak_after_reset, check_seed_isolation
 from credit_gym.wrappers import RecordVerifier
 
 KINDS = {"math": MultiAgentMath, "code": MultiAgentCode}
@@ -182,7 +182,7 @@ def test_a_clone_goes_on_in_another_environment_and_survives_pickling(kind: Any)
 def test_episodes_are_the_same_bytes_in_another_process(kind: Any) -> None:
     code = (
         "import json, sys\n"
-        "from credit_gym.envs.checks import play\n"
+        "from credit_gym.testing.environments import play\n"
         f"from credit_gym.envs.team.env import {kind.__name__} as kind\n"
         "env = kind('planner_solvers')\n"
         "observation, info = env.reset(seed=5)\n"

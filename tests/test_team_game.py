@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from credit_gym import oracle
 from credit_gym.agents.replay.behaviour import BehaviourAgent
-from credit_gym.agents.runner import run_episodes
-from credit_gym.envs.checks import check_fork, check_info, check_no_leak_after_reset, check_seed_isolation
+from credit_gym.agents.rollout.runner import run_episodes
 from credit_gym.envs.tabular.sample import sample_batch
 from credit_gym.envs.team.game import GAMES, TeamGame, influence, team_model
 from credit_gym.errors import ManifestError, UnknownNameError
-from credit_gym.model import TabularModel
+from credit_gym.exact import oracle
+from credit_gym.exact.tabular_model import TabularModel
+from credit_gym.testing.environments import check_fork, check_info, check_no_leak_after_reset, check_seed_isolation
 
 
 def state(model: TabularModel, name: str) -> int:

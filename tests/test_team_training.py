@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from credit_gym.baselines.team_training.game import (
+from credit_gym.baselines.studies.team_training.team_game import (
     FAN_OUT,
     LEAVES,
     MESSAGES,
@@ -24,8 +24,10 @@ from credit_gym.baselines.team_training.game import (
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from credit_gym.baselines.team_training import model, study, training  # noqa: E402
-from credit_gym.scorers.replay_tree import context_mean, siblings  # noqa: E402
+from credit_gym.baselines.studies.team_training import team_model as model  # noqa: E402
+from credit_gym.baselines.studies.team_training import team_policy_gradient as training  # noqa: E402
+from credit_gym.baselines.studies.team_training import team_study as study  # noqa: E402
+from credit_gym.estimation.siblings import context_mean, siblings  # noqa: E402
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -8,13 +8,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import credit_gym  # noqa: F401 - registers credit/*
 from credit_gym.agents import Batched, NoisyExpert, RandomAgent, run_episodes
+from credit_gym.agents.learning.tiny_lm import train_tiny_lm
+from credit_gym.agents.learning.tiny_lm.corpus import texts, transcripts
+from credit_gym.agents.learning.tiny_lm.tokenizer import learn_tokenizer
 from credit_gym.agents.llm.agent import BatchAgent
-from credit_gym.agents.llm.chat import ChatTokens
+from credit_gym.agents.llm.chat_tokens import ChatTokens
 from credit_gym.agents.llm.hf import HuggingFaceBackend
 from credit_gym.agents.llm.prompting import PROMPTINGS, Prompting
-from credit_gym.agents.tiny_lm import train_tiny_lm
-from credit_gym.agents.tiny_lm.tokenizer import learn_tokenizer
-from credit_gym.agents.tiny_lm.transcripts import texts, transcripts
 from credit_gym.errors import CreditGymError, UnknownNameError
 
 SMALL = {"env_ids": ["credit/Diagnostic-v0"], "episodes": 6, "steps": 3, "hidden": 32, "layers": 1, "vocabulary": 300}

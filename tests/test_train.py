@@ -19,9 +19,9 @@ from tests.tiny_models import tiny_model
 torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
 
-from credit_gym.agents.integrations.checkpoints import newest, seal  # noqa: E402 - they need no torch, the rest does
+from credit_gym.agents.learning.checkpoints import newest, seal  # noqa: E402 - they need no torch, the rest does
+from credit_gym.agents.learning.train import Training, load_training, resume, train  # noqa: E402
 from credit_gym.agents.llm.prompting import Prompting  # noqa: E402
-from credit_gym.baselines.train import Training, load_training, resume, train  # noqa: E402
 
 
 class Killed(BaseException):
@@ -99,7 +99,7 @@ def test_bfloat16_computes_in_half_precision_and_keeps_the_trained_weights_whole
 ) -> None:
     from safetensors.torch import load_file
 
-    from credit_gym.agents.integrations.rollout import Rollout
+    from credit_gym.agents.learning.trainer_rollouts import Rollout
 
     play, seen = Rollout.__call__, []
 

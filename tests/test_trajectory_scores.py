@@ -18,9 +18,10 @@ from tiny_critics import BAD, GOOD, tiny_critic
 from tiny_models import tiny_model
 from transformers import AutoModelForCausalLM
 
-from credit_gym.baselines import best_of_n, uncertainty
-from credit_gym.baselines.trajectory_scores import STEPS, TOKENS, recorded_episodes, trajectory_scores
-from credit_gym.batch import EpisodeBatch
+from credit_gym.baselines.protocol.trajectory_scores import STEPS, TOKENS, recorded_episodes, trajectory_scores
+from credit_gym.baselines.tables import test_time_scaling as best_of_n
+from credit_gym.baselines.tables import uncertainty
+from credit_gym.data.batch import EpisodeBatch
 from credit_gym.errors import CreditGymError
 
 torch.set_num_threads(1)

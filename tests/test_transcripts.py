@@ -12,10 +12,10 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from credit_gym.agents.engine.logprobs import score_tokens
-from credit_gym.agents.engine.model import LanguageModel
-from credit_gym.agents.engine.passes import Limits
-from credit_gym.agents.engine.transcripts import (
+from credit_gym.agents.likelihood.language_model import LanguageModel
+from credit_gym.agents.likelihood.logprobs import score_tokens
+from credit_gym.agents.likelihood.passes import Limits
+from credit_gym.agents.likelihood.transcripts import (
     GREETING,
     Call,
     MessageScores,

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from webshop_shops import BLOCK, VARIANTS, digests, folders, hostile, save
 
 import credit_gym  # noqa: F401 - registers the environments
-from credit_gym.agents.runner import run_episodes
+from credit_gym.agents.rollout.runner import run_episodes
 from credit_gym.agents.scripted import NoisyExpert, ScriptedExpert
 from credit_gym.envs.webshop.env import WebShopEnv
 from credit_gym.envs.webshop.game import State
@@ -334,7 +334,7 @@ def test_best_of_n_folders_hold_one_rollout_of_each_task_per_trial(tmp_path):
 
 
 def test_the_baseline_ranks_shoppers_and_judges_scorers(tmp_path):
-    command = [sys.executable, "-m", "credit_gym.baselines.webshop", "--episodes", "48", "--manifest-seeds", "0"]
+    command = [sys.executable, "-m", "credit_gym.baselines.tables.webshop", "--episodes", "48", "--manifest-seeds", "0"]
     files = ["--trials", "--runs-dir", str(tmp_path / "runs"), "--json", str(tmp_path / "found.json")]
     subprocess.run([*command, *files], check=True, capture_output=True)
     results = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))["results"]

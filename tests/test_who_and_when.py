@@ -13,7 +13,6 @@ from gymnasium.utils.env_checker import check_env
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credit_gym.envs.checks import check_fork, check_info
 from credit_gym.envs.who_and_when.env import MOST_UNREADABLE, PROTOCOLS, WhoAndWhenEnv
 from credit_gym.envs.who_and_when.logs import (
     ALGORITHM_GENERATED,
@@ -27,7 +26,8 @@ from credit_gym.envs.who_and_when.logs import (
 from credit_gym.envs.who_and_when.planted import generate_log, is_decisive, make_problem, play, solved
 from credit_gym.envs.who_and_when.zero_model import ZERO_MODEL, second_turn
 from credit_gym.errors import ManifestError, UnknownNameError
-from credit_gym.failure_attribution import compare, predict
+from credit_gym.metrics.attribution import compare, predict
+from credit_gym.testing.environments import check_fork, check_info
 
 EMPTY = '{"mistake_step": "%s", "question": "", "ground_truth": "", "mistake_agent": "", "history": []}'
 every_protocol = pytest.mark.parametrize("protocol", PROTOCOLS)

@@ -9,10 +9,10 @@ import torch
 from tiny_models import tiny_config
 from transformers import AutoModelForCausalLM
 
-from credit_gym.agents.engine.transcripts import Transcript, Turn
-from credit_gym.agents.llm.chat import ChatTokens
-from credit_gym.agents.reward_models import OPENING, critique_prompt, numbered_steps
-from credit_gym.agents.tiny_lm.tokenizer import learn_tokenizer
+from credit_gym.agents.learning.tiny_lm.tokenizer import learn_tokenizer
+from credit_gym.agents.likelihood.reward_models import OPENING, critique_prompt, numbered_steps
+from credit_gym.agents.likelihood.transcripts import Transcript, Turn
+from credit_gym.agents.llm.chat_tokens import ChatTokens
 
 GOOD, BAD = "open the door", "look around"
 _WORDS = " Step 1 2 3 is \\boxed.\ncorrect\nincorrect" * 20

@@ -11,9 +11,9 @@ import torch
 from filelock import FileLock
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from credit_gym.agents.tiny_lm import train_tiny_lm
-from credit_gym.agents.tiny_lm.tokenizer import CHAT_TEMPLATE as CHATML
-from credit_gym.agents.tiny_lm.tokenizer import learn_tokenizer
+from credit_gym.agents.learning.tiny_lm import train_tiny_lm
+from credit_gym.agents.learning.tiny_lm.tokenizer import CHAT_TEMPLATE as CHATML
+from credit_gym.agents.learning.tiny_lm.tokenizer import learn_tokenizer
 
 torch.set_num_threads(1)  # on a busy machine two threads are many times slower than one
 

@@ -6,16 +6,16 @@ from typing import Any, SupportsFloat
 
 import gymnasium as gym
 
-from credit_gym.episode import Episode
+from credit_gym.data.episode import Episode
+from credit_gym.data.target import build_targets
 from credit_gym.errors import CreditGymError
 from credit_gym.scorers import get
-from credit_gym.targets import build_targets
-from credit_gym.wrappers.episodes import RecordEpisodes
+from credit_gym.wrappers.record_episodes import RecordEpisodes
 from credit_gym.wrappers.recorder import find_wrapper
 
 
 class AssignCredit(gym.Wrapper[str, str, str, str], gym.utils.RecordConstructorArgs):
-    """Gives ``info["targets"]`` at the end of an episode: one :class:`~credit_gym.targets.TrainingTarget` per step.
+    """Gives ``info["targets"]`` at the end of an episode: one :class:`~credit_gym.data.target.TrainingTarget` per step.
 
     A scorer that compares episodes needs several: with ``group_size`` above 1 the targets of all of them come with the
     last step of the last one. Episodes are taken from a :class:`RecordEpisodes` inside, which is added if there is
@@ -25,7 +25,7 @@ class AssignCredit(gym.Wrapper[str, str, str, str], gym.utils.RecordConstructorA
         env: the environment.
         scorer: a registered scorer.
         group_size: episodes that are scored together; those of one task among them form a group.
-        options: the scorer's keyword options, and ``key`` of :func:`~credit_gym.targets.build_targets`.
+        options: the scorer's keyword options, and ``key`` of :func:`~credit_gym.data.target.build_targets`.
 
     Raises:
         UnknownNameError: no scorer has that name.

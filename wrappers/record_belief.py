@@ -73,8 +73,8 @@ class RecordBelief(gym.Wrapper[str, str, str, str], gym.utils.RecordConstructorA
 
     Args:
         env: the environment.
-        believer: :func:`oracle`, :class:`credit_gym.agents.believers.ModelBeliever`, or a function of the environment
-            that returns a function of each turn. It may be shared by several wrappers.
+        believer: :func:`oracle`, :class:`credit_gym.agents.likelihood.believers.ModelBeliever`, or a function of the
+            environment that returns a function of each turn. It may be shared by several wrappers.
         postponed: read the whole episode at its end; the believer needs a method ``read``.
 
     Raises:
@@ -83,7 +83,7 @@ class RecordBelief(gym.Wrapper[str, str, str, str], gym.utils.RecordConstructorA
     Example:
         >>> import gymnasium as gym
         >>> import credit_gym
-        >>> from credit_gym.wrappers.belief import RecordBelief, oracle
+        >>> from credit_gym.wrappers.record_belief import RecordBelief, oracle
         >>> env = RecordBelief(gym.make("credit/TwentyQuestions-v0"), oracle)
         >>> env.reset(seed=7)[1]["log_belief"] < 0
         True

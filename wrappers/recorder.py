@@ -9,8 +9,8 @@ from typing import Any, SupportsFloat, TypeAlias, TypeVar, cast
 
 import gymnasium as gym
 
-from credit_gym.episode import Episode
-from credit_gym.wrappers.verifier import RecordVerifier
+from credit_gym.data.episode import Episode
+from credit_gym.wrappers.record_verifier import RecordVerifier
 
 T = TypeVar("T")
 W = TypeVar("W", bound=gym.Wrapper[Any, Any, Any, Any])

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 
-from credit_gym.episode import Episode
+from credit_gym.data.episode import Episode
 from credit_gym.errors import CreditGymError
-from credit_gym.wrappers.episodes import Archive, Sink
+from credit_gym.wrappers.record_episodes import Archive, Sink
 from credit_gym.wrappers.recorder import Recorder
 
 _StepResult = tuple[Any, Any, npt.NDArray[np.bool_], npt.NDArray[np.bool_], dict[str, Any]]

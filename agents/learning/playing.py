@@ -8,8 +8,8 @@ from typing import NamedTuple
 import gymnasium as gym
 
 from credit_gym.agents.core import Agent, Context
-from credit_gym.agents.turns import Turns, episode_turns, go_on
-from credit_gym.episode import Episode
+from credit_gym.agents.rollout.turns import Turns, episode_turns, go_on
+from credit_gym.data.episode import Episode
 from credit_gym.errors import CreditGymError
 
 

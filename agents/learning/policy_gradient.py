@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from credit_gym.grouping import BoolArray, FloatArray, IntArray
+from credit_gym.data.grouping import BoolArray, FloatArray, IntArray
 
 
 def softmax(logits: FloatArray, admissible: BoolArray) -> FloatArray:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from credit_gym.episode import Episode
+from credit_gym.data.episode import Episode
+from credit_gym.data.target import build_targets
 from credit_gym.errors import BatchError
-from credit_gym.targets import build_targets
 
 
 def assign_credits(traces: Sequence[Any], episodes: Sequence[Episode], scorer: str, **options: Any) -> None:
@@ -20,7 +20,8 @@ def assign_credits(traces: Sequence[Any], episodes: Sequence[Episode], scorer: s
 
     Args:
         traces: one per episode, in the same order; node k that was sampled is turn k.
-        episodes: the same rollouts as completed episodes, such as :mod:`credit_gym.imports.verifiers` makes of traces.
+        episodes: the same rollouts as completed episodes, such as :mod:`credit_gym.formats.verifiers_reader` makes of
+            traces.
         scorer: a registered scorer.
         options: its keyword options.
 

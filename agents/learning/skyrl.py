@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from credit_gym.agents.integrations.token_rows import token_row
-from credit_gym.agents.integrations.versions import require_version
-from credit_gym.episode import Episode
-from credit_gym.targets import build_targets
+from credit_gym.agents.learning.token_rows import token_row
+from credit_gym.agents.learning.versions import require_version
+from credit_gym.data.episode import Episode
+from credit_gym.data.target import build_targets
 
 
 def register_estimator() -> None:

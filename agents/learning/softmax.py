@@ -9,14 +9,14 @@ import numpy as np
 
 from credit_gym import rng
 from credit_gym.agents.core import Context, random_bits, uniform_action
-from credit_gym.agents.policy_gradient import softmax, softmax_gradient_step
-from credit_gym.agents.runner import MakeEnv, run_episodes
-from credit_gym.agents.tabular import whiten
-from credit_gym.episode import Episode, EpisodeBatch, Key
+from credit_gym.agents.learning.policy_gradient import softmax, softmax_gradient_step
+from credit_gym.agents.learning.tabular import whiten
+from credit_gym.agents.rollout.runner import MakeEnv, run_episodes
+from credit_gym.data.episode import Episode, EpisodeBatch, Key
+from credit_gym.data.grouping import FloatArray
+from credit_gym.data.target import pair_with_credit
 from credit_gym.errors import BatchError
-from credit_gym.grouping import FloatArray
 from credit_gym.scorers import score
-from credit_gym.targets import pair_with_credit
 
 
 class SoftmaxAgent:
@@ -42,7 +42,7 @@ class SoftmaxAgent:
         return [self._action(context) for context in contexts]
 
     def update(self, episodes: Sequence[Episode], credit: FloatArray, *, learning_rate: float) -> None:
-        """Take one gradient step; see :func:`credit_gym.agents.policy_gradient.softmax_gradient_step`.
+        """Take one gradient step; see :func:`credit_gym.agents.learning.policy_gradient.softmax_gradient_step`.
 
         Args:
             episodes: episodes with S steps together, played by this agent as it now is.

@@ -12,7 +12,7 @@ from credit_gym.agents.llm.vllm import VLLMBackend
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from credit_gym.agents.llm.chat import ChatTokens
+    from credit_gym.agents.llm.chat_tokens import ChatTokens
 
 
 class SyncedBackend(BatchBackend, Protocol):

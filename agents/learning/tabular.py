@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from credit_gym import oracle, rng
-from credit_gym.agents.policy_gradient import softmax, softmax_gradient_step
+from credit_gym import rng
+from credit_gym.agents.learning.policy_gradient import softmax, softmax_gradient_step
+from credit_gym.data.episode import EpisodeBatch
+from credit_gym.data.grouping import FloatArray, IntArray, group_mean, group_std
 from credit_gym.envs.tabular.sample import sample_batch
-from credit_gym.episode import EpisodeBatch
-from credit_gym.grouping import FloatArray, IntArray, group_mean, group_std
-from credit_gym.metrics import best
-from credit_gym.model import TabularModel
+from credit_gym.exact import oracle
+from credit_gym.exact.tabular_model import TabularModel
+from credit_gym.metrics.fidelity import best
 from credit_gym.scorers import score
 
 

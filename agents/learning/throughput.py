@@ -16,7 +16,7 @@ class Stopwatch:
         """Return what the step that ends now took, and start the next one.
 
         Args:
-            effort: of its rollouts, :attr:`credit_gym.agents.integrations.rollout.Rollout.effort`.
+            effort: of its rollouts, :attr:`credit_gym.agents.learning.trainer_rollouts.Rollout.effort`.
 
         Returns:
             The effort, ``seconds`` of the whole step, ``sampled_tokens_per_second`` of its rollouts,

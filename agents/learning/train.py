@@ -15,9 +15,9 @@ from typing import Any
 
 import gymnasium as gym
 
-from credit_gym.agents.integrations.checkpoints import newest, seal, step_of
-from credit_gym.agents.integrations.rollout import Rollout
-from credit_gym.agents.integrations.speed import Stopwatch
+from credit_gym.agents.learning.checkpoints import newest, seal, step_of
+from credit_gym.agents.learning.throughput import Stopwatch
+from credit_gym.agents.learning.trainer_rollouts import Rollout
 from credit_gym.agents.llm.prompting import Prompting, prompting_from, prompting_record
 from credit_gym.errors import CreditGymError, StoreError, missing_extra, unknown
 from credit_gym.scorers import get
@@ -48,7 +48,7 @@ class Training:
         group_size: episodes of a task, at least 2.
         accumulate: parts in which the episodes of a step are put through the model; it must divide their number.
         learning_rate: of AdamW, constant.
-        loss: one of TRL's, see :data:`credit_gym.agents.integrations.trl.LOSSES`.
+        loss: one of TRL's, see :data:`credit_gym.agents.learning.trl_trainer.LOSSES`.
         lora_rank: rank of LoRA adapters on all linear layers; 0 trains every weight.
         rollouts: who plays: ``hf``, the trained model itself, or ``vllm``, an engine in this process that gets its
             weights before every step.
@@ -104,7 +104,7 @@ def train(
 
     The folder holds the settings (``training.json``), one line per step (``curve.jsonl``: ``step``, ``loss``,
     ``return``, ``success``, ``turns``, ``credit_mean``, ``credit_std``, ``failed``, ``turns_left_out``), another with
-    what the step took (``speed.jsonl``, see :meth:`credit_gym.agents.integrations.speed.Stopwatch.lap`), sealed
+    what the step took (``speed.jsonl``, see :meth:`credit_gym.agents.learning.throughput.Stopwatch.lap`), sealed
     checkpoints, and at the end the model with its tokenizer in ``model/``.
 
     Args:
@@ -178,7 +178,7 @@ class _Run:
     """A training in this process."""
 
     def __init__(self, folder: Path, training: Training, on_step: Callable[[Mapping[str, float]], None]) -> None:
-        from credit_gym.agents.integrations.synced import PLAYERS, SyncedHuggingFace
+        from credit_gym.agents.learning.synced import PLAYERS, SyncedHuggingFace
 
         for kind, name, known in (("player", training.rollouts, list(PLAYERS)), ("dtype", training.dtype, DTYPES)):
             if name not in known:
@@ -234,7 +234,7 @@ def _trainer(
     bf16: bool,
     corrected: bool,
 ) -> Any:
-    from credit_gym.agents.integrations.trl import LOSSES, CreditGRPOTrainer, episode_return
+    from credit_gym.agents.learning.trl_trainer import LOSSES, CreditGRPOTrainer, episode_return
 
     if training.loss not in LOSSES:
         raise unknown("loss", training.loss, LOSSES)

@@ -11,16 +11,16 @@ import gymnasium as gym
 import numpy as np
 
 from credit_gym import rng
-from credit_gym.agents.integrations.conversations import Conversations, TokenAgent, check_growing
-from credit_gym.agents.integrations.playing import Seat, play_together
-from credit_gym.agents.integrations.token_rows import TokenRow, token_row
+from credit_gym.agents.learning.conversations import Conversations, TokenAgent, check_growing
+from credit_gym.agents.learning.playing import Seat, play_together
+from credit_gym.agents.learning.token_rows import TokenRow, token_row
 from credit_gym.agents.llm.prompting import Prompting
-from credit_gym.episode import Episode, EpisodeBatch
+from credit_gym.data.episode import Episode, EpisodeBatch
 from credit_gym.errors import CreditGymError
 from credit_gym.scorers import score
 
 if TYPE_CHECKING:
-    from credit_gym.agents.integrations.synced import SyncedBackend
+    from credit_gym.agents.learning.synced import SyncedBackend
 
 
 class Rollout:

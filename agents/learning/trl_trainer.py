@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from credit_gym.agents.integrations.versions import require_version
+from credit_gym.agents.learning.versions import require_version
 from credit_gym.errors import CreditGymError, missing_extra
 
 require_version("trl", (1, 16), (1, 17), "trl")

@@ -9,19 +9,19 @@ from uuid import uuid4
 
 import gymnasium as gym
 
-import credit_gym.agents.integrations.verl  # noqa: F401 - registers the estimator, checks the version
+import credit_gym.agents.learning.verl_plugin  # noqa: F401 - registers the estimator, checks the version
 from credit_gym import rng
 from credit_gym.agents.core import Context
-from credit_gym.agents.integrations.conversations import Conversations, check_growing
-from credit_gym.agents.integrations.playing import Seat, seated
-from credit_gym.agents.integrations.verl_output import CreditAgentLoopOutput, episode_output, versions_of
-from credit_gym.agents.llm.chat import ChatTokens
+from credit_gym.agents.learning.conversations import Conversations, check_growing
+from credit_gym.agents.learning.playing import Seat, seated
+from credit_gym.agents.learning.verl_output import CreditAgentLoopOutput, episode_output, versions_of
+from credit_gym.agents.llm.chat_tokens import ChatTokens
 from credit_gym.agents.llm.completion import Completion, Request
 from credit_gym.agents.llm.prompting import load_prompting
-from credit_gym.agents.turns import go_on
-from credit_gym.episode import Episode
+from credit_gym.agents.rollout.turns import go_on
+from credit_gym.data.episode import Episode
+from credit_gym.data.target import build_targets
 from credit_gym.errors import CreditGymError
-from credit_gym.targets import build_targets
 from credit_gym.wrappers import RecordVerifier
 
 from verl.experimental.agent_loop.agent_loop import AgentLoopBase  # isort: skip - after the version check
@@ -31,7 +31,7 @@ class CreditGymAgentLoop(AgentLoopBase):  # type: ignore[misc, unused-ignore]  #
     """Plays a group of episodes of one task and credits every turn by a registered scorer.
 
     The groups are whole here, so keep ``actor_rollout_ref.rollout.n`` at 1 and set ``group_size`` in the loop's
-    configuration. Rows come from :func:`credit_gym.exports.verl.write_tasks`.
+    configuration. Rows come from :func:`credit_gym.formats.verl.write_tasks`.
 
     Args:
         arguments: see ``AgentLoopBase``.

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-import credit_gym.agents.integrations.verl  # noqa: F401 - checks the version
-from credit_gym.agents.integrations.token_rows import token_row
-from credit_gym.episode import Episode
+import credit_gym.agents.learning.verl_plugin  # noqa: F401 - checks the version
+from credit_gym.agents.learning.token_rows import token_row
+from credit_gym.data.episode import Episode
 
 from verl.experimental.agent_loop.agent_loop import AgentLoopMetrics, AgentLoopOutput  # isort: skip - after the check
 

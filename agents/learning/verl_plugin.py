@@ -2,14 +2,14 @@
 
 verl hands an estimator nothing per token but ``rm_scores``, so that is where the credits travel. This module is the
 plug-in that verl loads by itself (entry point group ``verl.plugins``); the agent loop is
-:mod:`credit_gym.agents.integrations.verl_loop`, named in a configuration file (``docs/training.md``).
+:mod:`credit_gym.agents.learning.verl_loop`, named in a configuration file (``docs/training.md``).
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from credit_gym.agents.integrations.versions import require_version
+from credit_gym.agents.learning.versions import require_version
 from credit_gym.errors import missing_extra
 
 require_version("verl", (0, 9), (0, 10), "verl")

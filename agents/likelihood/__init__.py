@@ -1,11 +1,12 @@
 """The log-prob engine: log-probabilities and beliefs of whole trajectories, whatever they share computed once.
 
-- :mod:`~credit_gym.agents.engine.logprobs`: ``score_tokens``, the columns of every action token.
-- :mod:`~credit_gym.agents.engine.beliefs`: ``beliefs``, all turns at once, and with log-probabilities in one pass.
-- :mod:`~credit_gym.agents.engine.incremental`: ``IncrementalBelief``, turn by turn during play.
-- :mod:`~credit_gym.agents.engine.divergence`: ``token_divergence`` of a policy from its reference.
-- :mod:`~credit_gym.agents.engine.recorded` and :mod:`~credit_gym.agents.engine.rendering`: from episodes and chats.
-- :mod:`~credit_gym.agents.engine.model`: ``LanguageModel``; one is loaded at a time.
+- :mod:`~credit_gym.agents.likelihood.logprobs`: ``score_tokens``, the columns of every action token.
+- :mod:`~credit_gym.agents.likelihood.beliefs`: ``beliefs``, all turns at once, and with log-probabilities in one pass.
+- :mod:`~credit_gym.agents.likelihood.incremental`: ``IncrementalBelief``, turn by turn during play.
+- :mod:`~credit_gym.agents.likelihood.divergence`: ``token_divergence`` of a policy from its reference.
+- :mod:`~credit_gym.agents.likelihood.recorded` and :mod:`~credit_gym.agents.likelihood.rendering`: from episodes and
+chats.
+- :mod:`~credit_gym.agents.likelihood.language_model`: ``LanguageModel``; one is loaded at a time.
 """
 
 from __future__ import annotations

@@ -9,14 +9,14 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
-from credit_gym.agents.engine.forest import TokenSequence
-from credit_gym.agents.engine.logprobs import Columns, TokenScores, evaluate, gather
-from credit_gym.agents.engine.model import LanguageModel
-from credit_gym.agents.engine.passes import Limits
-from credit_gym.agents.engine.score_cache import ScoreCache
-from credit_gym.agents.engine.sharing import Method
+from credit_gym.agents.likelihood.forest import TokenSequence
+from credit_gym.agents.likelihood.language_model import LanguageModel
+from credit_gym.agents.likelihood.logprobs import Columns, TokenScores, evaluate, gather
+from credit_gym.agents.likelihood.passes import Limits
+from credit_gym.agents.likelihood.score_cache import ScoreCache
+from credit_gym.agents.likelihood.sharing import Method
+from credit_gym.data.grouping import FloatArray, IntArray
 from credit_gym.errors import CreditGymError, unknown
-from credit_gym.grouping import FloatArray, IntArray
 
 Aggregate: TypeAlias = Literal["sum", "mean"]
 
@@ -137,7 +137,7 @@ def beliefs_and_logprobs(
     Args:
         lm: the model, believer and scorer in one.
         probes: as for :func:`beliefs`.
-        sequences: as for :func:`~credit_gym.agents.engine.logprobs.score_tokens`, of the same trajectories or not.
+        sequences: as for :func:`~credit_gym.agents.likelihood.logprobs.score_tokens`, of the same trajectories or not.
         aggregate: "sum" or "mean" over a target's tokens.
         limits: memory.
         cache: where results are kept and looked up by content.

@@ -14,18 +14,18 @@ import gymnasium as gym
 import numpy as np
 
 from credit_gym.agents.core import Context
-from credit_gym.agents.engine.beliefs import Aggregate, Branch, Probe, beliefs
-from credit_gym.agents.engine.incremental import IncrementalBelief
-from credit_gym.agents.engine.model import LanguageModel
-from credit_gym.agents.engine.passes import Limits
-from credit_gym.agents.engine.rendering import ELICITATION, elicit
-from credit_gym.agents.engine.score_cache import ScoreCache
-from credit_gym.agents.llm.chat import ChatTokens
+from credit_gym.agents.likelihood.beliefs import Aggregate, Branch, Probe, beliefs
+from credit_gym.agents.likelihood.incremental import IncrementalBelief
+from credit_gym.agents.likelihood.language_model import LanguageModel
+from credit_gym.agents.likelihood.passes import Limits
+from credit_gym.agents.likelihood.rendering import ELICITATION, elicit
+from credit_gym.agents.likelihood.score_cache import ScoreCache
+from credit_gym.agents.llm.chat_tokens import ChatTokens
 from credit_gym.agents.llm.prompting import Prompting, messages
-from credit_gym.episode import Episode
+from credit_gym.data.episode import Episode
+from credit_gym.data.grouping import IntArray
 from credit_gym.errors import CreditGymError
-from credit_gym.grouping import IntArray
-from credit_gym.wrappers.belief import Follower, Reading, Turn, columns
+from credit_gym.wrappers.record_belief import Follower, Reading, Turn, columns
 
 _NAN = float("nan")
 _LOCK = RLock()  # a model in this process computes for one thread at a time
@@ -36,7 +36,7 @@ class ModelBeliever:
 
     ``log b_t = log p(y | h_t, e)`` with the chat h_t up to the observation t, shown as an agent with the same prompting
     sees it, and the elicitation e as the assistant's own words (Auzina et al., 2026, "Intrinsic Credit Assignment").
-    Turn by turn, only what is new is computed (:class:`~credit_gym.agents.engine.incremental.IncrementalBelief`);
+    Turn by turn, only what is new is computed (:class:`~credit_gym.agents.likelihood.incremental.IncrementalBelief`);
     :meth:`read` takes one pass over the episode. Both give the same, up to rounding.
 
     A point whose chat, elicitation and target together are longer than the model's positions reads NaN, and the first

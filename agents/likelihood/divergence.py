@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from credit_gym.agents.engine.forest import TokenSequence
-from credit_gym.agents.engine.model import LanguageModel
-from credit_gym.agents.engine.passes import WHOLE, Limits, Share, chunks, passes
-from credit_gym.agents.engine.score_cache import ScoreCache, Table
+from credit_gym.agents.likelihood.forest import TokenSequence
+from credit_gym.agents.likelihood.language_model import LanguageModel
+from credit_gym.agents.likelihood.passes import WHOLE, Limits, Share, chunks, passes
+from credit_gym.agents.likelihood.score_cache import ScoreCache, Table
 from credit_gym.errors import CreditGymError
 
 Diverge: TypeAlias = Callable[[LanguageModel, LanguageModel, Sequence[TokenSequence], Limits], list[Table]]
@@ -37,7 +37,7 @@ def token_divergence(
     Args:
         policy: the model whose probabilities weigh.
         reference: a model with the same vocabulary.
-        sequences: as for :func:`~credit_gym.agents.engine.logprobs.score_tokens`.
+        sequences: as for :func:`~credit_gym.agents.likelihood.logprobs.score_tokens`.
         limits: memory and length.
         cache: where results are kept and looked up by content.
         compute: computes what is not in the cache; by default this process does.

@@ -14,8 +14,8 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from credit_gym.data.grouping import IntArray
 from credit_gym.errors import BatchError
-from credit_gym.grouping import IntArray
 
 
 class Offer(NamedTuple):

@@ -8,20 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from credit_gym.agents.engine.beliefs import Aggregate, Belief, Branch, Probe, beliefs, combine
-from credit_gym.agents.engine.forest import Job, Row, plant
-from credit_gym.agents.engine.logprobs import predictions
-from credit_gym.agents.engine.model import LanguageModel
-from credit_gym.agents.engine.network import rewind
-from credit_gym.agents.engine.passes import Limits
-from credit_gym.grouping import IntArray
+from credit_gym.agents.likelihood.beliefs import Aggregate, Belief, Branch, Probe, beliefs, combine
+from credit_gym.agents.likelihood.forest import Job, Row, plant
+from credit_gym.agents.likelihood.language_model import LanguageModel
+from credit_gym.agents.likelihood.logprobs import predictions
+from credit_gym.agents.likelihood.network import rewind
+from credit_gym.agents.likelihood.passes import Limits
+from credit_gym.data.grouping import IntArray
 
 
 class IncrementalBelief:
     """The belief of a model in a target, as its history grows.
 
-    It equals what :func:`~credit_gym.agents.engine.beliefs.beliefs` gives at the same points, up to rounding. A model
-    that can compute trees takes one pass over the new tokens and all branches; the branches are then cut off its
+    It equals what :func:`~credit_gym.agents.likelihood.beliefs.beliefs` gives at the same points, up to rounding. A
+    model that can compute trees takes one pass over the new tokens and all branches; the branches are then cut off its
     cache. One that keeps a recurrent state asks on copies of it. Any other computes the whole history again.
 
     Args:

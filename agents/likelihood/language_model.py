@@ -15,7 +15,7 @@ import torch
 from huggingface_hub import snapshot_download
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from credit_gym.agents.engine.network import Network
+from credit_gym.agents.likelihood.network import Network
 from credit_gym.errors import BackendError, CreditGymError
 
 _DTYPES = ("float32", "bfloat16", "float16")
@@ -27,7 +27,7 @@ class LanguageModel:
 
     A folder costs nothing until :attr:`network` is asked for; then the weights are loaded and those of the model that
     was loaded before are freed. So a policy and its reference take the memory of one, and results that are cached
-    (:class:`~credit_gym.agents.engine.score_cache.ScoreCache`) load neither.
+    (:class:`~credit_gym.agents.likelihood.score_cache.ScoreCache`) load neither.
 
     Args:
         path: a folder as ``save_pretrained`` writes it, or the name of a model on the Hugging Face hub.

@@ -11,13 +11,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from credit_gym.agents.engine.forest import TokenSequence
-from credit_gym.agents.engine.model import LanguageModel
-from credit_gym.agents.engine.network import Network
-from credit_gym.agents.engine.passes import WHOLE, Limits, Share, chunks, passes
-from credit_gym.agents.engine.score_cache import ScoreCache
-from credit_gym.agents.engine.sharing import Method
-from credit_gym.grouping import IntArray
+from credit_gym.agents.likelihood.forest import TokenSequence
+from credit_gym.agents.likelihood.language_model import LanguageModel
+from credit_gym.agents.likelihood.network import Network
+from credit_gym.agents.likelihood.passes import WHOLE, Limits, Share, chunks, passes
+from credit_gym.agents.likelihood.score_cache import ScoreCache
+from credit_gym.agents.likelihood.sharing import Method
+from credit_gym.data.grouping import IntArray
 
 Columns: TypeAlias = npt.NDArray[np.float32]
 """(4, L): log-probability, entropy, top-k mean and rank of L tokens."""

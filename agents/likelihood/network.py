@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from credit_gym.agents.engine.forest import Row
-from credit_gym.agents.engine.sharing import Method, Sharing, attends_only, choose_sharing, rope_types, windows
+from credit_gym.agents.likelihood.forest import Row
+from credit_gym.agents.likelihood.sharing import Method, Sharing, attends_only, choose_sharing, rope_types, windows
+from credit_gym.data.grouping import IntArray
 from credit_gym.errors import BackendError
-from credit_gym.grouping import IntArray
 
 MASK_PAIRS = 1 << 27
 """Entries of the largest attention mask."""

@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
-from credit_gym.agents.engine.forest import Job, Row, TokenSequence, batches, plant
-from credit_gym.agents.engine.network import MASK_PAIRS, Network
-from credit_gym.agents.engine.sharing import Method, joining
+from credit_gym.agents.likelihood.forest import Job, Row, TokenSequence, batches, plant
+from credit_gym.agents.likelihood.network import MASK_PAIRS, Network
+from credit_gym.agents.likelihood.sharing import Method, joining
+from credit_gym.data.grouping import IntArray
 from credit_gym.errors import CreditGymError
-from credit_gym.grouping import IntArray
 
 _LAID_OUT = 8_000_000  # tokens, shared ones counted again, that are laid out as rows at a time
 

@@ -1,8 +1,8 @@
 """Score tokens in worker processes, on this machine or on a cluster, with Ray.
 
-The forward passes are those that :func:`credit_gym.agents.engine.logprobs.score_tokens` makes here, each put together
-of the same sequences in the same order, and only spread over workers. On equal hardware, with equal libraries and as
-many threads, the scores are therefore the same to the bit.
+The forward passes are those that :func:`credit_gym.agents.likelihood.logprobs.score_tokens` makes here, each put
+together of the same sequences in the same order, and only spread over workers. On equal hardware, with equal libraries
+and as many threads, the scores are therefore the same to the bit.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from credit_gym.agents.engine.divergence import divergence
-from credit_gym.agents.engine.forest import TokenSequence
-from credit_gym.agents.engine.logprobs import COLUMNS, Columns, evaluate
-from credit_gym.agents.engine.model import LanguageModel
-from credit_gym.agents.engine.passes import Limits, Share
-from credit_gym.agents.engine.score_cache import Table
-from credit_gym.agents.ray_tasks import Work, Workers, cluster, map_chunks
+from credit_gym.agents.likelihood.divergence import divergence
+from credit_gym.agents.likelihood.forest import TokenSequence
+from credit_gym.agents.likelihood.language_model import LanguageModel
+from credit_gym.agents.likelihood.logprobs import COLUMNS, Columns, evaluate
+from credit_gym.agents.likelihood.passes import Limits, Share
+from credit_gym.agents.likelihood.score_cache import Table
+from credit_gym.agents.rollout.ray_tasks import Work, Workers, cluster, map_chunks
+from credit_gym.data.grouping import IntArray
 from credit_gym.errors import BackendError, CreditGymError
-from credit_gym.grouping import IntArray
 
 _SHARES_PER_WORKER = 4  # a worker that dies, or ends last, costs no more than a quarter of its work
 

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from credit_gym.agents.engine.divergence import Diverge, token_divergence
-from credit_gym.agents.engine.forest import TokenSequence
-from credit_gym.agents.engine.logprobs import Compute, TokenScores, score_tokens
-from credit_gym.agents.engine.model import LanguageModel
-from credit_gym.agents.engine.passes import Limits
-from credit_gym.agents.engine.score_cache import ScoreCache
-from credit_gym.episode import Episode
+from credit_gym.agents.likelihood.divergence import Diverge, token_divergence
+from credit_gym.agents.likelihood.forest import TokenSequence
+from credit_gym.agents.likelihood.language_model import LanguageModel
+from credit_gym.agents.likelihood.logprobs import Compute, TokenScores, score_tokens
+from credit_gym.agents.likelihood.passes import Limits
+from credit_gym.agents.likelihood.score_cache import ScoreCache
+from credit_gym.data.episode import Episode
+from credit_gym.data.grouping import IntArray
 from credit_gym.errors import MissingColumnError
-from credit_gym.grouping import IntArray
 
 
 def episode_sequences(episode: Episode) -> list[TokenSequence]:

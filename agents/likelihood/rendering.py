@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from credit_gym.agents.engine.beliefs import Branch, Probe
-from credit_gym.agents.engine.forest import TokenSequence
-from credit_gym.agents.llm.chat import ChatTokens
+from credit_gym.agents.likelihood.beliefs import Branch, Probe
+from credit_gym.agents.likelihood.forest import TokenSequence
+from credit_gym.agents.llm.chat_tokens import ChatTokens
 from credit_gym.agents.llm.completion import Message
 from credit_gym.errors import CreditGymError
 
@@ -75,7 +75,7 @@ def chat_sequences(chat: ChatTokens, messages: Sequence[Message], *, end_of_turn
     """Return one sequence for each assistant message: the tokens it answered, and it as the span that is scored.
 
     This is for chats whose tokens were not recorded, such as those of a model behind an API: their text is tokenised
-    by the scoring model. Where tokens were recorded take :mod:`credit_gym.agents.engine.recorded`.
+    by the scoring model. Where tokens were recorded take :mod:`credit_gym.agents.likelihood.recorded`.
 
     Args:
         chat: turns messages into tokens.

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, cast
 
 import numpy as np
 
-from credit_gym.agents.engine.transcripts import Transcript, Turn
+from credit_gym.agents.likelihood.transcripts import Transcript, Turn
 from credit_gym.agents.llm.backends import Backend, Settings, is_server, parse_backend
 from credit_gym.agents.llm.completion import (
     MOST_ALTERNATIVES,
@@ -26,10 +26,10 @@ from credit_gym.agents.llm.completion import (
     Request,
 )
 from credit_gym.agents.llm.loop import LoopThread
+from credit_gym.data.grouping import FloatArray
 from credit_gym.errors import BackendError, CreditGymError, missing_extra, unknown
-from credit_gym.grouping import FloatArray
-from credit_gym.scorers.modes import Mode, is_upstream
-from credit_gym.token_scores import aggregate_steps
+from credit_gym.estimation.modes import Mode, is_upstream
+from credit_gym.estimation.token_scores import aggregate_steps
 
 STEPS_CAP, TEAM_STEPS_CAP, RUN_CAP = 22_000, 20_000, 24_000
 """Most characters of numbered steps, of those of a team, and of a whole run."""

@@ -36,7 +36,7 @@ class ScoreCache:
         """Return the name of a result: a hash of the model's identity and of everything that was asked of it.
 
         Args:
-            identity: hash of the model (:attr:`~credit_gym.agents.engine.model.LanguageModel.identity`).
+            identity: hash of the model (:attr:`~credit_gym.agents.likelihood.language_model.LanguageModel.identity`).
             parts: integers, texts, integer arrays, and tuples of these.
         """
         digest = hashlib.sha256(f"{_FORMAT} {identity}".encode())

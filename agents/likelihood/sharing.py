@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from credit_gym.agents.engine.forest import Job, Joins, Offer, plant
+from credit_gym.agents.likelihood.forest import Job, Joins, Offer, plant
 
 if TYPE_CHECKING:
-    from credit_gym.agents.engine.network import Network
+    from credit_gym.agents.likelihood.network import Network
 
 Method: TypeAlias = Literal["tree", "cache", "naive"]
 

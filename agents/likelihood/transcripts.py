@@ -15,15 +15,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from credit_gym.agents.engine.forest import TokenSequence
-from credit_gym.agents.engine.logprobs import TokenScores
-from credit_gym.agents.engine.rendering import chat_sequences
-from credit_gym.agents.llm.chat import ChatTokens
+from credit_gym.agents.likelihood.forest import TokenSequence
+from credit_gym.agents.likelihood.logprobs import TokenScores
+from credit_gym.agents.likelihood.rendering import chat_sequences
+from credit_gym.agents.llm.chat_tokens import ChatTokens
+from credit_gym.data.episode import Episode
+from credit_gym.data.grouping import BoolArray, FloatArray
 from credit_gym.envs.who_and_when.logs import HAND_CRAFTED, TERMINAL, FailureLog
-from credit_gym.episode import Episode
 from credit_gym.errors import CreditGymError, ManifestError, unknown
-from credit_gym.grouping import BoolArray, FloatArray
-from credit_gym.token_scores import aggregate_tokens
+from credit_gym.estimation.token_scores import aggregate_tokens
 
 GREETING = "Hi! How can I help you today?"
 """What opens every conversation of tau2: the harness says it, not the model."""
@@ -94,8 +94,8 @@ def sequences(
         tokenizer: of the model that scores; a beginning-of-sequence token comes first if it has one.
         form: a key of :data:`FORMS`.
         cap: for ``upstream`` only, most tokens: the oldest are dropped, the first token with them. In the other forms
-            give :class:`~credit_gym.agents.engine.passes.Limits` a cap; it loses tokens in the middle, which then are
-            missing (NaN) and not 0.
+            give :class:`~credit_gym.agents.likelihood.passes.Limits` a cap; it loses tokens in the middle, which then
+            are missing (NaN) and not 0.
 
     Raises:
         UnknownNameError: there is no such form.
@@ -185,7 +185,7 @@ def message_scores(method: str, scores: MessageScores, *, tokens: str = "mean", 
     Args:
         method: a key of :data:`METHODS`.
         scores: of the models.
-        tokens: a key of :data:`credit_gym.token_scores.AGGREGATIONS`.
+        tokens: a key of :data:`credit_gym.estimation.token_scores.AGGREGATIONS`.
         upstream: as progress-advantage's code computes it.
 
     Returns:

@@ -14,7 +14,8 @@ from credit_gym.agents.llm.prompting import Prompting, read_action, request, wit
 class BatchAgent:
     """Plays with a model in this process; the contexts of one call are one batch.
 
-    It is as thread-safe as its backend: wrap it in :class:`credit_gym.agents.batching.Batched` for several workers.
+    It is as thread-safe as its backend: wrap it in :class:`credit_gym.agents.rollout.batching.Batched` for several
+    workers.
 
     Args:
         backend: the model.

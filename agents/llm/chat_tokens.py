@@ -59,7 +59,7 @@ class ChatTokens:
         if chat_template is None and not tokenizer.chat_template:
             raise BackendError(
                 f"The tokenizer of {tokenizer.name_or_path!r} has no chat template: give chat_template= a Jinja "
-                "template, or credit_gym.agents.llm.chat.PLAIN if it is a base model."
+                "template, or credit_gym.agents.llm.chat_tokens.PLAIN if it is a base model."
             )
         self._tokenizer = tokenizer
         self._template = chat_template

@@ -14,7 +14,7 @@ try:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from credit_gym.agents.llm.chat import ChatTokens
+    from credit_gym.agents.llm.chat_tokens import ChatTokens
     from credit_gym.agents.llm.prefixes import Prefixes, joined
     from credit_gym.agents.llm.sampling import Trie, choice_trie, sample
 except ModuleNotFoundError as error:
@@ -41,8 +41,8 @@ class HuggingFaceBackend:
         dtype: such as ``float32`` or ``bfloat16``; None is float32 on the CPU and the model's own elsewhere.
         batch_tokens: most tokens, prompts and answers together, that are in play at a time; it bounds the memory.
         kept_tokens: most tokens of earlier calls whose keys and values are kept for the next turns; 0 for none.
-        chat_template: a Jinja template in place of the model's own; :data:`credit_gym.agents.llm.chat.PLAIN` for base
-            models.
+        chat_template: a Jinja template in place of the model's own; :data:`credit_gym.agents.llm.chat_tokens.PLAIN` for
+            base models.
 
     Attributes:
         model: the model, in evaluation mode.

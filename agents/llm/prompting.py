@@ -125,7 +125,8 @@ def request(context: Context, prompting: Prompting, seed: int) -> Request:
 def with_sampled_tokens(asked: Request, context: Context) -> Request:
     """Return the request with ``token_ids`` at those earlier assistant messages whose tokens the history knows.
 
-    A backend in this process then reads them as they were sampled (:class:`~credit_gym.agents.llm.chat.ChatTokens`).
+    A backend in this process then reads them as they were sampled
+    (:class:`~credit_gym.agents.llm.chat_tokens.ChatTokens`).
     """
     chat = list(asked.messages)
     turns = [index for index, message in enumerate(chat) if message["role"] == "assistant"]

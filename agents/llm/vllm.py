@@ -28,8 +28,8 @@ class VLLMBackend:
     Args:
         path: a folder that ``save_pretrained`` wrote, or a name on the Hugging Face hub where that can be reached.
         dtype: such as ``float32``; None is float32 on the CPU and the model's own elsewhere.
-        chat_template: a Jinja template in place of the model's own; :data:`credit_gym.agents.llm.chat.PLAIN` for base
-            models.
+        chat_template: a Jinja template in place of the model's own; :data:`credit_gym.agents.llm.chat_tokens.PLAIN` for
+            base models.
         engine: further arguments of ``vllm.LLM``, such as ``max_model_len`` or ``tensor_parallel_size``.
 
     Attributes:
@@ -49,7 +49,7 @@ class VLLMBackend:
             from vllm.sampling_params import StructuredOutputsParams
         except ImportError:
             raise missing_extra("vllm", "vllm") from None
-        from credit_gym.agents.llm.chat import ChatTokens
+        from credit_gym.agents.llm.chat_tokens import ChatTokens
 
         self.path = str(path)
         on_cpu = current_platform.is_cpu()

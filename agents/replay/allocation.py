@@ -10,8 +10,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from credit_gym.data.grouping import FloatArray
 from credit_gym.errors import CreditGymError
-from credit_gym.grouping import FloatArray
 
 
 class Branching(NamedTuple):

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from credit_gym.agents.core import Context, random_bits
+from credit_gym.data.grouping import FloatArray
 from credit_gym.envs.tabular.board import board
 from credit_gym.errors import CreditGymError
-from credit_gym.grouping import FloatArray
-from credit_gym.model import TabularModel
+from credit_gym.exact.tabular_model import TabularModel
 
 
 class BehaviourAgent:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from credit_gym.counterfactual import Bucket
-from credit_gym.episode import Episode, EpisodeBatch
-from credit_gym.grouping import FloatArray
+from credit_gym.data.episode import Episode, EpisodeBatch
+from credit_gym.data.grouping import FloatArray
+from credit_gym.metrics.replay_fidelity import Bucket
 from credit_gym.wrappers.recorder import Recorder
 
 
@@ -92,7 +92,7 @@ class Tree:
     product: bool
 
     def episodes(self) -> list[Episode]:
-        """Return one episode per leaf, in the order of the draws, laid out for :mod:`credit_gym.scorers.replay_tree`.
+        """Return one episode per leaf, in the order of the draws, laid out for :mod:`credit_gym.estimation.siblings`.
 
         Where duplicates were merged, what was played once is listed once for every draw of it. ``usage`` stands with
         the first episode that lists a step, so that sums over episodes count nothing twice. A branch that failed is an

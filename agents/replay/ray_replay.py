@@ -14,12 +14,12 @@ from functools import partial
 from typing import Any, NoReturn
 
 from credit_gym.agents.core import Agent
-from credit_gym.agents.ray_tasks import Work, Workers, cluster, map_chunks
 from credit_gym.agents.replay.allocation import Allocation
 from credit_gym.agents.replay.ledger import Ledger
 from credit_gym.agents.replay.points import Point, Tree
 from credit_gym.agents.replay.tree import ReplayTree
-from credit_gym.agents.runner import MakeEnv
+from credit_gym.agents.rollout.ray_tasks import Work, Workers, cluster, map_chunks
+from credit_gym.agents.rollout.runner import MakeEnv
 from credit_gym.errors import BackendError, CreditGymError
 
 

@@ -15,11 +15,11 @@ from credit_gym.agents.core import Agent, Context
 from credit_gym.agents.replay.allocation import Allocation, FanOut
 from credit_gym.agents.replay.ledger import Ledger
 from credit_gym.agents.replay.points import Point, Tree, main_returns
-from credit_gym.agents.runner import MakeEnv
-from credit_gym.envs.core import TextEnv
+from credit_gym.agents.rollout.runner import MakeEnv
+from credit_gym.envs.text_env import TextEnv
 from credit_gym.errors import BudgetError, CreditGymError
+from credit_gym.wrappers.record_verifier import RecordVerifier
 from credit_gym.wrappers.recorder import find_wrapper
-from credit_gym.wrappers.verifier import RecordVerifier
 
 _RESET = -1  # what a question's seed is for, beside its tree
 
@@ -33,14 +33,15 @@ class ReplayTree:
 
     Every draw derives from ``(seed, question, draws and replays on the way)``: the same number of the same play repeats
     itself byte for byte, whatever else is grown and in whatever order. Where the environment has a ``stream``
-    (:class:`~credit_gym.envs.core.TextEnv`), each play gets its own; another environment repeats its own randomness.
+    (:class:`~credit_gym.envs.text_env.TextEnv`), each play gets its own; another environment repeats its own
+    randomness.
 
     A failure of the agent or the environment ends the branches that it hits, whose episodes carry it in ``error``; when
     a limit of the ledger is reached, all branches end that way.
 
     Args:
         env: the environment; wrappers are not played (their state cannot be cloned), but a
-            :class:`~credit_gym.wrappers.verifier.RecordVerifier` around it makes the episodes carry a verifier.
+            :class:`~credit_gym.wrappers.record_verifier.RecordVerifier` around it makes the episodes carry a verifier.
         agent: who draws and who continues.
         allocation: where to branch.
         seed: fixes everything.
@@ -282,7 +283,7 @@ def grow_trees(
     Args:
         make_env: builds one environment; called once per worker.
         agent: who plays; with several workers its ``act`` must be thread-safe
-            (:class:`~credit_gym.agents.batching.Batched` makes it so and lets the trees share batches).
+            (:class:`~credit_gym.agents.rollout.batching.Batched` makes it so and lets the trees share batches).
         allocation: where to branch.
         questions: how many trees.
         seed: fixes everything.

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 from scipy.stats import binomtest
 
-from credit_gym.agents.progress import token_count
-from credit_gym.agents.runner import MakeEnv, Player, open_agent, run_episodes, stop_reason, usual_workers
-from credit_gym.episode import Episode
+from credit_gym.agents.rollout.progress_bar import token_count
+from credit_gym.agents.rollout.runner import MakeEnv, Player, open_agent, run_episodes, stop_reason, usual_workers
+from credit_gym.data.episode import Episode
 from credit_gym.errors import CreditGymError
 from credit_gym.report import Table
 from credit_gym.store import RunRecord, Store

@@ -1,7 +1,7 @@
 """Play episodes in worker processes, on this machine or on a cluster, with Ray.
 
-The episodes are those that :func:`credit_gym.agents.runner.run_episodes` plays, to the byte: an episode depends on
-nothing but its number.
+The episodes are those that :func:`credit_gym.agents.rollout.runner.run_episodes` plays, to the byte: an episode depends
+on nothing but its number.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from contextlib import closing, contextmanager
 from functools import partial
 from typing import TypeAlias
 
-from credit_gym.agents.ray_tasks import Work, Workers, cluster, map_chunks
-from credit_gym.agents.runner import (
+from credit_gym.agents.rollout.ray_tasks import Work, Workers, cluster, map_chunks
+from credit_gym.agents.rollout.runner import (
     MakeEnv,
     Player,
     Run,
@@ -24,8 +24,8 @@ from credit_gym.agents.runner import (
     stop_reason,
     usual_workers,
 )
-from credit_gym.episode import Episode
-from credit_gym.wrappers.episodes import Sink
+from credit_gym.data.episode import Episode
+from credit_gym.wrappers.record_episodes import Sink
 from credit_gym.wrappers.recorder import Recorder
 
 MakeAgent: TypeAlias = Callable[[], Player]
@@ -47,7 +47,7 @@ def run_on_ray(
     resume_done: Collection[str] = frozenset(),
     blocking: bool | None = None,
 ) -> list[Episode]:
-    """Play episodes and return their records; see :func:`credit_gym.agents.runner.run_episodes`.
+    """Play episodes and return their records; see :func:`credit_gym.agents.rollout.runner.run_episodes`.
 
     A Ray that is running (initialised by the caller, or named by ``RAY_ADDRESS``) is used, else one is started here
     for the run. An episode that keeps killing its worker is recorded as failed. Caps of an agent hold in each worker
@@ -72,7 +72,7 @@ def run_on_ray(
 
     Raises:
         MissingExtraError: Ray is not installed.
-        CreditGymError: as in :func:`credit_gym.agents.runner.run_episodes`.
+        CreditGymError: as in :func:`credit_gym.agents.rollout.runner.run_episodes`.
     """
     wanted = missing_numbers(episodes, seed, group_size, min(workers.count, chunk), resume_done)
     job = partial(episode_job, make_env, make_agent, seed, group_size, blocking)

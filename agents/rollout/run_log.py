@@ -14,10 +14,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, TextIO, TypeAlias
 
-from credit_gym.agents.progress import token_count
-from credit_gym.episode import Episode
+from credit_gym.agents.rollout.progress_bar import token_count
+from credit_gym.data.episode import Episode
 from credit_gym.errors import CreditGymError, missing_extra, unknown
-from credit_gym.wrappers.episodes import Sink
+from credit_gym.wrappers.record_episodes import Sink
 
 Value: TypeAlias = str | float | int | bool | None
 

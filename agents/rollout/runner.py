@@ -15,13 +15,13 @@ from typing import Any, TypeAlias, TypeVar
 import gymnasium as gym
 
 from credit_gym import rng
-from credit_gym.agents.batching import Batched
 from credit_gym.agents.core import Agent, AsyncAgent, Context
-from credit_gym.agents.progress import episode_progress
-from credit_gym.agents.turns import Turns, episode_turns, go_on
-from credit_gym.episode import Episode
+from credit_gym.agents.rollout.batching import Batched
+from credit_gym.agents.rollout.progress_bar import episode_progress
+from credit_gym.agents.rollout.turns import Turns, episode_turns, go_on
+from credit_gym.data.episode import Episode
 from credit_gym.errors import BudgetError, CreditGymError
-from credit_gym.wrappers.episodes import Sink
+from credit_gym.wrappers.record_episodes import Sink
 
 T = TypeVar("T")
 MakeEnv = Callable[[], gym.Env[str, str]]
@@ -62,7 +62,7 @@ def run_episodes(
     Args:
         make_env: builds one environment; called once per worker, and again after a failure.
         agent: who plays; an ordinary one must be thread-safe if there are several workers (see
-            :class:`credit_gym.agents.batching.Batched`).
+            :class:`credit_gym.agents.rollout.batching.Batched`).
         episodes: number of episodes of the whole run.
         seed: fixes every episode.
         group_size: episodes per task.

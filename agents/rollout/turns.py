@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import gymnasium as gym
 
 from credit_gym.agents.core import Context
-from credit_gym.episode import Episode
+from credit_gym.data.episode import Episode
 from credit_gym.wrappers.recorder import Recorder
 
 Turns: TypeAlias = Generator[Context, str | None, Episode]

@@ -20,16 +20,16 @@ import numpy as np
 
 from credit_gym.agents.llm.backends import Settings
 from credit_gym.agents.llm.prompting import load_prompting
-from credit_gym.agents.runner import open_agent, run_episodes, usual_workers
+from credit_gym.agents.rollout.runner import open_agent, run_episodes, usual_workers
 from credit_gym.agents.spec import parse_agent
-from credit_gym.episode import Episode
+from credit_gym.credit.stored_runs import run_credits
+from credit_gym.data.episode import Episode
+from credit_gym.data.target import PreferenceTable, differentiated, preference_table
 from credit_gym.errors import CreditGymError
-from credit_gym.export import write_parquet
-from credit_gym.metrics import spearman
+from credit_gym.formats.parquet import write_parquet
+from credit_gym.metrics.fidelity import spearman
 from credit_gym.report import Table, write_report
-from credit_gym.rescore import run_credits
 from credit_gym.store import new_run
-from credit_gym.targets import PreferenceTable, differentiated, preference_table
 from credit_gym.wrappers import RecordVerifier
 
 SCORERS = ("outcome_only", "branch_aware", "combined", "adaptive_q")
@@ -69,7 +69,7 @@ def play(
     prompting: str | None = None,
     **options: Any,
 ) -> list[Episode]:
-    """Play episodes with recorded verifier signals; see :func:`credit_gym.agents.runner.run_episodes`.
+    """Play episodes with recorded verifier signals; see :func:`credit_gym.agents.rollout.runner.run_episodes`.
 
     Raises:
         CreditGymError: no episode completed.

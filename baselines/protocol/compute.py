@@ -15,17 +15,17 @@ from credit_gym.agents.core import Agent
 from credit_gym.agents.replay.allocation import Allocation
 from credit_gym.agents.replay.points import Tree
 from credit_gym.agents.replay.tree import grow_trees
-from credit_gym.agents.runner import MakeEnv
+from credit_gym.agents.rollout.runner import MakeEnv
 from credit_gym.errors import CreditGymError, unknown
 
 if TYPE_CHECKING:
-    from credit_gym.agents.engine.divergence import Diverge
-    from credit_gym.agents.engine.forest import TokenSequence
-    from credit_gym.agents.engine.logprobs import Columns, Compute
-    from credit_gym.agents.engine.model import LanguageModel
-    from credit_gym.agents.engine.passes import Limits
-    from credit_gym.agents.engine.score_cache import Table
-    from credit_gym.agents.ray_tasks import Workers
+    from credit_gym.agents.likelihood.divergence import Diverge
+    from credit_gym.agents.likelihood.forest import TokenSequence
+    from credit_gym.agents.likelihood.language_model import LanguageModel
+    from credit_gym.agents.likelihood.logprobs import Columns, Compute
+    from credit_gym.agents.likelihood.passes import Limits
+    from credit_gym.agents.likelihood.score_cache import Table
+    from credit_gym.agents.rollout.ray_tasks import Workers
 
 EngineName = Annotated[str, typer.Option("--engine", help="local, or ray: worker processes, here or on a cluster.")]
 EngineWorkers = Annotated[
@@ -89,8 +89,8 @@ def _local(workers: int | None, *_: float) -> Iterator[Engine]:
 
 @contextmanager
 def _ray(workers: int | None, cpus: int, gpus: float) -> Iterator[Engine]:
-    from credit_gym.agents.ray_replay import grow_on_ray
-    from credit_gym.agents.ray_tasks import Workers, cluster
+    from credit_gym.agents.replay.ray_replay import grow_on_ray
+    from credit_gym.agents.rollout.ray_tasks import Workers, cluster
 
     crew = Workers(count=workers or os.cpu_count() or 1, cpus=cpus, gpus=gpus)
     with cluster(crew):  # one for all that is done
@@ -98,7 +98,7 @@ def _ray(workers: int | None, cpus: int, gpus: float) -> Iterator[Engine]:
 
 
 def _columns(crew: Workers, lm: LanguageModel, sequences: Sequence[TokenSequence], limits: Limits) -> list[Columns]:
-    from credit_gym.agents.ray_scoring import columns_on_ray  # loads PyTorch, which trees do without
+    from credit_gym.agents.likelihood.ray_scoring import columns_on_ray  # loads PyTorch, which trees do without
 
     return columns_on_ray(lm, sequences, limits, workers=crew)
 
@@ -106,7 +106,7 @@ def _columns(crew: Workers, lm: LanguageModel, sequences: Sequence[TokenSequence
 def _divergence(
     crew: Workers, policy: LanguageModel, reference: LanguageModel, sequences: Sequence[TokenSequence], limits: Limits
 ) -> list[Table]:
-    from credit_gym.agents.ray_scoring import divergence_on_ray
+    from credit_gym.agents.likelihood.ray_scoring import divergence_on_ray
 
     return divergence_on_ray(policy, reference, sequences, limits, workers=crew)
 

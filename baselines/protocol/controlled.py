@@ -12,12 +12,13 @@ import numpy as np
 from gymnasium.envs.registration import load_env_creator
 from scipy import sparse
 
-from credit_gym import metrics, oracle
-from credit_gym.agents.tabular import credit_table, greedy_policy, policy_gradient_curve
+from credit_gym.agents.learning.tabular import credit_table, greedy_policy, policy_gradient_curve
+from credit_gym.data.episode import EpisodeBatch
+from credit_gym.data.grouping import BoolArray, FloatArray
 from credit_gym.envs.tabular.sample import sample_batch
-from credit_gym.episode import EpisodeBatch
-from credit_gym.grouping import BoolArray, FloatArray
-from credit_gym.model import TabularModel
+from credit_gym.exact import oracle
+from credit_gym.exact.tabular_model import TabularModel
+from credit_gym.metrics import fidelity as metrics
 from credit_gym.scorers import get, names, score
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from credit_gym.baselines.controlled import Row, judge_suite, load_model
-from credit_gym.grouping import FloatArray
+from credit_gym.baselines.protocol.controlled import Row, judge_suite, load_model
+from credit_gym.data.grouping import FloatArray
 
 Results = dict[str, dict[str, dict[str, Any]]]
 """Row name -> metric -> {"mean", "std", "per_seed"}."""
@@ -52,7 +52,7 @@ def run_experiment(
         seeds: number of suites; seed s does not depend on how many there are.
         exploration: share of uniform actions in the behaviour.
         episodes_per_task: group size N.
-        trainers: see :func:`credit_gym.baselines.controlled.judge_suite`.
+        trainers: see :func:`credit_gym.baselines.protocol.controlled.judge_suite`.
         workers: processes; results do not depend on it.
         arguments: the environment's other arguments.
     """

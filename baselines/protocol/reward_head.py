@@ -1,7 +1,7 @@
 """Train a small outcome reward model on a stored run: a language model with WildReward's ordinal head.
 
-    python -m credit_gym.baselines.reward_head --run RUN --model FOLDER --out FOLDER
-    python -m credit_gym.baselines.uncertainty --run OTHER --reward-model wild_reward:FOLDER
+    python -m credit_gym.baselines.protocol.reward_head --run RUN --model FOLDER --out FOLDER
+    python -m credit_gym.baselines.tables.uncertainty --run OTHER --reward-model wild_reward:FOLDER
 
 The run's episodes, won and lost, are shown up to their last action, as WildReward is shown them; each of the head's
 four logits learns whether the episode succeeded. Measure it on a run of other tasks.
@@ -16,11 +16,11 @@ from typing import Annotated, Any
 import typer
 
 from credit_gym import rng
-from credit_gym.agents.engine.transcripts import Transcript
-from credit_gym.agents.reward_models import reward_ids
-from credit_gym.baselines.trajectory_scores import stored_episodes, unfinished
-from credit_gym.command import run as run_command
+from credit_gym.agents.likelihood.reward_models import reward_ids
+from credit_gym.agents.likelihood.transcripts import Transcript
+from credit_gym.baselines.protocol.trajectory_scores import stored_episodes, unfinished
 from credit_gym.errors import BackendError, CreditGymError, missing_extra
+from credit_gym.report.command import run as run_command
 
 GRADES = 4
 """Logits of the head: a grade from 1 to 5."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from credit_gym.baselines.experiment import Results
+from credit_gym.baselines.protocol.experiment import Results
 from credit_gym.errors import UnknownNameError
 from credit_gym.report import Table
 from credit_gym.scorers import get

@@ -16,8 +16,8 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator
 
-from credit_gym.baselines.controlled import TRAINERS, Row
-from credit_gym.baselines.experiment import Results, collect, judge_seed
+from credit_gym.baselines.protocol.controlled import TRAINERS, Row
+from credit_gym.baselines.protocol.experiment import Results, collect, judge_seed
 from credit_gym.errors import CreditGymError, unknown
 from credit_gym.registration import ENVIRONMENTS
 from credit_gym.scorers import get
@@ -91,7 +91,7 @@ def load_config(path: str | Path) -> dict[str, Any]:
     if file.exists():
         text = file.read_text(encoding="utf-8")
     else:
-        shipped = {p.name: p for p in (resources.files("credit_gym.baselines") / "configs").iterdir()}
+        shipped = {p.name: p for p in (resources.files("credit_gym.baselines.protocol") / "configs").iterdir()}
         name = file.name if file.suffix else f"{file.name}.yaml"
         if name not in shipped:
             raise unknown("sweep configuration", str(path), shipped)

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from credit_gym.batch import EpisodeBatch
-from credit_gym.episode import Episode
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.episode import Episode
+from credit_gym.data.grouping import FloatArray
 from credit_gym.errors import CreditGymError
-from credit_gym.grouping import FloatArray
+from credit_gym.estimation.modes import Mode, is_upstream
+from credit_gym.estimation.token_scores import aggregate_steps, aggregate_tokens
+from credit_gym.metrics.discrimination import auroc, ranked_worst
 from credit_gym.scorers import get, score
-from credit_gym.scorers.modes import Mode, is_upstream
-from credit_gym.token_scores import aggregate_steps, aggregate_tokens
-from credit_gym.uncertainty import auroc, ranked_worst
 
 if TYPE_CHECKING:
-    from credit_gym.agents.engine.model import LanguageModel
-    from credit_gym.agents.engine.transcripts import Transcript
-    from credit_gym.baselines.engines import Engine
+    from credit_gym.agents.likelihood.language_model import LanguageModel
+    from credit_gym.agents.likelihood.transcripts import Transcript
+    from credit_gym.baselines.protocol.compute import Engine
 
 STEP_SCORES = (
     "progress_advantage",
@@ -143,7 +143,7 @@ def language_model(spec: str) -> LanguageModel:
     Raises:
         CreditGymError: the spec names no such model.
     """
-    from credit_gym.agents.engine.model import LanguageModel
+    from credit_gym.agents.likelihood.language_model import LanguageModel
 
     kind, _, path = spec.partition(":")
     if kind != "hf" or not path:
@@ -156,7 +156,7 @@ def unfinished(episode: Episode) -> Transcript:
 
     Log-probabilities of actions do not depend on it, grades of reward models would.
     """
-    from credit_gym.agents.engine.transcripts import from_episode
+    from credit_gym.agents.likelihood.transcripts import from_episode
 
     whole = from_episode(episode)
     return replace(whole, turns=whole.turns[:-1])
@@ -201,7 +201,7 @@ def recorded_episodes(
         tau2: a results file of tau2; ungraded conversations are left out.
         trials: a best-of-n folder, ``trial_{i}/{domain}.json``.
         form: how text becomes tokens; by default ``chat`` if the policy has a chat template, else ``plain``.
-        reward_models: specs for :func:`credit_gym.agents.reward_models.parse_reward_model`.
+        reward_models: specs for :func:`credit_gym.agents.likelihood.reward_models.parse_reward_model`.
         engine: who computes log-probabilities; this process by default.
 
     Raises:
@@ -213,8 +213,8 @@ def recorded_episodes(
         )
     if sum(map(bool, (run, tau2, trials))) != 1:
         raise CreditGymError("Give exactly one of --run, --tau2 and --trials: the episodes that are to be scored.")
-    from credit_gym.agents.engine.transcripts import read_simulations, read_trials
-    from credit_gym.agents.reward_models import parse_reward_model
+    from credit_gym.agents.likelihood.reward_models import parse_reward_model
+    from credit_gym.agents.likelihood.transcripts import read_simulations, read_trials
 
     episodes = stored_episodes(run) if run else []
     read = read_simulations(tau2) if tau2 else read_trials(trials) if trials else map(unfinished, episodes)
@@ -228,7 +228,7 @@ def recorded_episodes(
         return Recorded(_as_batch(found, form or "plain", {}, ()), graded, mode)
     pair = language_model(policy), language_model(reference)
     if not form and episodes and all(e.token_ids is not None and e.prompt_token_ids is not None for e in episodes):
-        from credit_gym.agents.engine.recorded import with_policy_scores, with_reference_scores
+        from credit_gym.agents.likelihood.recorded import with_policy_scores, with_reference_scores
 
         compute, diverge = (engine.compute, engine.diverge) if engine else (None, None)
         scored = with_policy_scores(pair[0], episodes, compute=compute)
@@ -240,9 +240,9 @@ def recorded_episodes(
 def _text_batch(
     found: Sequence[Transcript], policy: LanguageModel, reference: LanguageModel, form: str, engine: Engine | None
 ) -> EpisodeBatch:
-    from credit_gym.agents.engine.divergence import token_divergence
-    from credit_gym.agents.engine.logprobs import score_tokens
-    from credit_gym.agents.engine.transcripts import UPSTREAM_CAP, sequences
+    from credit_gym.agents.likelihood.divergence import token_divergence
+    from credit_gym.agents.likelihood.logprobs import score_tokens
+    from credit_gym.agents.likelihood.transcripts import UPSTREAM_CAP, sequences
 
     form = form or ("chat" if policy.tokenizer.chat_template else "plain")
     cap = UPSTREAM_CAP if form == "upstream" else None

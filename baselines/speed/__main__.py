@@ -22,17 +22,17 @@ import gymnasium as gym
 import numpy as np
 import typer
 
-from credit_gym.baselines import stochastic
-from credit_gym.baselines.alfworld_speed import alfworld
-from credit_gym.baselines.engine_speed import engine
-from credit_gym.baselines.experiment import save_json
-from credit_gym.baselines.game_speed import games
-from credit_gym.baselines.measurement import Measurement
-from credit_gym.baselines.replay_speed import replay
-from credit_gym.baselines.webshop_speed import webshop, webshop_index
-from credit_gym.command import run as run_command
-from credit_gym.episode import EpisodeBatch
+from credit_gym.baselines.protocol.experiment import save_json
+from credit_gym.baselines.speed.alfworld_speed import alfworld
+from credit_gym.baselines.speed.game_speed import games
+from credit_gym.baselines.speed.likelihood_speed import engine
+from credit_gym.baselines.speed.measurement import Measurement
+from credit_gym.baselines.speed.replay_speed import replay
+from credit_gym.baselines.speed.webshop_speed import webshop, webshop_index
+from credit_gym.baselines.tables import stochastic
+from credit_gym.data.episode import EpisodeBatch
 from credit_gym.report import Table, show, to_markdown
+from credit_gym.report.command import run as run_command
 from credit_gym.scorers import get, names, score
 from credit_gym.wrappers import AssignCredit, RecordEpisodes, RecordVerifier
 

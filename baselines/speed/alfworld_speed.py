@@ -1,6 +1,6 @@
 """ALFWorld's own batch environment beside the two engines of this package, on the same games in one run.
 
-    python -m credit_gym.baselines.alfworld_speed [--games N] [--steps N]
+    python -m credit_gym.baselines.speed.alfworld_speed [--games N] [--steps N]
 
 Rates are of one process and one environment. ALFWorld's is given a fraction of the steps of the others, or this would
 take an hour.
@@ -25,12 +25,12 @@ import numpy as np
 import typer
 
 from credit_gym import rng
-from credit_gym.baselines.measurement import Measurement
-from credit_gym.command import run as run_command
-from credit_gym.envs.alfworld.engine import require
+from credit_gym.baselines.speed.measurement import Measurement
 from credit_gym.envs.alfworld.env import ALFWorldEnv
 from credit_gym.envs.alfworld.generate import write_games
+from credit_gym.envs.alfworld.textworld_engine import require
 from credit_gym.report import Table, show
+from credit_gym.report.command import run as run_command
 
 
 def stock_environment(root: Path, batch_size: int = 1, max_steps: int = 50) -> Any:

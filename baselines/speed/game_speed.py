@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import gymnasium as gym
 
-from credit_gym.baselines.measurement import Measurement
+from credit_gym.baselines.speed.measurement import Measurement
 
 
 def games() -> Iterator[Measurement]:

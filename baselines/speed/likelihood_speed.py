@@ -1,6 +1,6 @@
 """The log-prob engine beside the ways it replaces, on the same random models and tokens in one run.
 
-    python -m credit_gym.baselines.engine_speed [--device cuda --dtype bfloat16] [--repeats N] [--json FILE]
+    python -m credit_gym.baselines.speed.likelihood_speed [--device cuda --dtype bfloat16] [--repeats N] [--json FILE]
 
 On a CPU times are processor seconds of one thread, which other processes disturb little; on a GPU they are seconds of
 the clock. The ways take turns, and each time is the least of its runs after an uncounted one: what else the machine
@@ -21,11 +21,11 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 import typer
 
-from credit_gym.baselines.experiment import save_json
-from credit_gym.baselines.measurement import Measurement
-from credit_gym.command import run as run_command
-from credit_gym.grouping import IntArray
+from credit_gym.baselines.protocol.experiment import save_json
+from credit_gym.baselines.speed.measurement import Measurement
+from credit_gym.data.grouping import IntArray
 from credit_gym.report import Table, show
+from credit_gym.report.command import run as run_command
 
 TURNS, HISTORY = 20, 1500
 ELICITATIONS = {"28 tokens": (24, 4), "11 tokens": (10, 1), "5 tokens": (3, 2)}
@@ -55,7 +55,7 @@ def make_bench(device: str, dtype: str, *, vocabulary: int, width: int, layers: 
     import torch
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
-    from credit_gym.agents.engine.model import LanguageModel
+    from credit_gym.agents.likelihood.language_model import LanguageModel
 
     torch.set_num_threads(1)
     config = Qwen2Config(
@@ -94,9 +94,9 @@ def seconds(ways: Mapping[str, Callable[[], Any]], device: str, repeats: int) ->
 
 def one_trajectory(device: str = "cpu", dtype: str = "float32", repeats: int = 3) -> dict[str, float]:
     """Beliefs at the 21 points of one trajectory of 1,500 tokens, and what they add to its log-probabilities."""
-    from credit_gym.agents.engine.beliefs import beliefs, beliefs_and_logprobs
-    from credit_gym.agents.engine.forest import TokenSequence
-    from credit_gym.agents.engine.logprobs import score_tokens
+    from credit_gym.agents.likelihood.beliefs import beliefs, beliefs_and_logprobs
+    from credit_gym.agents.likelihood.forest import TokenSequence
+    from credit_gym.agents.likelihood.logprobs import score_tokens
 
     bench, draw = medium(device, dtype), np.random.default_rng(0)
     ids = draw.integers(0, bench.vocabulary, HISTORY)
@@ -120,7 +120,7 @@ def one_trajectory(device: str = "cpu", dtype: str = "float32", repeats: int = 3
 
 def short_games(device: str = "cpu", dtype: str = "float32", repeats: int = 1, games: int = 256) -> dict[str, float]:
     """Beliefs at all 9 points of 256 games of 8 turns of 3 tokens, by a model of 0.8 million parameters."""
-    from credit_gym.agents.engine.beliefs import beliefs
+    from credit_gym.agents.likelihood.beliefs import beliefs
 
     bench = make_bench(device, dtype, vocabulary=97, width=128, layers=4, heads=4)
     draw = np.random.default_rng(1)
@@ -143,7 +143,7 @@ def mixed_lengths(device: str = "cpu", dtype: str = "float32", repeats: int = 1)
 
     Once as 4 groups of 8 rollouts that share a prompt of 600 tokens, once as strangers with a prompt each.
     """
-    from credit_gym.agents.engine.logprobs import score_tokens
+    from credit_gym.agents.likelihood.logprobs import score_tokens
 
     bench, draw = medium(device, dtype), np.random.default_rng(2)
     ways: dict[str, Callable[[], Any]] = {}
@@ -190,7 +190,7 @@ def cached_beliefs(bench: Bench, probes: Sequence[Any]) -> None:
     import torch
     from transformers import DynamicCache
 
-    from credit_gym.agents.engine.network import rewind
+    from credit_gym.agents.likelihood.network import rewind
 
     with torch.inference_mode():
         for probe in probes:
@@ -288,13 +288,13 @@ def main(
 
 
 def _probe(contexts: Sequence[IntArray], branch: IntArray, start: int) -> Any:
-    from credit_gym.agents.engine.beliefs import Branch, Probe
+    from credit_gym.agents.likelihood.beliefs import Branch, Probe
 
     return Probe(tuple(contexts), (Branch(branch, start, branch.size),))
 
 
 def _trajectory(prompt: IntArray, draw: np.random.Generator, vocabulary: int) -> Any:
-    from credit_gym.agents.engine.forest import TokenSequence
+    from credit_gym.agents.likelihood.forest import TokenSequence
 
     parts, spans, length = [prompt], [], prompt.size
     for _ in range(draw.integers(3, 13)):
@@ -308,8 +308,8 @@ def _peak(way: str, device: str, dtype: str) -> float:
     """Megabytes that one way adds to this process at most; a quarter of the tokens are actions."""
     import torch
 
-    from credit_gym.agents.engine.forest import TokenSequence
-    from credit_gym.agents.engine.logprobs import score_tokens
+    from credit_gym.agents.likelihood.forest import TokenSequence
+    from credit_gym.agents.likelihood.logprobs import score_tokens
 
     bench = make_bench(device, dtype, vocabulary=150_000, width=64, layers=2, heads=2)
     ids = np.random.default_rng(3).integers(0, 150_000, 8192)

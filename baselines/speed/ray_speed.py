@@ -1,6 +1,6 @@
 """What worker processes cost and save: the same work here and by Ray, and what its results cost on their way.
 
-    python -m credit_gym.baselines.ray_speed [--workers 2] [--markdown FILE]
+    python -m credit_gym.baselines.speed.ray_speed [--workers 2] [--markdown FILE]
 
 Times are wall seconds, for Ray once it runs and its workers have imported what they need, and CPU milliseconds of one
 process. Wall seconds mean something where nothing else runs; CPU time nearly everywhere.
@@ -21,14 +21,14 @@ import gymnasium as gym
 import numpy as np
 import typer
 
-from credit_gym.agents.ray_replay import tree_job
-from credit_gym.agents.ray_runner import episode_job
-from credit_gym.agents.ray_tasks import Job, Workers, cluster, map_chunks
 from credit_gym.agents.replay.allocation import PerDecision
+from credit_gym.agents.replay.ray_replay import tree_job
 from credit_gym.agents.replay.tree import ReplayTree
+from credit_gym.agents.rollout.ray_runner import episode_job
+from credit_gym.agents.rollout.ray_tasks import Job, Workers, cluster, map_chunks
 from credit_gym.agents.scripted import NoisyExpert
-from credit_gym.command import run as run_command
 from credit_gym.report import Table, show
+from credit_gym.report.command import run as run_command
 from credit_gym.report.tables import to_markdown
 
 EPISODES = {"credit/Stochastic-v0": 4000, "credit/ALFWorld-v0": 1000, "credit/WebShop-v0": 1000}
@@ -91,10 +91,10 @@ def _scoring(folder: Path, workers: Workers) -> Case:
     import torch
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
-    from credit_gym.agents.engine.forest import TokenSequence
-    from credit_gym.agents.engine.model import LanguageModel
-    from credit_gym.agents.engine.passes import WHOLE, Limits
-    from credit_gym.agents.ray_scoring import columns_of, scoring_job, shares
+    from credit_gym.agents.likelihood.forest import TokenSequence
+    from credit_gym.agents.likelihood.language_model import LanguageModel
+    from credit_gym.agents.likelihood.passes import WHOLE, Limits
+    from credit_gym.agents.likelihood.ray_scoring import columns_of, scoring_job, shares
 
     torch.set_num_threads(workers.cpus)
     config = Qwen2Config(

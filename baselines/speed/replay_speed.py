@@ -15,9 +15,9 @@ from credit_gym.agents.core import Context, random_bits
 from credit_gym.agents.replay.allocation import FanOut, PerDecision
 from credit_gym.agents.replay.behaviour import BehaviourAgent
 from credit_gym.agents.replay.tree import ReplayTree
-from credit_gym.baselines.measurement import Measurement
+from credit_gym.baselines.speed.measurement import Measurement
+from credit_gym.data.episode import Episode
 from credit_gym.envs.team.game import TeamGame
-from credit_gym.episode import Episode
 
 ENVIRONMENTS: dict[str, dict[str, Any]] = {
     "credit/ALFWorld-v0": {"max_steps": 40},

@@ -15,7 +15,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from credit_gym.baselines.measurement import Measurement
+from credit_gym.baselines.speed.measurement import Measurement
 from credit_gym.envs.webshop.env import open_shop
 from credit_gym.envs.webshop.goals import make_goals
 from credit_gym.envs.webshop.search import load_or_build

@@ -1,7 +1,7 @@
 """Counterfactual credit against exact advantages, at matched evaluator calls and at matched messages or tokens.
 
-    python -m credit_gym.baselines.counterfactual [--markdown FILE]
-    python -m credit_gym.baselines.counterfactual --env credit/WebShop-v0 --agent noisy:0.3
+    python -m credit_gym.baselines.studies.counterfactual [--markdown FILE]
+    python -m credit_gym.baselines.studies.counterfactual --env credit/WebShop-v0 --agent noisy:0.3
 
 Without ``--env``: TeamGame, where a tree branches at every message, and Stochastic-v0, where decisions along one
 episode are branched. Both have exact Q and V, so every credit is compared with Q - V of the policy that played. With
@@ -20,30 +20,30 @@ import gymnasium as gym
 import numpy as np
 import typer
 
-from credit_gym import counterfactual as cf
-from credit_gym import oracle
 from credit_gym.agents.core import Agent
 from credit_gym.agents.replay.allocation import Allocation, FanOut, PerDecision
 from credit_gym.agents.replay.behaviour import BehaviourAgent
 from credit_gym.agents.replay.ledger import Ledger
 from credit_gym.agents.replay.points import Tree
-from credit_gym.agents.runner import MakeEnv
+from credit_gym.agents.rollout.runner import MakeEnv
 from credit_gym.agents.spec import parse_agent
-from credit_gym.baselines.counterfactual_methods import Method, decision_methods, flat_methods, team_methods
-from credit_gym.baselines.engines import EngineGpus, EngineName, EngineWorkers, Grow, grow_here, open_engine
-from credit_gym.baselines.experiment import save_json
-from credit_gym.command import run as run_command
-from credit_gym.counterfactual import Bucket, Estimate
+from credit_gym.baselines.protocol.compute import EngineGpus, EngineName, EngineWorkers, Grow, grow_here, open_engine
+from credit_gym.baselines.protocol.experiment import save_json
+from credit_gym.baselines.studies.counterfactual_methods import Method, decision_methods, flat_methods, team_methods
+from credit_gym.data.episode import Episode, EpisodeBatch
+from credit_gym.data.grouping import FloatArray, IntArray, group_sum
 from credit_gym.envs.tabular.board import state_key
 from credit_gym.envs.tabular.env import stochastic
 from credit_gym.envs.team.game import TeamGame, influence
-from credit_gym.episode import Episode, EpisodeBatch
 from credit_gym.errors import CreditGymError
-from credit_gym.grouping import FloatArray, IntArray, group_sum
-from credit_gym.model import TabularModel
+from credit_gym.estimation.siblings import siblings
+from credit_gym.exact import oracle
+from credit_gym.exact.tabular_model import TabularModel
+from credit_gym.metrics import replay_fidelity as cf
+from credit_gym.metrics.replay_fidelity import Bucket, Estimate
 from credit_gym.report import Table, show, to_markdown
+from credit_gym.report.command import run as run_command
 from credit_gym.scorers import score
-from credit_gym.scorers.replay_tree import siblings
 
 RESAMPLES = 300
 PAGE = """# Counterfactual credit
@@ -51,7 +51,7 @@ PAGE = """# Counterfactual credit
 Which of a team's messages, or of an agent's actions, earned the outcome? Counterfactual methods go back to the moment
 of a decision, draw other actions there, let the same policy continue each, and compare. Made by
 
-    python -m credit_gym.baselines.counterfactual --questions {questions} --markdown docs/counterfactual.md
+    python -m credit_gym.baselines.studies.counterfactual --questions {questions} --markdown docs/counterfactual.md
 
 ## How to use it
 
@@ -66,13 +66,13 @@ from credit_gym.scorers import score
 grower = ReplayTree(gym.make("credit/WebShop-v0"), RandomAgent(), PerDecision(draws=4, replays=2))
 trees = [grower.grow(question) for question in range(8)]
 credit = score(as_batch(trees), "counterfactual", draws=4)  # one number per step of every branch
-buckets = [b for tree in trees for b in tree.buckets()]  # for credit_gym.counterfactual
+buckets = [b for tree in trees for b in tree.buckets()]  # for credit_gym.metrics.replay_fidelity
 print(grower.ledger.spent)                      # what it really cost
 ```
 
 `FanOut((2, 4))` is the product tree that C3 trains on; `PerDecision` branches the decisions along one episode;
 `Adaptive` spends replays where plays disagree. How a tree lies in a batch is written in
-`credit_gym/scorers/replay_tree.py`: every leaf is an episode, `parent` numbers the points between its steps, and a step
+`credit_gym/estimation/siblings.py`: every leaf is an episode, `parent` numbers the points between its steps, and a step
 that leads to several leaves has a row in each. Weigh such rows by `siblings(batch).share` when you train on them.
 
 ## What to know before believing a number

@@ -1,6 +1,6 @@
 """CreditBench: every scorer on every controlled environment against the exact advantage.
 
-    python -m credit_gym.baselines.creditbench [--seeds N] [--json FILE] [--markdown docs/creditbench.md]
+    python -m credit_gym.baselines.studies.creditbench [--seeds N] [--json FILE] [--markdown docs/creditbench.md]
 
 For each environment and seed one suite of tasks is sampled and every scorer sees the same episodes. Two trainers use
 the credits (a greedy score table; an on-policy softmax policy gradient, 15 x 16 episodes); the credits themselves are
@@ -18,15 +18,16 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from credit_gym import metrics, rng
-from credit_gym.baselines.controlled import Judge, Row, all_rows, judge_suite, load_model, sample_suite
-from credit_gym.baselines.experiment import Results, collect, save_json, summary
-from credit_gym.baselines.leaderboard import leaderboard, markdown
-from credit_gym.command import run as run_command
+from credit_gym import rng
+from credit_gym.baselines.protocol.controlled import Judge, Row, all_rows, judge_suite, load_model, sample_suite
+from credit_gym.baselines.protocol.experiment import Results, collect, save_json, summary
+from credit_gym.baselines.studies.leaderboard import leaderboard, markdown
+from credit_gym.data.grouping import FloatArray
 from credit_gym.envs.tabular.diagnostic import DIAGNOSTIC_TASKS
-from credit_gym.grouping import FloatArray
-from credit_gym.model import TabularModel
+from credit_gym.exact.tabular_model import TabularModel
+from credit_gym.metrics import fidelity as metrics
 from credit_gym.report import show
+from credit_gym.report.command import run as run_command
 from credit_gym.scorers import score
 
 SUITES: dict[str, tuple[str, dict[str, str]]] = {

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from credit_gym.baselines.experiment import Results
-from credit_gym.baselines.tables import display
+from credit_gym.baselines.protocol.experiment import Results
+from credit_gym.baselines.protocol.scorer_rows import display
+from credit_gym.data.grouping import FloatArray
 from credit_gym.errors import UnknownNameError
-from credit_gym.grouping import FloatArray
-from credit_gym.metrics import bootstrap_interval
+from credit_gym.metrics.fidelity import bootstrap_interval
 from credit_gym.report import Table, to_markdown
 from credit_gym.scorers import get
 
@@ -69,7 +69,7 @@ def markdown(tables: Sequence[Table], seeds: int) -> str:
 
 Every scorer on every controlled environment, against the exact advantage. Made by
 
-    python -m credit_gym.baselines.creditbench --seeds {seeds} --markdown docs/creditbench.md
+    python -m credit_gym.baselines.studies.creditbench --seeds {seeds} --markdown docs/creditbench.md
 
 On each suite and seed all scorers see the same 64 episodes a task. *Success* is the exact success of a greedy score
 table (the harshest trainer); *policy gradient* is the exact success after 15 on-policy iterations of 16 episodes (the

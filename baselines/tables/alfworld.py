@@ -1,14 +1,14 @@
 """ALFWorld with credit on every step: play, record verifier signals, score the same episodes several ways, report.
 
-    python -m credit_gym.baselines.alfworld [--episodes N] [--agent SPEC] [--json FILE]
-    python -m credit_gym.baselines.alfworld --agent anthropic:MODEL --prompting listed --episodes 50 --group-size 5
-        --seed 7 --seed 11 --seed 19                   # as Tables 4 and 5 were collected; vllm:PATH, openai:MODEL@URL
+    python -m credit_gym.baselines.tables.alfworld [--episodes N] [--agent SPEC] [--json FILE]
+    python -m credit_gym.baselines.tables.alfworld --agent anthropic:MODEL --prompting listed --episodes 50
+        --group-size 5 --seed 7 --seed 11 --seed 19    # as Tables 4 and 5 were collected; vllm:PATH, openai:MODEL@URL
 
 The noisy expert plays groups of rollouts of generated games, or of the published ones where ``ALFWORLD_DATA`` is
 set. Every scorer sees the same episodes. Two numbers are printed side by side, because the first alone says little:
 the share of states whose actions a scorer tells apart (mean credits more than 0.01 apart, the published measure of
 Tables 4 and 5), and how often its best action is one that the expert would have taken. See
-:mod:`credit_gym.baselines.collection` for what is true by construction here.
+:mod:`credit_gym.baselines.protocol.collection` for what is true by construction here.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from credit_gym.baselines.collection import collect, comparison_table, write_outputs
-from credit_gym.baselines.experiment import save_json
-from credit_gym.command import run as run_command
+from credit_gym.baselines.protocol.collection import collect, comparison_table, write_outputs
+from credit_gym.baselines.protocol.experiment import save_json
 from credit_gym.report import Table, show
+from credit_gym.report.command import run as run_command
 
 PUBLISHED: dict[str, dict[str, float]] = {
     "Claude Haiku (Table 4)": {"outcome_only": 13.3, "branch_aware": 34.8, "combined": 34.8},

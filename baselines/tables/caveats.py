@@ -1,6 +1,6 @@
 """The caveats beside Table 1: more data, a larger lambda, and a trainer that resamples.
 
-    python -m credit_gym.baselines.caveats [--seeds N] [--json FILE]
+    python -m credit_gym.baselines.tables.caveats [--seeds N] [--json FILE]
 
 On the two tasks whose verifier misleads: does ``combined`` recover with more episodes, with a larger lambda, or with an
 on-policy trainer? And on the stochastic suite: how soon does a policy gradient learn from each credit, and what do the
@@ -15,11 +15,11 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from credit_gym.agents.tabular import policy_gradient_curve
-from credit_gym.baselines.controlled import Row, load_model
-from credit_gym.baselines.experiment import run_experiment, save_json
-from credit_gym.command import run as run_command
+from credit_gym.agents.learning.tabular import policy_gradient_curve
+from credit_gym.baselines.protocol.controlled import Row, load_model
+from credit_gym.baselines.protocol.experiment import run_experiment, save_json
 from credit_gym.report import Table, show
+from credit_gym.report.command import run as run_command
 
 TASKS = ("regress", "keydoor")
 GROUP_SIZES = (30, 300, 3000)

@@ -1,6 +1,6 @@
 """Tables 2 and 3: the 14 diagnostic tasks, each a disease of credit assignment, and the two manifests.
 
-    python -m credit_gym.baselines.diagnostic [--seeds N] [--json FILE]
+    python -m credit_gym.baselines.tables.diagnostic [--seeds N] [--json FILE]
 
 Each cell is the exact success of the greedy score table (15 seeds x 6 instances x 64 episodes). ``combined`` is at 0 on
 ``regress`` and ``keydoor``, where the verifier's reading points the wrong way by more than its hindsight term weighs.
@@ -14,13 +14,13 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from credit_gym import oracle
-from credit_gym.baselines.controlled import Row, all_rows, load_model
-from credit_gym.baselines.experiment import Results, run_experiment, save_json, summary
-from credit_gym.baselines.tables import results_table
-from credit_gym.command import run as run_command
+from credit_gym.baselines.protocol.controlled import Row, all_rows, load_model
+from credit_gym.baselines.protocol.experiment import Results, run_experiment, save_json, summary
+from credit_gym.baselines.protocol.scorer_rows import results_table
 from credit_gym.envs.tabular.diagnostic import DIAGNOSTIC_TASKS
+from credit_gym.exact import oracle
 from credit_gym.report import show
+from credit_gym.report.command import run as run_command
 
 MANIFESTS = {"webshop": "credit/WebShopManifest-v0", "alfworld": "credit/ALFWorldManifest-v0"}
 HEADLINE = ("outcome_only", "branch_aware", "combined", "adaptive_q")

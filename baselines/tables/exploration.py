@@ -1,6 +1,6 @@
 """Table 6: how much the behaviour explores (epsilon .1 to .9), on the stochastic and the diagnostic tasks.
 
-python -m credit_gym.baselines.exploration [--seeds N] [--json FILE]
+python -m credit_gym.baselines.tables.exploration [--seeds N] [--json FILE]
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from typing import Annotated
 
 import typer
 
-from credit_gym.baselines import diagnostic
-from credit_gym.baselines.controlled import Row
-from credit_gym.baselines.experiment import Results, run_experiment, save_json
-from credit_gym.baselines.tables import results_table
-from credit_gym.command import run as run_command
+from credit_gym.baselines.protocol.controlled import Row
+from credit_gym.baselines.protocol.experiment import Results, run_experiment, save_json
+from credit_gym.baselines.protocol.scorer_rows import results_table
+from credit_gym.baselines.tables import diagnostic
 from credit_gym.report import show
+from credit_gym.report.command import run as run_command
 
 RATES = (0.1, 0.3, 0.5, 0.7, 0.9)
 ROWS = [Row(name) for name in ("outcome_only", "gigpo", "crbc", "hindsight", "branch_aware", "combined", "adaptive_q")]

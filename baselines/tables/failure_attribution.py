@@ -1,8 +1,9 @@
 """Which step of a failed run was the decisive error? Training-free scores, beside the rows that need no model.
 
-    python -m credit_gym.baselines.failure_attribution [--data DIR --split NAME] [--policy hf:PATH --reference hf:PATH]
-    python -m credit_gym.baselines.failure_attribution --reward-model think_prm:SPEC
-    python -m credit_gym.baselines.failure_attribution --agent SPEC --protocol all_at_once
+    python -m credit_gym.baselines.tables.failure_attribution [--data DIR --split NAME]
+        [--policy hf:PATH --reference hf:PATH]
+    python -m credit_gym.baselines.tables.failure_attribution --reward-model think_prm:SPEC
+    python -m credit_gym.baselines.tables.failure_attribution --agent SPEC --protocol all_at_once
 
 By default on planted logs, with a tiny pair made here: the reference imitates runs with slips, and the policy is the
 reference trained further on those of such runs that succeeded (rejection-sampling fine-tuning). On a copy of the
@@ -23,17 +24,17 @@ import gymnasium as gym
 import numpy as np
 import typer
 
-from credit_gym.baselines.engines import Engine, EngineGpus, EngineName, EngineWorkers, open_engine
-from credit_gym.baselines.planted_pair import make_pair
-from credit_gym.baselines.trajectory_scores import TOKENS, language_model
-from credit_gym.command import run as run_command
+from credit_gym.baselines.protocol.compute import Engine, EngineGpus, EngineName, EngineWorkers, open_engine
+from credit_gym.baselines.protocol.planted_pair import make_pair
+from credit_gym.baselines.protocol.trajectory_scores import TOKENS, language_model
+from credit_gym.data.grouping import FloatArray, IntArray
 from credit_gym.envs.who_and_when import planted
 from credit_gym.envs.who_and_when.logs import ALGORITHM_GENERATED, SPLITS, FailureLog, columns, read_logs
 from credit_gym.envs.who_and_when.zero_model import ZERO_MODEL
 from credit_gym.errors import CreditGymError
-from credit_gym.failure_attribution import Logs, compare, label_rank, predict, within
-from credit_gym.grouping import FloatArray, IntArray
+from credit_gym.metrics.attribution import Logs, compare, label_rank, predict, within
 from credit_gym.report import Table, show
+from credit_gym.report.command import run as run_command
 from credit_gym.report.tables import to_markdown
 
 RULES = ("sharpest_drop", "min_cumulative", "sharpest_abs_drop")
@@ -91,13 +92,13 @@ def model_scores(
         logs: the failed runs.
         policy: ``hf:PATH``.
         reference: ``hf:PATH``.
-        form: how messages become text, a key of :data:`credit_gym.agents.engine.transcripts.FORMS`.
+        form: how messages become text, a key of :data:`credit_gym.agents.likelihood.transcripts.FORMS`.
         cache: folder of token scores.
         engine: who computes what is not in the cache; this process by default.
     """
-    from credit_gym.agents.engine.logprobs import score_tokens
-    from credit_gym.agents.engine.score_cache import ScoreCache
-    from credit_gym.agents.engine.transcripts import (
+    from credit_gym.agents.likelihood.logprobs import score_tokens
+    from credit_gym.agents.likelihood.score_cache import ScoreCache
+    from credit_gym.agents.likelihood.transcripts import (
         UPSTREAM_CAP,
         MessageScores,
         from_log,
@@ -128,7 +129,7 @@ def grid(
     score_of: Callable[[str, str], FloatArray], logs: Logs
 ) -> Iterator[tuple[str, str, str, IntArray, FloatArray]]:
     """Yield every method, token aggregation and rule with its predictions and the scores they come from."""
-    from credit_gym.agents.engine.transcripts import METHODS
+    from credit_gym.agents.likelihood.transcripts import METHODS
 
     for method, tokens in product(METHODS, TOKENS):
         score = score_of(method, tokens)
@@ -157,8 +158,8 @@ def critic_table(split: str, spec: str, logs: Sequence[FailureLog], *, form: str
     Raises:
         CreditGymError: the reward model grades whole runs, so that it can name no step.
     """
-    from credit_gym.agents.engine.transcripts import from_log
-    from credit_gym.agents.reward_models import ThinkPRM, parse_reward_model
+    from credit_gym.agents.likelihood.reward_models import ThinkPRM, parse_reward_model
+    from credit_gym.agents.likelihood.transcripts import from_log
 
     model = parse_reward_model(spec)
     if not isinstance(model, ThinkPRM):
@@ -191,7 +192,7 @@ def played_by(
         CreditGymError: not one log could be put to it; where some could not, they count as wrong and the title says so.
     """
     from credit_gym.agents.llm.backends import Settings
-    from credit_gym.agents.runner import open_agent, run_episodes, usual_workers
+    from credit_gym.agents.rollout.runner import open_agent, run_episodes, usual_workers
     from credit_gym.agents.spec import parse_agent
 
     named: dict[str, dict[str, Any]] = {}

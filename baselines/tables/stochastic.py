@@ -1,6 +1,6 @@
 """Table 1: outcome-only against branch-aware and combined credit on stochastic tasks.
 
-    python -m credit_gym.baselines.stochastic [--seeds N] [--json FILE]
+    python -m credit_gym.baselines.tables.stochastic [--seeds N] [--json FILE]
 
 15 seeds x 20 tasks x 64 episodes. The published row is 0.240 / 0.979 / 1.000 for outcome-only / branch-aware /
 combined. What keeps it honest: scorers that pool the transition graph reach the same without any verifier;
@@ -16,12 +16,12 @@ from typing import Annotated
 
 import typer
 
-from credit_gym import oracle
-from credit_gym.baselines.controlled import all_rows, load_model
-from credit_gym.baselines.experiment import Results, run_experiment, save_json, summary
-from credit_gym.baselines.tables import results_table
-from credit_gym.command import run as run_command
+from credit_gym.baselines.protocol.controlled import all_rows, load_model
+from credit_gym.baselines.protocol.experiment import Results, run_experiment, save_json, summary
+from credit_gym.baselines.protocol.scorer_rows import results_table
+from credit_gym.exact import oracle
 from credit_gym.report import show
+from credit_gym.report.command import run as run_command
 
 LAMBDAS = {"credit/Stochastic-v0": 1.0, "credit/StochasticNoisy-v0": 2.0}
 METRICS = ("success", "top1", "loop_rate", "spearman", "sign", "nrmse")

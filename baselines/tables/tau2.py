@@ -1,12 +1,12 @@
 """tau2 with credit on every step: how often agents serve every time, what it costs, and which steps earned it.
 
-    python -m credit_gym.baselines.tau2 [--episodes N] [--agent SPEC] [--domain NAME] [--json FILE]
+    python -m credit_gym.baselines.tables.tau2 [--episodes N] [--agent SPEC] [--domain NAME] [--json FILE]
 
 Groups of rollouts of the same tasks: pass^k and pass@k with bootstrap intervals over tasks, steps and dollars a task,
 and breaches of the policy, which a successful episode may have too. Scorers are judged as in
-:mod:`credit_gym.baselines.collection`; but here the verifier sees only what changes the database or reaches the
-customer, and is silent on lookups, so that its order is not that of the exact advantages. ``results.json`` in the run's
-folder is in tau2's own format.
+:mod:`credit_gym.baselines.protocol.collection`; but here the verifier sees only what changes the database or reaches
+the customer, and is silent on lookups, so that its order is not that of the exact advantages. ``results.json`` in the
+run's folder is in tau2's own format.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from credit_gym.baselines.collection import collect, comparison_table, play, write_outputs
-from credit_gym.baselines.experiment import save_json
-from credit_gym.command import run as run_command
+from credit_gym.baselines.protocol.collection import collect, comparison_table, play, write_outputs
+from credit_gym.baselines.protocol.experiment import save_json
+from credit_gym.data.episode import Episode
 from credit_gym.envs.tau2.domain import Domain
 from credit_gym.envs.tau2.env import Tau2Env
 from credit_gym.envs.tau2.results import from_episode, replay, write_results
-from credit_gym.episode import Episode
-from credit_gym.pass_metrics import PassRate, pass_table
+from credit_gym.metrics.pass_at_k import PassRate, pass_table
 from credit_gym.report import Table, show
+from credit_gym.report.command import run as run_command
 
 ENV_ID = "credit/Tau2-v0"
 REFERENCES = ("expert",)

@@ -1,8 +1,8 @@
 """What is choosing the best of n episodes by a training-free score worth? Exactly, for every n, from one scoring.
 
-    python -m credit_gym.baselines.best_of_n [--study DIR] [--seeds N] [--candidates N] [--markdown FILE]
-    python -m credit_gym.baselines.best_of_n --trials DIR --policy hf:PATH --reference hf:PATH
-    python -m credit_gym.baselines.best_of_n --trials DIR --reward-model think_prm:SPEC
+    python -m credit_gym.baselines.tables.test_time_scaling [--study DIR] [--seeds N] [--candidates N] [--markdown FILE]
+    python -m credit_gym.baselines.tables.test_time_scaling --trials DIR --policy hf:PATH --reference hf:PATH
+    python -m credit_gym.baselines.tables.test_time_scaling --trials DIR --reward-model think_prm:SPEC
 
 Candidates are the episodes of one task in a stored run (--run), a tau2 file (--tau2) or best-of-n folders (--trials).
 Without them, on the guessing game: candidates are games of one secret by a policy that ``baselines.delta_belief``
@@ -19,15 +19,15 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from credit_gym.baselines.engines import EngineGpus, EngineName, EngineWorkers, open_engine
-from credit_gym.baselines.trajectory_scores import Recorded, recorded_episodes, trajectory_scores
-from credit_gym.baselines.uncertainty import PAIRS, study_batches
-from credit_gym.command import run as run_command
+from credit_gym.baselines.protocol.compute import EngineGpus, EngineName, EngineWorkers, open_engine
+from credit_gym.baselines.protocol.trajectory_scores import Recorded, recorded_episodes, trajectory_scores
+from credit_gym.baselines.tables.uncertainty import PAIRS, study_batches
+from credit_gym.data.grouping import IntArray
 from credit_gym.errors import CreditGymError
-from credit_gym.grouping import IntArray
+from credit_gym.metrics.best_of_n import Selection, best_of
 from credit_gym.report import Table, show
+from credit_gym.report.command import run as run_command
 from credit_gym.report.tables import to_markdown
-from credit_gym.selection import Selection, best_of
 
 
 def selection_table(title: str, sources: Sequence[Recorded], shown: tuple[int, ...]) -> Table:

@@ -1,8 +1,8 @@
 """Which score tells successful episodes from failed ones? Progress advantage beside confidence and the controls.
 
-    python -m credit_gym.baselines.uncertainty [--study DIR] [--seeds N] [--markdown FILE]
-    python -m credit_gym.baselines.uncertainty --run RUN --policy hf:PATH --reference hf:PATH
-    python -m credit_gym.baselines.uncertainty --run RUN --reward-model wild_reward:FOLDER
+    python -m credit_gym.baselines.tables.uncertainty [--study DIR] [--seeds N] [--markdown FILE]
+    python -m credit_gym.baselines.tables.uncertainty --run RUN --policy hf:PATH --reference hf:PATH
+    python -m credit_gym.baselines.tables.uncertainty --run RUN --reward-model wild_reward:FOLDER
 
 Recorded episodes of any environment, a tau2 file (--tau2) or best-of-n folders (--trials) are scored by the log-prob
 engine, by reward models, or by both. Without them, on the guessing game: the models that ``baselines.delta_belief``
@@ -19,20 +19,20 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from credit_gym.baselines.engines import EngineGpus, EngineName, EngineWorkers, open_engine
-from credit_gym.baselines.trajectory_scores import (
+from credit_gym.baselines.protocol.compute import EngineGpus, EngineName, EngineWorkers, open_engine
+from credit_gym.baselines.protocol.trajectory_scores import (
     STEP_SCORES,
     Recorded,
     nested_choice,
     recorded_episodes,
     trajectory_scores,
 )
-from credit_gym.batch import EpisodeBatch
-from credit_gym.command import run as run_command
+from credit_gym.data.batch import EpisodeBatch
 from credit_gym.errors import CreditGymError
+from credit_gym.metrics.discrimination import STATISTICS, auroc, estimate, paired_difference
 from credit_gym.report import Table, show
+from credit_gym.report.command import run as run_command
 from credit_gym.report.tables import to_markdown
-from credit_gym.uncertainty import STATISTICS, auroc, estimate, paired_difference
 
 PAIRS = ("trajectory", "turn-wise + belief")
 CONTROL = "fewer steps"
@@ -59,7 +59,7 @@ def episode_table(title: str, recorded: Recorded, *, seed: int = 0) -> Table:
 
 def seed_table(title: str, batches: Mapping[int, EpisodeBatch]) -> Table:
     """Several seeds: AUROC of each, their mean and the 95 % t interval over seeds."""
-    from credit_gym.baselines.delta_belief.study import paired
+    from credit_gym.baselines.studies.delta_belief.guessing_study import paired
 
     values: dict[str, list[float]] = {}
     for batch in batches.values():
@@ -75,13 +75,15 @@ def seed_table(title: str, batches: Mapping[int, EpisodeBatch]) -> Table:
 
 def study_batches(folder: Path, recipe: str, seeds: int, repeats: int) -> dict[str, dict[int, EpisodeBatch]]:
     """Games of the trained policies of a study, scored against the taught model: their own, and mixed ones."""
-    from credit_gym.baselines.delta_belief.game import make_table
-    from credit_gym.baselines.delta_belief.model import load_or_teach
-    from credit_gym.baselines.delta_belief.pairs import mixed, on_policy
-    from credit_gym.baselines.delta_belief.study import trained
+    from credit_gym.baselines.studies.delta_belief.guessing_game import make_table
+    from credit_gym.baselines.studies.delta_belief.guessing_model import load_or_teach
+    from credit_gym.baselines.studies.delta_belief.guessing_pairs import mixed, on_policy
+    from credit_gym.baselines.studies.delta_belief.guessing_study import trained
 
     if not (folder / "taught" / "config.json").is_file():
-        raise CreditGymError(f"{folder} holds no study: run `python -m credit_gym.baselines.delta_belief` first.")
+        raise CreditGymError(
+            f"{folder} holds no study: run `python -m credit_gym.baselines.studies.delta_belief` first."
+        )
     table, taught = make_table(), load_or_teach(folder / "taught", make_table(), steps=0, seed=0)
     found: dict[str, dict[int, EpisodeBatch]] = {"its own games": {}, "games of both": {}}
     for seed in range(seeds):

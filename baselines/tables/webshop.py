@@ -1,10 +1,11 @@
 """WebShop with credit on every step: play, score the same episodes several ways, compare with the optimal shopper.
 
-    python -m credit_gym.baselines.webshop [--episodes N] [--agent SPEC] [--json FILE]
+    python -m credit_gym.baselines.tables.webshop [--episodes N] [--agent SPEC] [--json FILE]
 
 The noisy shopper plays groups of rollouts in the invented catalogue (in the published one where ``WEBSHOP_DATA`` is
 set), beside the optimal one and a random one on the same goals. The paper's score is the mean reward times 100. Scorers
-are judged as in :mod:`credit_gym.baselines.collection`. The last table is the WebShop row of the diagnostic suite.
+are judged as in :mod:`credit_gym.baselines.protocol.collection`. The last table is the WebShop row of the diagnostic
+suite.
 """
 
 from __future__ import annotations
@@ -16,15 +17,15 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from credit_gym.baselines.collection import collect, comparison_table, play, write_outputs
-from credit_gym.baselines.controlled import all_rows
-from credit_gym.baselines.diagnostic import HEADLINE, MANIFESTS
-from credit_gym.baselines.experiment import Results, run_experiment, save_json
-from credit_gym.baselines.tables import results_table
-from credit_gym.command import run as run_command
+from credit_gym.baselines.protocol.collection import collect, comparison_table, play, write_outputs
+from credit_gym.baselines.protocol.controlled import all_rows
+from credit_gym.baselines.protocol.experiment import Results, run_experiment, save_json
+from credit_gym.baselines.protocol.scorer_rows import results_table
+from credit_gym.baselines.tables.diagnostic import HEADLINE, MANIFESTS
+from credit_gym.data.episode import Episode
 from credit_gym.envs.webshop.trials import write_trials
-from credit_gym.episode import Episode
 from credit_gym.report import Table, show
+from credit_gym.report.command import run as run_command
 
 ENV_ID = "credit/WebShop-v0"
 REFERENCES = ("expert", "random")

@@ -12,8 +12,8 @@ import typer
 from typer.core import TyperGroup
 
 from credit_gym import __version__
-from credit_gym.command import one_sentence
 from credit_gym.errors import CreditGymError, unknown
+from credit_gym.report.command import one_sentence
 
 if TYPE_CHECKING:
     from credit_gym.report import Table

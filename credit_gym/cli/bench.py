@@ -49,9 +49,9 @@ def bench(
     The group's id is printed first. Options for language models are for those among the agents, and a cap is for each
     of them over all environments.
     """
-    from credit_gym.agents.run_log import check_logs, open_logs
+    from credit_gym.agents.rollout.bench import bench_config, run_bench
+    from credit_gym.agents.rollout.run_log import check_logs, open_logs
     from credit_gym.agents.spec import parse_agent
-    from credit_gym.baselines.bench import bench_config, run_bench
 
     table_writer(to)
     check_logs(log or ())
@@ -109,7 +109,7 @@ def bench(
 
 def show_bench(store: Store, group_id: str, to: str) -> None:
     """Print the table of a benchmark."""
-    from credit_gym.baselines.bench import bench_table
+    from credit_gym.agents.rollout.bench import bench_table
 
     table_writer(to)(bench_table(store, group_id))
 
@@ -119,7 +119,7 @@ def _new_bench(
 ) -> tuple[Store, str]:
     """Record a benchmark that is about to start, once it is clear that its environments and agents can be made."""
     from credit_gym.agents.llm.backends import settings_record
-    from credit_gym.agents.runner import open_agent
+    from credit_gym.agents.rollout.runner import open_agent
     from credit_gym.agents.spec import parse_agent
     from credit_gym.store import new_group
 

@@ -21,7 +21,7 @@ def import_(
 
     What cannot be read is said and left out; the exit code is then 1.
     """
-    from credit_gym.imports import read_episodes
+    from credit_gym.formats.readers import read_episodes
     from credit_gym.report.text import one_line
     from credit_gym.store import new_run
 

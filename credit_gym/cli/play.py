@@ -18,7 +18,7 @@ def play(
 ) -> None:
     """Play an episode yourself: type an action, or its number. Ctrl-D leaves."""
     from credit_gym.agents.human import HumanAgent
-    from credit_gym.agents.runner import play_episode
+    from credit_gym.agents.rollout.runner import play_episode
     from credit_gym.report import Table, console, printable
 
     made = environment(env, pairs(env_arg))

@@ -16,8 +16,8 @@ from credit_gym.errors import CreditGymError, unknown
 
 if TYPE_CHECKING:
     from credit_gym.agents.llm.backends import Settings
-    from credit_gym.agents.runner import Player
-    from credit_gym.episode import Episode
+    from credit_gym.agents.rollout.runner import Player
+    from credit_gym.data.episode import Episode
     from credit_gym.store import RunRecord, Store
 
 Workers = Annotated[
@@ -67,8 +67,8 @@ def run(
     The run's id is printed first. A run that was stopped, by a cap or even by kill -9, goes on with --resume: it keeps
     its settings, and plays what failed or is missing. Caps hold for one command.
     """
-    from credit_gym.agents.run_log import check_logs
-    from credit_gym.agents.runner import open_agent
+    from credit_gym.agents.rollout.run_log import check_logs
+    from credit_gym.agents.rollout.runner import open_agent
     from credit_gym.agents.spec import parse_agent
     from credit_gym.scorers import get
 
@@ -147,7 +147,7 @@ def _new(env: str, config: Mapping[str, Any], agent: str, seed: int, runs: Path)
 
 def _play(store: Store, record: RunRecord, logs: Sequence[str], play: Callable[..., list[Episode]]) -> list[Episode]:
     """Play what is missing of a run; every episode is in the store once it has ended."""
-    from credit_gym.agents.run_log import episode_log, open_logs
+    from credit_gym.agents.rollout.run_log import episode_log, open_logs
 
     done = frozenset(store.episode_ids(record.run_id))
     about = {"env": record.env_id, "agent": record.agent_id, "seed": record.seed, **record.config}
@@ -171,7 +171,7 @@ def _play(store: Store, record: RunRecord, logs: Sequence[str], play: Callable[.
 def _local(
     agent: Player, _: Callable[[], Player], workers: int | None, __: float, make_env: Callable[[], Any], **options: Any
 ) -> list[Episode]:
-    from credit_gym.agents.runner import run_episodes, usual_workers
+    from credit_gym.agents.rollout.runner import run_episodes, usual_workers
 
     return run_episodes(make_env, agent, workers=workers or usual_workers(agent), **options)
 
@@ -184,8 +184,8 @@ def _ray(
     make_env: Callable[[], Any],
     **options: Any,
 ) -> list[Episode]:
-    from credit_gym.agents.ray_runner import run_on_ray
-    from credit_gym.agents.ray_tasks import Workers
+    from credit_gym.agents.rollout.ray_runner import run_on_ray
+    from credit_gym.agents.rollout.ray_tasks import Workers
 
     crew = Workers(count=workers or os.cpu_count() or 1, gpus=gpus)
     return run_on_ray(make_env, make_agent, agent_id=agent.name, workers=crew, **options)
@@ -197,8 +197,8 @@ ENGINES: dict[str, Callable[..., list[Episode]]] = {"local": _local, "ray": _ray
 
 def _finish(store: Store, run_id: str, played_now: Sequence[Episode], scorers: Sequence[str], out: Path) -> None:
     """Note how a run ended, score it and say what came of it."""
-    from credit_gym.agents.runner import stop_reason
-    from credit_gym.rescore import score_run, summary
+    from credit_gym.agents.rollout.runner import stop_reason
+    from credit_gym.credit.stored_runs import score_run, summary
 
     reason = stop_reason(played_now)
     store.finish_run(run_id, "finished" if reason is None else "stopped")

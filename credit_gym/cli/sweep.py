@@ -23,7 +23,7 @@ def sweep(
     """Compare scorers on controlled environments over seeds; the group's id is printed first."""
     from rich.progress import Progress
 
-    from credit_gym.baselines.sweep import load_config, run_sweep
+    from credit_gym.baselines.protocol.sweep import load_config, run_sweep
     from credit_gym.report import console
     from credit_gym.store import new_group
 
@@ -49,8 +49,8 @@ def sweep(
 
 def show_sweep(store: Store, group_id: str, to: str) -> None:
     """Print the tables of a sweep, mean and standard deviation over its seeds."""
-    from credit_gym.baselines.sweep import sweep_results
-    from credit_gym.baselines.tables import results_table
+    from credit_gym.baselines.protocol.scorer_rows import results_table
+    from credit_gym.baselines.protocol.sweep import sweep_results
 
     write = table_writer(to)
     for title, results in sweep_results(store, group_id).items():

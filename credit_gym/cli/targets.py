@@ -27,8 +27,8 @@ def targets(
     runs_dir: RunsDir = RUNS,
 ) -> None:
     """Write the training targets of a run: one row a turn, or what a trainer reads."""
-    from credit_gym.exports import FORMATS, write_targets
-    from credit_gym.rescore import run_credits
+    from credit_gym.credit.stored_runs import run_credits
+    from credit_gym.formats.writers import FORMATS, write_targets
 
     if to not in FORMATS:
         raise unknown("target format", to, FORMATS)

@@ -28,7 +28,7 @@ def tiny_lm(
         raise typer.BadParameter("give --env with the id of an environment; `credit-gym envs` lists them.")
     from rich.progress import Progress
 
-    from credit_gym.agents.tiny_lm import train_tiny_lm
+    from credit_gym.agents.learning.tiny_lm import train_tiny_lm
     from credit_gym.report import console
 
     with Progress(console=console(stderr=True), disable=not sys.stderr.isatty()) as progress:

@@ -45,8 +45,8 @@ def train(
 
     A training that was stopped, even by kill -9, goes on with --resume and the folder alone: it keeps its settings.
     """
+    from credit_gym.agents.learning import train as training
     from credit_gym.agents.llm.prompting import load_prompting
-    from credit_gym.baselines import train as training
 
     def show(row: Mapping[str, float]) -> None:
         typer.echo(

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from credit_gym.episode import Episode
+from credit_gym.data.episode import Episode
+from credit_gym.data.target import build_targets, differentiated, pair_with_credit, preference_table
 from credit_gym.errors import CreditGymError, unknown
 from credit_gym.report.tables import Table
 from credit_gym.scorers import get
 from credit_gym.store import Store
-from credit_gym.targets import build_targets, differentiated, pair_with_credit, preference_table
 
 
 def score_run(store: Store, run_id: str, episodes: Sequence[Episode], scorer: str, options: Mapping[str, Any]) -> None:
@@ -63,7 +63,7 @@ def summary(
     """Return what some scorers, each with its options, say of a run.
 
     One row per scorer: number of scored steps, mean credit of the steps of solved and of unsolved episodes, and the
-    share of states whose actions it tells apart (:func:`credit_gym.targets.differentiated`).
+    share of states whose actions it tells apart (:func:`credit_gym.data.target.differentiated`).
     """
     rows = []
     for scorer, options in scorers:

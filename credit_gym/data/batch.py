@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from credit_gym.data.grouping import BoolArray, FloatArray, IntArray, group_sum
 from credit_gym.errors import BatchError, MissingColumnError
-from credit_gym.grouping import BoolArray, FloatArray, IntArray, group_sum
 
 if TYPE_CHECKING:
-    from credit_gym.episode import Episode
+    from credit_gym.data.episode import Episode
 
 Key = Literal["state", "observation"]
 
@@ -31,7 +31,7 @@ _RECORDED_BY = {
     "reference_logprob": "the log-prob engine with a reference model",
     "role": "a multi-agent environment",
     "parent": "ReplayTree",
-    "advantage": "credit_gym.oracle.annotate",
+    "advantage": "credit_gym.exact.oracle.annotate",
 }
 
 
@@ -68,7 +68,7 @@ class EpisodeBatch:
         logprob_offsets: (S+1,) int64.
         role: (S,) int64 interned role; None if single-agent.
         parent: (S,) int64 parent node in a replay tree, -1 at a root; None if no tree.
-        advantage: (S,) float64 exact advantage, NaN where unknown; filled only by ``credit_gym.oracle.annotate``.
+        advantage: (S,) float64 exact advantage, NaN where unknown; filled only by ``credit_gym.exact.oracle.annotate``.
         state_vocabulary, action_vocabulary, task_vocabulary, group_vocabulary, role_vocabulary: text of each id;
             empty where a batch was made from ids alone.
     """

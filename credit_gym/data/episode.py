@@ -1,4 +1,4 @@
-"""The data model: an Episode as it was played. Many of them are an :class:`~credit_gym.batch.EpisodeBatch`."""
+"""The data model: an Episode as it was played. Many of them are an :class:`~credit_gym.data.batch.EpisodeBatch`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from credit_gym.batch import COLUMN_NAMES, EpisodeBatch, Key
+from credit_gym.data.batch import COLUMN_NAMES, EpisodeBatch, Key
 from credit_gym.errors import BatchError
 
 __all__ = ["COLUMN_NAMES", "Episode", "EpisodeBatch", "Key", "Step"]

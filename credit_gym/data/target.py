@@ -7,9 +7,9 @@ from functools import partial
 from itertools import accumulate, chain, pairwise, repeat
 from typing import Any, NamedTuple
 
-from credit_gym.episode import Episode, EpisodeBatch, Key
+from credit_gym.data.episode import Episode, EpisodeBatch, Key
+from credit_gym.data.grouping import FloatArray
 from credit_gym.errors import BatchError
-from credit_gym.grouping import FloatArray
 from credit_gym.scorers import score
 
 PreferenceTable = dict[str, dict[str, float]]

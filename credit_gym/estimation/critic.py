@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from credit_gym.batch import EpisodeBatch
-from credit_gym.graph import chain_value, pool
-from credit_gym.grouping import FloatArray, IntArray, compact, discounted_sum, group_mean
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.grouping import FloatArray, IntArray, compact, discounted_sum, group_mean
+from credit_gym.estimation.pooled_graph import chain_value, pool
 
 
 def state_nodes(batch: EpisodeBatch) -> tuple[IntArray, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from credit_gym.grouping import FloatArray, IntArray, group_mean, group_size, group_sum
+from credit_gym.data.grouping import FloatArray, IntArray, group_mean, group_size, group_sum
 
 RELATIVE_FLOOR = 1e-9
 """A standard deviation below this share of the group's root mean square is rounding, and counts as 0."""

@@ -15,8 +15,8 @@ from scipy.sparse import csr_array, diags_array, eye_array
 from scipy.sparse.csgraph import dijkstra
 from scipy.sparse.linalg import spsolve
 
-from credit_gym.episode import EpisodeBatch
-from credit_gym.grouping import BoolArray, FloatArray, IntArray, compact, group_mean, group_size
+from credit_gym.data.episode import EpisodeBatch
+from credit_gym.data.grouping import BoolArray, FloatArray, IntArray, compact, group_mean, group_size
 
 SUCCESS, FAILURE, TRUNCATED = 0, 1, 2
 OUTCOMES = 3

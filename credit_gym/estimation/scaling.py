@@ -7,11 +7,11 @@ from typing import Literal
 
 import numpy as np
 
-from credit_gym.batch import EpisodeBatch
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.grouping import FloatArray, IntArray, compact, group_mean, group_sum
 from credit_gym.errors import unknown
-from credit_gym.grouping import FloatArray, IntArray, compact, group_mean, group_sum
-from credit_gym.scorers.normalise import RELATIVE_FLOOR
-from credit_gym.scorers.replay_tree import Siblings, siblings
+from credit_gym.estimation.normalise import RELATIVE_FLOOR
+from credit_gym.estimation.siblings import Siblings, siblings
 
 Scale = Literal["none", "context", "role", "group", "batch", "shrunk"]
 

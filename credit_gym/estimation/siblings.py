@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from credit_gym.batch import EpisodeBatch
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.grouping import FloatArray, IntArray, compact, discounted_sum, group_sum
 from credit_gym.errors import BatchError
-from credit_gym.grouping import FloatArray, IntArray, compact, discounted_sum, group_sum
 
 
 class Siblings(NamedTuple):

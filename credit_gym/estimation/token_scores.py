@@ -11,8 +11,8 @@ from functools import partial
 
 import numpy as np
 
+from credit_gym.data.grouping import FloatArray, IntArray
 from credit_gym.errors import unknown
-from credit_gym.grouping import FloatArray, IntArray
 
 Aggregate = Callable[[FloatArray, IntArray], FloatArray]
 

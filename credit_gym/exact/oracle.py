@@ -1,7 +1,8 @@
 """Exact values of small environments by dynamic programming: the ground truth that scorers are measured against.
 
-All functions take a :class:`~credit_gym.model.TabularModel` and work on all of its tasks at once. A policy is an (S, A)
-array of action probabilities, zero where a slot is not admissible. ``h`` counts the steps that are left.
+All functions take a :class:`~credit_gym.exact.tabular_model.TabularModel` and work on all of its tasks at once. A
+policy is an (S, A) array of action probabilities, zero where a slot is not admissible. ``h`` counts the steps that are
+left.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
-from credit_gym.episode import EpisodeBatch
+from credit_gym.data.episode import EpisodeBatch
+from credit_gym.data.grouping import BoolArray, FloatArray, IntArray
 from credit_gym.errors import BatchError
-from credit_gym.grouping import BoolArray, FloatArray, IntArray
-from credit_gym.model import TabularModel
+from credit_gym.exact.tabular_model import TabularModel
 
 TIE = 1e-9  # values closer than this are one value
 

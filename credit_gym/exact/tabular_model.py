@@ -7,8 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
+from credit_gym.data.grouping import BoolArray, FloatArray, IntArray
 from credit_gym.errors import ManifestError
-from credit_gym.grouping import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from credit_gym.episode import Episode
+from credit_gym.data.episode import Episode
 from credit_gym.errors import StoreError
-from credit_gym.imports.lines import message_of, read_lines, texts_of
+from credit_gym.formats.jsonl import message_of, read_lines, texts_of
 
 
 def read_chats(path: Path) -> Iterator[Episode | StoreError]:

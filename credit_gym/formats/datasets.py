@@ -9,13 +9,13 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from credit_gym.episode import Episode
+from credit_gym.data.episode import Episode
 from credit_gym.errors import StoreError, missing_extra
-from credit_gym.export import Credits, episode_path, write_parquet
+from credit_gym.formats.parquet import Credits, episode_path, write_parquet
 
 
 def to_datasets(episodes: Sequence[Episode], credits: Credits) -> Any:
-    """Return a ``datasets.DatasetDict`` of ``turns`` and ``episodes``, the tables of :mod:`credit_gym.export`.
+    """Return a ``datasets.DatasetDict`` of ``turns`` and ``episodes``, the tables of :mod:`credit_gym.formats.parquet`.
 
     Args:
         episodes: E episodes.

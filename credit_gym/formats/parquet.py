@@ -56,7 +56,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from credit_gym.episode import Episode
+from credit_gym.data.episode import Episode
 from credit_gym.errors import BatchError, StoreError
 
 SCHEMA_VERSION = 2

@@ -8,7 +8,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import NamedTuple, TypeAlias
 
-from credit_gym.episode import Episode
+from credit_gym.data.episode import Episode
 from credit_gym.errors import StoreError, unknown
 
 __all__ = ["READERS", "Imported", "Reader", "read_episodes"]
@@ -17,8 +17,8 @@ Reader: TypeAlias = Callable[[Path], Iterable[Episode | StoreError]]
 """Yields an episode, or the sentence about what stands in its place and cannot be read, for each one of a file."""
 
 READERS: dict[str, str] = {
-    "chat": "credit_gym.imports.chat:read_chats",
-    "verifiers": "credit_gym.imports.verifiers:read_traces",
+    "chat": "credit_gym.formats.chat:read_chats",
+    "verifiers": "credit_gym.formats.verifiers_reader:read_traces",
     "tau2": "credit_gym.envs.tau2.episodes:read_episodes",
 }
 """Name -> ``module:function`` of a reader, as ``credit-gym import FILE --from NAME`` calls it; loaded when needed."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from credit_gym.episode import Episode
-from credit_gym.exports.turns import Credit, Row, credited_turns
+from credit_gym.data.episode import Episode
+from credit_gym.formats.credited_turns import Credit, Row, credited_turns
 
 
 def sft_rows(episodes: Sequence[Episode], credit: Credit, *, threshold: float = 0.0) -> Iterator[Row]:

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from credit_gym.episode import Episode
-from credit_gym.exports.turns import Credit, CreditedTurn, Row, credited_turns, legal_text
+from credit_gym.data.episode import Episode
+from credit_gym.formats.credited_turns import Credit, CreditedTurn, Row, credited_turns, legal_text
 
 TRACE_VERSION = 1
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from credit_gym.episode import Episode
+from credit_gym.data.episode import Episode
 from credit_gym.errors import StoreError
-from credit_gym.exports.turns import Credit, Row, action_credits, credited_turns, legal_text
+from credit_gym.formats.credited_turns import Credit, Row, action_credits, credited_turns, legal_text
 
 _TEXT = pa.string()
 _CHAT = pa.list_(pa.struct([("role", _TEXT), ("content", _TEXT)]))
@@ -52,7 +52,7 @@ TASKS = pa.schema(
         pa.field("extra_info", pa.struct([("index", pa.int64()), ("env_id", _TEXT)]), nullable=False),
     ]
 )
-"""One row a task, for the agent loop of :mod:`credit_gym.agents.integrations.verl`."""
+"""One row a task, for the agent loop of :mod:`credit_gym.agents.learning.verl_plugin`."""
 
 
 def verl_rows(episodes: Sequence[Episode], credit: Credit, *, threshold: float = 0.0) -> Iterator[Row]:

@@ -8,16 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from credit_gym.episode import Episode
+from credit_gym.data.episode import Episode
 from credit_gym.errors import CreditGymError, unknown
-from credit_gym.export import Credits, write_jsonl, write_parquet
-from credit_gym.exports.datasets import write_datasets
-from credit_gym.exports.openrlhf import openrlhf_rows
-from credit_gym.exports.preferences import dpo_rows, kto_rows
-from credit_gym.exports.sft import sft_rows
-from credit_gym.exports.turns import Row, write_lines
-from credit_gym.exports.verifiers import verifiers_rows
-from credit_gym.exports.verl import write_verl
+from credit_gym.formats.credited_turns import Row, write_lines
+from credit_gym.formats.datasets import write_datasets
+from credit_gym.formats.openrlhf import openrlhf_rows
+from credit_gym.formats.parquet import Credits, write_jsonl, write_parquet
+from credit_gym.formats.sft import sft_rows
+from credit_gym.formats.trl import dpo_rows, kto_rows
+from credit_gym.formats.verifiers import verifiers_rows
+from credit_gym.formats.verl import write_verl
 
 __all__ = ["FORMATS", "Format", "write_targets"]
 
@@ -48,7 +48,7 @@ def write_targets(
         to: a key of :data:`FORMATS`.
         path: the file, or the folder for ``datasets``.
         episodes: E episodes.
-        credits: scorer -> E rows of credits, see :data:`credit_gym.export.Credits`.
+        credits: scorer -> E rows of credits, see :data:`credit_gym.formats.parquet.Credits`.
         threshold: the credit from which a turn counts; each format's own default if None.
 
     Raises:

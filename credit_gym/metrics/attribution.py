@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from credit_gym.data.grouping import BoolArray, FloatArray, IntArray, group_mean
 from credit_gym.errors import BatchError, unknown
-from credit_gym.grouping import BoolArray, FloatArray, IntArray, group_mean
 
 
 class Logs(NamedTuple):

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import gammaln
 
+from credit_gym.data.grouping import FloatArray, IntArray, compact
 from credit_gym.errors import BatchError
-from credit_gym.grouping import FloatArray, IntArray, compact
 
 
 class Selection(NamedTuple):

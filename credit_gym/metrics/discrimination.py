@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from credit_gym.data.grouping import BoolArray, FloatArray, IntArray
 from credit_gym.errors import BatchError
-from credit_gym.grouping import BoolArray, FloatArray, IntArray
 
 Statistic = Callable[[FloatArray, BoolArray], float]
 

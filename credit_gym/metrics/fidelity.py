@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from credit_gym.grouping import BoolArray, FloatArray, IntArray, group_mean, group_size
+from credit_gym.data.grouping import BoolArray, FloatArray, IntArray, group_mean, group_size
 
 FLAT = 1e-9  # differences below this are no difference
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from credit_gym.data.grouping import BoolArray, FloatArray, IntArray
 from credit_gym.errors import BatchError
-from credit_gym.grouping import BoolArray, FloatArray, IntArray
-from credit_gym.metrics import bootstrap_interval
+from credit_gym.metrics.fidelity import bootstrap_interval
 
 
 def mean_at_k(success: BoolArray) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """How often an agent solves a task every time, and how often at least once: pass^k and pass@k of uneven attempts.
 
-:mod:`credit_gym.information_metrics` has pass@k for a table with equally many attempts at each task; here the attempts
+:mod:`credit_gym.metrics.information` has pass@k for a table with equally many attempts at each task; here the attempts
 are counted, so that tasks may have different numbers of them.
 """
 
@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from credit_gym.episode import Episode
+from credit_gym.data.episode import Episode
+from credit_gym.data.grouping import FloatArray, IntArray
 from credit_gym.errors import BatchError
-from credit_gym.grouping import FloatArray, IntArray
-from credit_gym.metrics import bootstrap_interval
+from credit_gym.metrics.fidelity import bootstrap_interval
 
 
 class PassRate(NamedTuple):

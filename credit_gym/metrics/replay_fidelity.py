@@ -4,8 +4,8 @@ A :class:`Bucket` is one context with the actions that were drawn there and the 
 functions are pure; intervals come from :func:`cluster_bootstrap`, which resamples questions, because the buckets of one
 question are not independent.
 
-How a whole replay tree lies in an :class:`~credit_gym.episode.EpisodeBatch`, which is what scorers see, is written down
-in :mod:`credit_gym.scorers.replay_tree`; :func:`check_product_tree` checks it.
+How a whole replay tree lies in an :class:`~credit_gym.data.episode.EpisodeBatch`, which is what scorers see, is written
+down in :mod:`credit_gym.estimation.siblings`; :func:`check_product_tree` checks it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from credit_gym.episode import EpisodeBatch
+from credit_gym.data.episode import EpisodeBatch
+from credit_gym.data.grouping import FloatArray, IntArray
 from credit_gym.errors import BatchError
-from credit_gym.grouping import FloatArray, IntArray
-from credit_gym.scorers.replay_tree import siblings
+from credit_gym.estimation.siblings import siblings
 
 
 @dataclass(frozen=True, kw_only=True)

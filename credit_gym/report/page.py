@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from credit_gym.episode import Episode
+from credit_gym.data.episode import Episode
+from credit_gym.data.grouping import FloatArray
 from credit_gym.errors import BatchError, StoreError
-from credit_gym.grouping import FloatArray
 from credit_gym.report.tables import Table, to_html
 from credit_gym.report.text import for_html, printable
 

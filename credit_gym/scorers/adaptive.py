@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from credit_gym.batch import EpisodeBatch
-from credit_gym.graph import PooledGraph, action_value, pool, success_value
-from credit_gym.grouping import FloatArray, compact, group_size
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.grouping import FloatArray, compact, group_size
+from credit_gym.estimation.normalise import standardise
+from credit_gym.estimation.pooled_graph import PooledGraph, action_value, pool, success_value
 from credit_gym.scorers.branch_aware import branch_contrast
 from credit_gym.scorers.emp_qstar import optimal_action_value
-from credit_gym.scorers.normalise import standardise
 from credit_gym.scorers.registry import register
 
 _REFERENCE = "credit_gym: evidence-weighted mixture of closure and verifier"

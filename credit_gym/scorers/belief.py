@@ -7,12 +7,12 @@ from typing import Literal
 
 import numpy as np
 
-from credit_gym.batch import EpisodeBatch
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.grouping import FloatArray, IntArray, compact, discounted_sum, group_mean
 from credit_gym.errors import unknown
-from credit_gym.grouping import FloatArray, IntArray, compact, discounted_sum, group_mean
-from credit_gym.scorers.critic import point_before
-from credit_gym.scorers.modes import Mode, is_upstream
-from credit_gym.scorers.normalise import standardise
+from credit_gym.estimation.critic import point_before
+from credit_gym.estimation.modes import Mode, is_upstream
+from credit_gym.estimation.normalise import standardise
 from credit_gym.scorers.registry import register
 
 Squash = Literal["none", "relu", "tanh", "sigmoid", "clamp", "group_min_max"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from credit_gym.batch import EpisodeBatch
-from credit_gym.graph import PooledGraph, pool
-from credit_gym.grouping import FloatArray, group_mean, group_size, group_sum
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.grouping import FloatArray, group_mean, group_size, group_sum
+from credit_gym.estimation.pooled_graph import PooledGraph, pool
 from credit_gym.scorers.registry import register
 
 

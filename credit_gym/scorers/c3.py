@@ -6,14 +6,14 @@ from typing import Literal
 
 import numpy as np
 
-from credit_gym.batch import EpisodeBatch
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.grouping import FloatArray, compact, group_sum
 from credit_gym.errors import BatchError, unknown
-from credit_gym.grouping import FloatArray, compact, group_sum
-from credit_gym.scorers.critic import point_before
-from credit_gym.scorers.modes import Mode, is_upstream
+from credit_gym.estimation.critic import point_before
+from credit_gym.estimation.modes import Mode, is_upstream
+from credit_gym.estimation.scaling import Scale, scaled
+from credit_gym.estimation.siblings import Siblings, context_mean, others_mean, play_value, siblings
 from credit_gym.scorers.registry import register
-from credit_gym.scorers.replay_tree import Siblings, context_mean, others_mean, play_value, siblings
-from credit_gym.scorers.scaling import Scale, scaled
 
 Variant = Literal["reward_only", "value_only", "value_assisted"]
 Baseline = Literal["loo", "mean"]
@@ -32,7 +32,7 @@ def c3(
 ) -> FloatArray:
     """A step gets what it is worth minus what its siblings are worth: fixed context, leave-one-out baseline.
 
-    With q_i the value of sibling i (:func:`~credit_gym.scorers.replay_tree.play_value`, the mean over the leaves below
+    With q_i the value of sibling i (:func:`~credit_gym.estimation.siblings.play_value`, the mean over the leaves below
     it on a tree of equal fan-out) and ``b(x)_i = mean_{j != i} x_j``, or the mean over all n siblings with
     ``baseline="mean"``:
 
@@ -45,12 +45,12 @@ def c3(
     as a draw: where a draw was played c times, the credit shrinks by (n - 1) c / (n c - 1); see :func:`counterfactual`.
 
     Args:
-        batch: replay trees, one a group; columns as :mod:`~credit_gym.scorers.replay_tree` describes.
+        batch: replay trees, one a group; columns as :mod:`~credit_gym.estimation.siblings` describes.
         variant: see above; those with a critic need the column ``value``.
         alpha: share of the critic in the baseline of ``value_assisted``, in [0, 1].
         baseline: "loo" or "mean" (the published ablation "no LOO"; after standardising over siblings the two are one).
         replay: False compares all plays of the tree at equal turn, whatever their context (the ablation "no replay").
-        scale: see :func:`~credit_gym.scorers.scaling.scaled`.
+        scale: see :func:`~credit_gym.estimation.scaling.scaled`.
         mode: "upstream" standardises over the siblings with the published epsilons, as the published code does unless
             told otherwise: two siblings then always get plus and minus 1. (Its command line also defaults to
             ``value_assisted`` with a learned critic; ask for that with ``variant``.)
@@ -97,8 +97,8 @@ def counterfactual(batch: EpisodeBatch, *, draws: int | None = None, scale: Scal
     Args:
         batch: replay trees, one a group; all draws of a context were played equally often.
         draws: n, where every draw was played several times; None takes every play for a draw of its own.
-        scale: see :func:`~credit_gym.scorers.scaling.scaled`. "shrunk" divides by a deviation that leans on the whole
-            group, so that of two siblings 3/4 against 2/4 counts for less than 4/4 against 0/4.
+        scale: see :func:`~credit_gym.estimation.scaling.scaled`. "shrunk" divides by a deviation that leans on the
+            whole group, so that of two siblings 3/4 against 2/4 counts for less than 4/4 against 0/4.
 
     Returns:
         (S,) float64; 0 for a play without siblings.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from credit_gym.batch import EpisodeBatch
-from credit_gym.graph import pool
-from credit_gym.grouping import FloatArray
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.grouping import FloatArray
+from credit_gym.estimation.pooled_graph import pool
 from credit_gym.scorers.branch_aware import branch_contrast
 from credit_gym.scorers.hindsight import success_path
 from credit_gym.scorers.registry import register

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from credit_gym.batch import EpisodeBatch
-from credit_gym.grouping import FloatArray
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.grouping import FloatArray
 from credit_gym.scorers.registry import register
 
 

@@ -5,9 +5,17 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_array, diags_array
 
-from credit_gym.batch import EpisodeBatch
-from credit_gym.graph import SUCCESS, TRUNCATED, PooledGraph, action_value, pool, solve_chain, success_value
-from credit_gym.grouping import FloatArray, IntArray, group_mean
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.grouping import FloatArray, IntArray, group_mean
+from credit_gym.estimation.pooled_graph import (
+    SUCCESS,
+    TRUNCATED,
+    PooledGraph,
+    action_value,
+    pool,
+    solve_chain,
+    success_value,
+)
 from credit_gym.scorers.registry import register
 
 _REFERENCE = "credit_gym: certainty-equivalent control of the pooled graph (Howard, 1960, policy iteration)"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from credit_gym.batch import EpisodeBatch
-from credit_gym.grouping import FloatArray, IntArray, compact, discounted_sum, group_size
-from credit_gym.scorers.critic import state_nodes
-from credit_gym.scorers.modes import Mode, is_upstream
-from credit_gym.scorers.normalise import centre, standardise, standardise_upstream
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.grouping import FloatArray, IntArray, compact, discounted_sum, group_size
+from credit_gym.estimation.critic import state_nodes
+from credit_gym.estimation.modes import Mode, is_upstream
+from credit_gym.estimation.normalise import centre, standardise, standardise_upstream
 from credit_gym.scorers.outcome import group_advantage
 from credit_gym.scorers.registry import register
 

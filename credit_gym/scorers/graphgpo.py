@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from credit_gym.batch import EpisodeBatch
-from credit_gym.graph import SUCCESS, pool, steps_to
-from credit_gym.grouping import FloatArray
-from credit_gym.scorers.normalise import standardise
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.grouping import FloatArray
+from credit_gym.estimation.normalise import standardise
+from credit_gym.estimation.pooled_graph import SUCCESS, pool, steps_to
 from credit_gym.scorers.registry import register
 
 

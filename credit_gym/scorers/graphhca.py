@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from credit_gym.batch import EpisodeBatch
-from credit_gym.graph import pool, success_value, with_outcomes
-from credit_gym.grouping import FloatArray
-from credit_gym.scorers.normalise import standardise
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.grouping import FloatArray
+from credit_gym.estimation.normalise import standardise
+from credit_gym.estimation.pooled_graph import pool, success_value, with_outcomes
 from credit_gym.scorers.outcome import grpo
 from credit_gym.scorers.registry import register
 

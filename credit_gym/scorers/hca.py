@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from credit_gym.batch import EpisodeBatch
-from credit_gym.grouping import FloatArray, compact, group_mean, group_size
-from credit_gym.scorers.critic import state_nodes
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.grouping import FloatArray, compact, group_mean, group_size
+from credit_gym.estimation.critic import state_nodes
+from credit_gym.estimation.normalise import standardise
 from credit_gym.scorers.imitation import filtered_bc, majority
-from credit_gym.scorers.normalise import standardise
 from credit_gym.scorers.outcome import group_advantage
 from credit_gym.scorers.registry import register
 

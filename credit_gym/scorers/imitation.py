@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from credit_gym.batch import EpisodeBatch
-from credit_gym.grouping import FloatArray, compact, group_size, group_sum
-from credit_gym.scorers.critic import state_nodes
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.grouping import FloatArray, compact, group_size, group_sum
+from credit_gym.estimation.critic import state_nodes
 from credit_gym.scorers.registry import register
 
 

@@ -6,13 +6,13 @@ from typing import Literal
 
 import numpy as np
 
-from credit_gym.batch import EpisodeBatch
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.grouping import FloatArray, compact, group_mean
 from credit_gym.errors import unknown
-from credit_gym.grouping import FloatArray, compact, group_mean
-from credit_gym.scorers.modes import Mode, is_upstream
+from credit_gym.estimation.modes import Mode, is_upstream
+from credit_gym.estimation.scaling import Scale, scaled
+from credit_gym.estimation.siblings import Siblings, compared, context_mean, others_mean, siblings
 from credit_gym.scorers.registry import register
-from credit_gym.scorers.replay_tree import Siblings, compared, context_mean, others_mean, siblings
-from credit_gym.scorers.scaling import Scale, scaled
 
 Level = Literal["joint", "role"]
 Baseline = Literal["mean", "loo"]
@@ -38,7 +38,7 @@ def magrpo(
         batch: teams' episodes; a column ``parent`` is used where there is one.
         level: see above.
         baseline: "mean" or "loo".
-        scale: see :func:`~credit_gym.scorers.scaling.scaled`; at the joint level every episode counts once.
+        scale: see :func:`~credit_gym.estimation.scaling.scaled`; at the joint level every episode counts once.
         mode: "upstream" divides by the published ``sqrt(var + 1e-8)`` of the group (of the role's plays) and hands the
             raw return to an episode that is alone under ``loo``.
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from credit_gym.batch import EpisodeBatch
-from credit_gym.grouping import FloatArray, discounted_sum, group_sum
-from credit_gym.scorers.critic import monte_carlo_value, point_before
-from credit_gym.scorers.modes import Mode, is_upstream
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.grouping import FloatArray, discounted_sum, group_sum
+from credit_gym.estimation.critic import monte_carlo_value, point_before
+from credit_gym.estimation.modes import Mode, is_upstream
+from credit_gym.estimation.scaling import Scale, scaled
 from credit_gym.scorers.registry import register
-from credit_gym.scorers.scaling import Scale, scaled
 
 
 @register("mappo", needs={"value"}, reference="Yu et al. 2022, MAPPO, arXiv:2103.01955; as in arXiv:2603.06859")
@@ -32,7 +32,7 @@ def mappo(
         batch: teams' episodes, with the critic's column ``value``.
         discount: g in [0, 1], per turn.
         lam: lambda in [0, 1].
-        scale: see :func:`~credit_gym.scorers.scaling.scaled`.
+        scale: see :func:`~credit_gym.estimation.scaling.scaled`.
         mode: "upstream" standardises over the whole batch and then divides by the number of the step's action tokens
             (where tokens were recorded), as the published code does for this method alone.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from credit_gym.batch import EpisodeBatch
-from credit_gym.grouping import FloatArray, compact, discounted_sum, group_size, group_sum
-from credit_gym.scorers.modes import Mode, is_upstream
-from credit_gym.scorers.normalise import standardise_upstream
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.grouping import FloatArray, compact, discounted_sum, group_size, group_sum
+from credit_gym.estimation.modes import Mode, is_upstream
+from credit_gym.estimation.normalise import standardise_upstream
 from credit_gym.scorers.outcome import rloo
 from credit_gym.scorers.registry import register
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from credit_gym.batch import EpisodeBatch
-from credit_gym.grouping import FloatArray, group_size
-from credit_gym.scorers.modes import Mode, is_upstream
-from credit_gym.scorers.normalise import centre, leave_one_out, standardise, standardise_upstream
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.grouping import FloatArray, group_size
+from credit_gym.estimation.modes import Mode, is_upstream
+from credit_gym.estimation.normalise import centre, leave_one_out, standardise, standardise_upstream
 from credit_gym.scorers.registry import register
 
 

@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from credit_gym.batch import EpisodeBatch
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.grouping import FloatArray
 from credit_gym.errors import unknown
-from credit_gym.grouping import FloatArray
-from credit_gym.scorers.modes import Mode, is_upstream
+from credit_gym.estimation.modes import Mode, is_upstream
+from credit_gym.estimation.token_scores import aggregate_tokens
 from credit_gym.scorers.registry import register
-from credit_gym.token_scores import aggregate_tokens
 
 AggregationOrder = Literal["ratio_first", "model_first"]
 
@@ -35,7 +35,7 @@ def progress_advantage(
 
     Args:
         batch: the episodes, with log-probabilities under both models.
-        tokens: g, a key of :data:`credit_gym.token_scores.AGGREGATIONS`.
+        tokens: g, a key of :data:`credit_gym.estimation.token_scores.AGGREGATIONS`.
         beta: scale of the KL penalty.
         agg_order: "ratio_first", or "model_first": ``g(log pi) - g(log pi_ref)``. They agree for linear g; "min" and
             "max" of each model alone compare different tokens.
@@ -70,7 +70,7 @@ def progress_advantage_centred(batch: EpisodeBatch, *, tokens: str = "mean", bet
 
     Args:
         batch: the episodes, with both log-probabilities and the divergence at every token.
-        tokens: g, a key of :data:`credit_gym.token_scores.AGGREGATIONS`.
+        tokens: g, a key of :data:`credit_gym.estimation.token_scores.AGGREGATIONS`.
         beta: scale of the KL penalty.
 
     Returns:
@@ -91,7 +91,7 @@ def self_certainty(batch: EpisodeBatch, *, tokens: str = "mean", mode: Mode = "d
 
     Args:
         batch: the episodes, with the mean of the largest log-probabilities at every token.
-        tokens: g, a key of :data:`credit_gym.token_scores.AGGREGATIONS`.
+        tokens: g, a key of :data:`credit_gym.estimation.token_scores.AGGREGATIONS`.
         mode: "upstream" leaves out the minus sign, as progress-advantage's code does: confident steps score low.
 
     Returns:
@@ -109,7 +109,7 @@ def negative_entropy(batch: EpisodeBatch, *, tokens: str = "mean") -> FloatArray
 
     Args:
         batch: the episodes, with the entropy at every token.
-        tokens: g, a key of :data:`credit_gym.token_scores.AGGREGATIONS`.
+        tokens: g, a key of :data:`credit_gym.estimation.token_scores.AGGREGATIONS`.
 
     Returns:
         (S,) float64, nats; 0 for a step without tokens or with missing ones.
@@ -125,7 +125,7 @@ def policy_logprob(batch: EpisodeBatch, *, tokens: str = "mean") -> FloatArray:
 
     Args:
         batch: the episodes, with log-probabilities.
-        tokens: g, a key of :data:`credit_gym.token_scores.AGGREGATIONS`.
+        tokens: g, a key of :data:`credit_gym.estimation.token_scores.AGGREGATIONS`.
 
     Returns:
         (S,) float64, nats; 0 for a step without tokens or with missing ones.
@@ -141,7 +141,7 @@ def reference_logprob(batch: EpisodeBatch, *, tokens: str = "mean") -> FloatArra
 
     Args:
         batch: the episodes, with log-probabilities under the reference.
-        tokens: g, a key of :data:`credit_gym.token_scores.AGGREGATIONS`.
+        tokens: g, a key of :data:`credit_gym.estimation.token_scores.AGGREGATIONS`.
 
     Returns:
         (S,) float64, nats; 0 for a step without tokens or with missing ones.

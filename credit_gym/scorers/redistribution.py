@@ -6,9 +6,9 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import lsqr
 
-from credit_gym.batch import EpisodeBatch
-from credit_gym.grouping import FloatArray, IntArray, compact
-from credit_gym.scorers.critic import state_nodes
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.grouping import FloatArray, IntArray, compact
+from credit_gym.estimation.critic import state_nodes
 from credit_gym.scorers.registry import register
 
 

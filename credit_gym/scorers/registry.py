@@ -10,9 +10,9 @@ from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 
-from credit_gym.batch import COLUMN_NAMES, EpisodeBatch
+from credit_gym.data.batch import COLUMN_NAMES, EpisodeBatch
+from credit_gym.data.grouping import FloatArray
 from credit_gym.errors import BatchError, unknown
-from credit_gym.grouping import FloatArray
 
 Scope = Literal["episode", "group"]
 F = TypeVar("F", bound=Callable[..., FloatArray])

@@ -7,12 +7,12 @@ from math import comb
 
 import numpy as np
 
-from credit_gym.batch import EpisodeBatch
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.grouping import FloatArray, IntArray, compact, group_sum
 from credit_gym.errors import BatchError
-from credit_gym.grouping import FloatArray, IntArray, compact, group_sum
+from credit_gym.estimation.scaling import Scale, scaled
+from credit_gym.estimation.siblings import siblings
 from credit_gym.scorers.registry import register
-from credit_gym.scorers.replay_tree import siblings
-from credit_gym.scorers.scaling import Scale, scaled
 
 MOST_ROLES = 12
 
@@ -32,7 +32,7 @@ def role_shapley(batch: EpisodeBatch, *, scale: Scale = "none") -> FloatArray:
 
     Args:
         batch: teams' episodes with a column ``role``; ``parent`` is used where there is one.
-        scale: see :func:`~credit_gym.scorers.scaling.scaled`.
+        scale: see :func:`~credit_gym.estimation.scaling.scaled`.
 
     Returns:
         (S,) float64, in reward units.

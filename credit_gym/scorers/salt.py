@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from credit_gym.batch import EpisodeBatch
-from credit_gym.grouping import FloatArray, compact, group_mean
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.grouping import FloatArray, compact, group_mean
 from credit_gym.scorers.outcome import group_advantage
 from credit_gym.scorers.registry import register
 

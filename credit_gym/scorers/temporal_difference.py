@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from credit_gym.batch import EpisodeBatch
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.grouping import FloatArray, discounted_sum
 from credit_gym.errors import unknown
-from credit_gym.grouping import FloatArray, discounted_sum
-from credit_gym.scorers.critic import certainty_equivalent_value, monte_carlo_value, temporal_differences
-from credit_gym.scorers.normalise import standardise
+from credit_gym.estimation.critic import certainty_equivalent_value, monte_carlo_value, temporal_differences
+from credit_gym.estimation.normalise import standardise
 from credit_gym.scorers.registry import register
 
 Baseline = Literal["state", "none"]

@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from credit_gym.batch import EpisodeBatch
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.grouping import FloatArray, compact, discounted_sum, group_size, group_sum
 from credit_gym.errors import unknown
-from credit_gym.grouping import FloatArray, compact, discounted_sum, group_size, group_sum
+from credit_gym.estimation.modes import Mode, is_upstream
+from credit_gym.estimation.normalise import RELATIVE_FLOOR, centre, standardise, standardise_upstream
 from credit_gym.scorers.belief import contrastive, delta_belief, high_water_mark
-from credit_gym.scorers.modes import Mode, is_upstream
-from credit_gym.scorers.normalise import RELATIVE_FLOOR, centre, standardise, standardise_upstream
 from credit_gym.scorers.registry import register
 
 BaselineMask = Literal["pooled", "zero_fill", "active_only"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from credit_gym.batch import EpisodeBatch
-from credit_gym.grouping import FloatArray
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.grouping import FloatArray
+from credit_gym.estimation.scaling import Scale, scaled
+from credit_gym.estimation.siblings import others_mean, play_value, siblings
 from credit_gym.scorers.registry import register
-from credit_gym.scorers.replay_tree import others_mean, play_value, siblings
-from credit_gym.scorers.scaling import Scale, scaled
 
 
 @register("vine", needs={"parent"}, reference="Kazemnejad et al. 2024, VinePPO, arXiv:2410.01679")
@@ -21,8 +21,8 @@ def vine(batch: EpisodeBatch, *, scale: Scale = "none") -> FloatArray:
     independent of the step's action: ``E[A_t | s_t, a_t] = Q - V``.
 
     Args:
-        batch: replay trees, one a group; columns as :mod:`~credit_gym.scorers.replay_tree` describes.
-        scale: see :func:`~credit_gym.scorers.scaling.scaled`.
+        batch: replay trees, one a group; columns as :mod:`~credit_gym.estimation.siblings` describes.
+        scale: see :func:`~credit_gym.estimation.scaling.scaled`.
 
     Returns:
         (S,) float64, in reward units. Rows that list one play differ: each has the next play of its own episode.

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from credit_gym.episode import Episode
+from credit_gym.data.episode import Episode
 from credit_gym.errors import StoreError
 from credit_gym.store import blobs
 

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from credit_gym.errors import StoreError
-from credit_gym.store.columns import EPISODE_COLUMNS, STEP_COLUMNS
+from credit_gym.store.codecs import EPISODE_COLUMNS, STEP_COLUMNS
 
 APPLICATION_ID = 0x43475354  # "CGST", so that another program's database is never written to
 SCHEMA_VERSION = 2

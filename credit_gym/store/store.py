@@ -20,11 +20,11 @@ from typing import Any, Self
 import numpy as np
 
 from credit_gym import __version__
-from credit_gym.episode import Episode
+from credit_gym.data.episode import Episode
+from credit_gym.data.target import TrainingTarget, pair_with_credit
 from credit_gym.errors import StoreError, unknown
-from credit_gym.store.columns import EPISODE_COLUMNS, STEP_COLUMNS, decode_episode, dump, encode_episode
+from credit_gym.store.codecs import EPISODE_COLUMNS, STEP_COLUMNS, decode_episode, dump, encode_episode
 from credit_gym.store.database import connect, transaction
-from credit_gym.targets import TrainingTarget, pair_with_credit
 
 _NO_OPTIONS: Mapping[str, Any] = {}
 _SUGGESTED = 10  # ids, the newest, that an error about an unknown one may list

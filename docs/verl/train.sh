@@ -8,7 +8,7 @@ data=${DATA:-$PWD/data}
 mkdir -p "$data"
 python - "$data" <<'PY'
 import sys
-from credit_gym.exports.verl import write_tasks
+from credit_gym.formats.verl import write_tasks
 write_tasks(f"{sys.argv[1]}/train.parquet", "credit/Stochastic-v0", range(20))
 write_tasks(f"{sys.argv[1]}/val.parquet", "credit/Stochastic-v0", range(20))
 PY

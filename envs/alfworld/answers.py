@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from credit_gym.envs.alfworld.rules import EMPTY, Operator, members
 
 if TYPE_CHECKING:
-    from credit_gym.envs.alfworld.native import NativeGame, State
+    from credit_gym.envs.alfworld.native_engine import NativeGame, State
 
 _IN_THE_MIDDLE = "You are in the middle of a room. Looking quickly around you, you see "
 

@@ -14,7 +14,7 @@ from credit_gym.envs.alfworld.handcoded import HandcodedExpert
 from credit_gym.envs.alfworld.progress import Arrivals
 from credit_gym.envs.alfworld.signals import Journal, signals
 from credit_gym.envs.alfworld.tasks import ENGINES, StoredTask, list_tasks, task_names
-from credit_gym.envs.core import TextEnv
+from credit_gym.envs.text_env import TextEnv
 from credit_gym.errors import unknown
 
 NOTHING_HAPPENS = "Nothing happens."

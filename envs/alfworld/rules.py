@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from credit_gym.envs.alfworld.layout import TREATMENTS
 
 if TYPE_CHECKING:
-    from credit_gym.envs.alfworld.native import NativeGame, State
+    from credit_gym.envs.alfworld.native_engine import NativeGame, State
 
 EMPTY = -1
 """In place of the index of what is held."""

@@ -10,14 +10,14 @@ from itertools import count, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from credit_gym.envs.alfworld.engine import Engine, compile_game
 from credit_gym.envs.alfworld.games import SPLITS, Game, find_games, human_goal, read_game
 from credit_gym.envs.alfworld.generate import generate_game
 from credit_gym.envs.alfworld.layout import compile_layout
-from credit_gym.envs.alfworld.native import NativeEngine, NativeGame
+from credit_gym.envs.alfworld.native_engine import NativeEngine, NativeGame
 from credit_gym.envs.alfworld.problem import UnsupportedGameError, parse_problem
 from credit_gym.envs.alfworld.progress import Progress
 from credit_gym.envs.alfworld.tables import TASK_TYPES
+from credit_gym.envs.alfworld.textworld_engine import Engine, compile_game
 from credit_gym.errors import ManifestError, unknown
 
 _MOST_LOADED = 512

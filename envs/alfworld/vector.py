@@ -13,13 +13,13 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode
 
 from credit_gym import rng
+from credit_gym.data.grouping import BoolArray, FloatArray, IntArray
 from credit_gym.envs.alfworld.answers import answer
 from credit_gym.envs.alfworld.env import NOTHING_HAPPENS
-from credit_gym.envs.alfworld.native import State, admissible, find, listed, step
+from credit_gym.envs.alfworld.native_engine import State, admissible, find, listed, step
 from credit_gym.envs.alfworld.progress import Arrivals, Progress
 from credit_gym.envs.alfworld.rules import Operator
 from credit_gym.envs.alfworld.tasks import list_tasks, load_native
-from credit_gym.grouping import BoolArray, FloatArray, IntArray
 from credit_gym.spaces import FreeText
 
 Actions = Sequence[str] | Sequence[int] | IntArray

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from credit_gym.envs.information.core import NOTHING_KNOWN, QuestionEnv, Snapshot, Task
+from credit_gym.envs.information.env import NOTHING_KNOWN, QuestionEnv, Snapshot, Task
 from credit_gym.envs.information.judge import LLMJudge
 from credit_gym.envs.information.language import Grammar
 from credit_gym.envs.information.reward import Turn

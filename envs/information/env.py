@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import gymnasium as gym
 import numpy as np
 
-from credit_gym.envs.core import TextEnv
 from credit_gym.envs.information.reward import REWARDS, Turn
+from credit_gym.envs.text_env import TextEnv
 from credit_gym.errors import CreditGymError, unknown
 
 NOTHING_KNOWN = float("nan")

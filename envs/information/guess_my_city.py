@@ -12,7 +12,7 @@ from typing import Any
 
 from credit_gym.envs.information.atlas import cities
 from credit_gym.envs.information.candidates import UNANSWERED, CandidateEnv
-from credit_gym.envs.information.core import Task
+from credit_gym.envs.information.env import Task
 from credit_gym.envs.information.judge import Answerer, LLMJudge
 from credit_gym.envs.information.language import Grammar, is_guess, words
 from credit_gym.envs.information.reward import Turn

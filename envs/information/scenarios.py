@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from credit_gym.envs.information.candidates import MODES, UNANSWERED
-from credit_gym.envs.information.core import NOTHING_KNOWN, QuestionEnv, Snapshot, Task
+from credit_gym.envs.information.env import NOTHING_KNOWN, QuestionEnv, Snapshot, Task
 from credit_gym.envs.information.judge import Answerer, LLMJudge
 from credit_gym.envs.information.language import words
 from credit_gym.envs.information.reward import Turn

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from credit_gym.envs.information.candidates import UNANSWERED, CandidateEnv
-from credit_gym.envs.information.core import Task
+from credit_gym.envs.information.env import Task
 from credit_gym.envs.information.judge import Answerer, LLMJudge, one_of
 from credit_gym.envs.information.language import Grammar, is_guess, words
 from credit_gym.envs.information.reward import Turn

@@ -10,8 +10,8 @@ import gymnasium as gym
 import numpy as np
 
 from credit_gym.envs.tabular.dynamics import start_thresholds, thresholds
-from credit_gym.model import TabularModel
-from credit_gym.oracle import optimal_actions
+from credit_gym.exact.oracle import optimal_actions
+from credit_gym.exact.tabular_model import TabularModel
 
 SPLIT = "all"  # these tasks are not divided into training and evaluation
 REFUSAL = "There is no such action here."

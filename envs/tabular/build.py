@@ -1,4 +1,4 @@
-"""From a readable description of states and actions to the arrays of a :class:`~credit_gym.model.TabularModel`."""
+"""From a readable description of states and actions to the arrays of an exact model (:mod:`credit_gym.exact`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from credit_gym.errors import ManifestError
-from credit_gym.model import TabularModel
+from credit_gym.exact.tabular_model import TabularModel
 
 
 @dataclass(frozen=True, slots=True)

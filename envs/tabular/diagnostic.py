@@ -11,7 +11,7 @@ from credit_gym.envs.tabular.build import State, Task, build_model
 from credit_gym.envs.tabular.diseases import MAZES, Maze
 from credit_gym.envs.tabular.sketch import dress
 from credit_gym.errors import unknown
-from credit_gym.model import TabularModel
+from credit_gym.exact.tabular_model import TabularModel
 
 DIAGNOSTIC_TASKS = tuple(MAZES)
 

@@ -11,8 +11,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from credit_gym.grouping import FloatArray, IntArray
-from credit_gym.model import TabularModel
+from credit_gym.data.grouping import FloatArray, IntArray
+from credit_gym.exact.tabular_model import TabularModel
 from credit_gym.rng import UIntArray
 
 _HALF = np.uint64(32)

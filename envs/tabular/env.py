@@ -7,13 +7,13 @@ from typing import Any, TypeAlias
 
 import gymnasium as gym
 
-from credit_gym.envs.core import TextEnv
 from credit_gym.envs.tabular.board import REFUSAL, SPLIT, Place, board, check_task
 from credit_gym.envs.tabular.diagnostic import diagnostic_model
 from credit_gym.envs.tabular.dynamics import dynamics
 from credit_gym.envs.tabular.manifest import embedded_manifest, load_manifest
 from credit_gym.envs.tabular.stochastic import NOISY, stochastic_model
-from credit_gym.model import TabularModel
+from credit_gym.envs.text_env import TextEnv
+from credit_gym.exact.tabular_model import TabularModel
 
 Snapshot: TypeAlias = tuple[int, int, int, float, bool]
 
@@ -22,7 +22,7 @@ _GAMMA, _MIX_1, _MIX_2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB13311
 
 
 class TabularEnv(TextEnv):
-    """A Gymnasium text environment that plays the tasks of a :class:`~credit_gym.model.TabularModel`.
+    """A Gymnasium text environment that plays the tasks of a :class:`~credit_gym.exact.tabular_model.TabularModel`.
 
     The observation is the text of the state, an action the text of one of its admissible actions. Each step takes one
     draw of the environment's stream: the high half decides the outcome, the low half the verifier's error. An action

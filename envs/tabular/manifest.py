@@ -14,7 +14,7 @@ import jsonschema
 
 from credit_gym.envs.tabular.build import Action, Outcome, State, Task, build_model
 from credit_gym.errors import ManifestError
-from credit_gym.model import TabularModel
+from credit_gym.exact.tabular_model import TabularModel
 
 Json = Mapping[str, Any]
 

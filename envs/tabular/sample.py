@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from credit_gym.data.episode import EpisodeBatch
+from credit_gym.data.grouping import FloatArray, IntArray
 from credit_gym.envs.tabular.dynamics import choose, dynamics, start_states, thresholds
-from credit_gym.episode import EpisodeBatch
-from credit_gym.grouping import FloatArray, IntArray
-from credit_gym.model import TabularModel
+from credit_gym.exact.tabular_model import TabularModel
 from credit_gym.rng import UIntArray, advance_array, derive_array, mix_array
 
 _ENVIRONMENT, _AGENT = np.uint64(0), np.uint64(1)

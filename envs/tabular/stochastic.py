@@ -9,7 +9,7 @@ from functools import lru_cache
 from credit_gym import rng
 from credit_gym.envs.tabular.build import State, Task, build_model
 from credit_gym.envs.tabular.sketch import Move, attempt, dress, to
-from credit_gym.model import TabularModel
+from credit_gym.exact.tabular_model import TabularModel
 
 NOISY = 0.1  # verifier noise of credit/StochasticNoisy-v0
 PROGRESS_BONUS = 2.0

@@ -12,13 +12,13 @@ from gymnasium.spaces import Discrete, MultiDiscrete, Tuple
 from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode
 
+from credit_gym.data.grouping import BoolArray, FloatArray, IntArray
 from credit_gym.envs.tabular.board import REFUSAL, SPLIT, board, check_task
 from credit_gym.envs.tabular.diagnostic import diagnostic_model
 from credit_gym.envs.tabular.dynamics import dynamics, start_states
 from credit_gym.envs.tabular.manifest import embedded_manifest, load_manifest
 from credit_gym.envs.tabular.stochastic import NOISY, stochastic_model
-from credit_gym.grouping import BoolArray, FloatArray, IntArray
-from credit_gym.model import TabularModel
+from credit_gym.exact.tabular_model import TabularModel
 from credit_gym.rng import UIntArray, advance_array, derive_array, mix_array
 from credit_gym.spaces import FreeText
 

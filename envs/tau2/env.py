@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import gymnasium as gym
 import numpy as np
 
-from credit_gym.envs.core import TextEnv
 from credit_gym.envs.tau2.actions import DONE, Message, write_call, write_function
 from credit_gym.envs.tau2.checkout import THEIRS, CheckoutConversation, open_checkout
 from credit_gym.envs.tau2.conversation import Conversation, Moment
@@ -25,6 +24,7 @@ from credit_gym.envs.tau2.reward import Grade, Judge
 from credit_gym.envs.tau2.tasks import Task
 from credit_gym.envs.tau2.tools import signature
 from credit_gym.envs.tau2.users import AbsentUser, Model, ModelUser, RecitingUser, User
+from credit_gym.envs.text_env import TextEnv
 from credit_gym.errors import CreditGymError, ManifestError, unknown
 
 EMBEDDED = "library"

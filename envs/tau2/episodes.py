@@ -12,13 +12,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from credit_gym.data.episode import Episode
 from credit_gym.envs.tau2.actions import DONE, STOP, Message, write_call
 from credit_gym.envs.tau2.domain import Domain
 from credit_gym.envs.tau2.env import EMBEDDED, open_domain
 from credit_gym.envs.tau2.folder import PUBLISHED
 from credit_gym.envs.tau2.results import Simulation, beginning, read_simulation
 from credit_gym.envs.tau2.tasks import read_task
-from credit_gym.episode import Episode
 from credit_gym.errors import BatchError, CreditGymError, StoreError
 
 _SOMEWHERE = "tau2"  # a domain that nobody named

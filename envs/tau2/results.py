@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from credit_gym.data.episode import Episode
 from credit_gym.envs.tau2.actions import STOP, Malformed, Message, ToolCall, is_stop, parse_action
 from credit_gym.envs.tau2.conversation import GREETING, Conversation, Moment
 from credit_gym.envs.tau2.database import Database
@@ -15,7 +16,6 @@ from credit_gym.envs.tau2.domain import Domain
 from credit_gym.envs.tau2.reward import Grade, Judge, grade
 from credit_gym.envs.tau2.tasks import Task, read_message, write_task
 from credit_gym.envs.tau2.users import AbsentUser
-from credit_gym.episode import Episode
 from credit_gym.errors import ManifestError, unknown
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # timestamps only say in which order messages came

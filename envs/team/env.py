@@ -12,7 +12,6 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import gymnasium as gym
 import numpy as np
 
-from credit_gym.envs.core import TextEnv
 from credit_gym.envs.team.generated import code_problems, math_problems
 from credit_gym.envs.team.grade_code import CodeGrade, Reward, grade_code
 from credit_gym.envs.team.grade_math import MathGrade, Mode, grade_math, strip_chat_tokens
@@ -21,6 +20,7 @@ from credit_gym.envs.team.problems import CodeProblem, MathProblem, Problem
 from credit_gym.envs.team.roles import RoleGraph, role_graph
 from credit_gym.envs.team.sandbox import Isolation, Limits, shared_sandbox
 from credit_gym.envs.team.sources import BadRows, PathLike, read_problems, reasoning_gym_problems
+from credit_gym.envs.text_env import TextEnv
 from credit_gym.errors import ManifestError, unknown
 
 Moment = tuple[str, dict[str, Any]]

@@ -1,8 +1,8 @@
 """credit/TeamGame-v0: a team says one message each, and a coin whose bias depends on all of them decides.
 
 Small enough that Q, V, the advantage and the influence of every message are exact: what estimates them from replays can
-be held against the truth. The whole game is a :class:`~credit_gym.model.TabularModel`, so the oracle, the sampler and
-the scorers' judge take it as it is.
+be held against the truth. The whole game is a :class:`~credit_gym.exact.tabular_model.TabularModel`, so the oracle, the
+sampler and the scorers' judge take it as it is.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from credit_gym import rng
+from credit_gym.data.grouping import FloatArray
 from credit_gym.envs.tabular.board import Place, state_key
 from credit_gym.envs.tabular.build import Action, Outcome, State, Task, build_model
 from credit_gym.envs.tabular.env import TabularEnv
 from credit_gym.errors import ManifestError, unknown
-from credit_gym.grouping import FloatArray
-from credit_gym.model import TabularModel
+from credit_gym.exact.tabular_model import TabularModel
 
 Path = tuple[int, ...]
 """What was said so far, a message number for each role that has spoken."""

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 import gymnasium as gym
 import numpy as np
 
-from credit_gym.envs.core import TextEnv
+from credit_gym.envs.text_env import TextEnv
 from credit_gym.envs.webshop.catalogue import Catalogue, RawData, build_catalogue, read_catalogue
 from credit_gym.envs.webshop.game import Game, Quirks, State
 from credit_gym.envs.webshop.generate import generate

@@ -32,9 +32,9 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from credit_gym.data.grouping import FloatArray, IntArray
 from credit_gym.envs.webshop.stemmer import stem
 from credit_gym.envs.webshop.words import words
-from credit_gym.grouping import FloatArray, IntArray
 
 K1 = np.float32(0.9)
 B = np.float32(0.4)

@@ -15,11 +15,11 @@ from typing import Annotated
 
 import typer
 
-from credit_gym.command import run
 from credit_gym.envs.webshop.nouns import BUNDLED, NOUNS_FILE, Tagger, best_tagger, spacy_tagger
 from credit_gym.envs.webshop.records import asin_of, reading
 from credit_gym.envs.webshop.streaming import members
 from credit_gym.errors import unknown
+from credit_gym.report.command import run
 
 TAGGERS: dict[str, Callable[[], Tagger]] = {"best": best_tagger, "spacy": spacy_tagger, "bundled": lambda: BUNDLED}
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from credit_gym.episode import Episode
+from credit_gym.data.episode import Episode
 
 
 def write_trials(folder: Path, episodes: Iterable[Episode], *, domain: str = "webshop") -> list[Path]:

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 import gymnasium as gym
 
-from credit_gym.envs.core import TextEnv
+from credit_gym.envs.text_env import TextEnv
 from credit_gym.envs.who_and_when import logs as published
 from credit_gym.envs.who_and_when import planted
 from credit_gym.envs.who_and_when.logs import FailureLog, read_logs
 from credit_gym.errors import ManifestError, unknown
-from credit_gym.failure_attribution import plain_name
+from credit_gym.metrics.attribution import plain_name
 
 MOST_UNREADABLE = 3
 """Answers of an episode that may fail to say anything before it is cut off."""

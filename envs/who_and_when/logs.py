@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from credit_gym.errors import ManifestError
-from credit_gym.failure_attribution import Logs
+from credit_gym.metrics.attribution import Logs
 
 HAND_CRAFTED = "Hand-Crafted"
 ALGORITHM_GENERATED = "Algorithm-Generated"

@@ -8,9 +8,9 @@ from typing import TypeAlias
 
 import numpy as np
 
+from credit_gym.data.grouping import BoolArray, FloatArray, IntArray
 from credit_gym.envs.who_and_when.logs import TERMINAL
-from credit_gym.failure_attribution import Logs, baseline_predictions, plain_name, uniform_expectation
-from credit_gym.grouping import BoolArray, FloatArray, IntArray
+from credit_gym.metrics.attribution import Logs, baseline_predictions, plain_name, uniform_expectation
 
 SURFER = "websurfer"
 """The browsing agent of the hand-crafted logs, by its plain name."""

@@ -11,7 +11,7 @@ import torch
 import typing_extensions
 from episodes import walk
 
-from credit_gym.agents.integrations.skyrl import generator_output, register_estimator
+from credit_gym.agents.learning.skyrl import generator_output, register_estimator
 
 if sys.version_info < (3, 12):  # pydantic refuses typing.TypedDict there, and with it SkyRL 0.3.0 cannot be imported
     typing.TypedDict = typing_extensions.TypedDict

@@ -7,9 +7,9 @@ import json
 from episodes import walk
 from verifiers.v1.trace import WireTrace
 
-from credit_gym.agents.integrations.prime_rl import assign_credits
-from credit_gym.exports.verifiers import verifiers_rows
-from credit_gym.imports import read_episodes
+from credit_gym.agents.learning.prime_rl import assign_credits
+from credit_gym.formats.readers import read_episodes
+from credit_gym.formats.verifiers import verifiers_rows
 
 QUESTION = {"role": "user", "content": "Where to?"}
 CHAT = ((QUESTION,), (QUESTION, {"role": "assistant", "content": "go"}, {"role": "user", "content": "And now?"}))

@@ -28,7 +28,7 @@ from verl.trainer.ppo.v1.trainer_base import PPOTrainer
 from verl.utils.config import validate_config
 from verl.workers.rollout.replica import TokenOutput
 
-from credit_gym.agents.integrations.verl_loop import CreditGymAgentLoop
+from credit_gym.agents.learning.verl_loop import CreditGymAgentLoop
 
 DOCS = Path(__file__).parents[2] / "docs" / "verl"
 LOOP = {"scorer": "random", "group_size": 3, "env_args": {"num_tasks": 2, "max_episode_steps": 3}}

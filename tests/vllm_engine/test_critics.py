@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tiny_critics import BAD, GOOD, one_step
 
-from credit_gym.agents.reward_models import parse_reward_model
+from credit_gym.agents.likelihood.reward_models import parse_reward_model
 
 RUNS = [one_step(action, task) for task in (0, 9) for action in (GOOD, BAD)]
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from tiny_models import tiny_model
 
-from credit_gym.agents.integrations.synced import SyncedVLLM, merged_weights
+from credit_gym.agents.learning.synced import SyncedVLLM, merged_weights
+from credit_gym.agents.learning.train import Training, train
 from credit_gym.agents.llm.completion import Completion
 from credit_gym.agents.llm.prompting import Prompting
-from credit_gym.baselines.train import Training, train
 from credit_gym.errors import CreditGymError
 
 TEXT = tuple(range(10, 200))
@@ -90,7 +90,7 @@ def test_what_was_cached_with_earlier_weights_is_not_read_again(tmp_path):
 
 def test_rows_carry_the_log_probabilities_of_the_distribution_sampled_from(tmp_path, monkeypatch):
     """TRL divides its logits by the temperature, so at 0.7 the engine must have done so too for the ratios to be 1."""
-    from credit_gym.agents.integrations.trl import CreditGRPOTrainer
+    from credit_gym.agents.learning.trl_trainer import CreditGRPOTrainer
 
     prepare, ratios = CreditGRPOTrainer._generate_and_score_completions, []
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from credit_gym.agents.tiny_lm.train import Report, train_tiny_lm
+from credit_gym.agents.learning.tiny_lm.pretrain import Report, train_tiny_lm
 
 __all__ = ["Report", "train_tiny_lm"]

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from credit_gym.agents.core import Context
-from credit_gym.agents.llm.chat import ChatTokens
+from credit_gym.agents.llm.chat_tokens import ChatTokens
 from credit_gym.agents.llm.prompting import STYLES, Prompting, messages
-from credit_gym.episode import Episode
+from credit_gym.data.episode import Episode
 
 
 class Transcript(NamedTuple):

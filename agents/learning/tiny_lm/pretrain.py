@@ -12,19 +12,19 @@ from typing import Any
 import gymnasium as gym
 
 from credit_gym import rng
+from credit_gym.agents.learning.tiny_lm.corpus import Transcript, texts, transcripts
 from credit_gym.agents.llm.prompting import Prompting, load_prompting
-from credit_gym.agents.runner import run_episodes
+from credit_gym.agents.rollout.runner import run_episodes
 from credit_gym.agents.spec import parse_agent
-from credit_gym.agents.tiny_lm.transcripts import Transcript, texts, transcripts
-from credit_gym.episode import Episode
+from credit_gym.data.episode import Episode
 from credit_gym.errors import CreditGymError, missing_extra
 
 try:
     import torch
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
-    from credit_gym.agents.llm.chat import ChatTokens
-    from credit_gym.agents.tiny_lm.tokenizer import SMALLEST, learn_tokenizer
+    from credit_gym.agents.learning.tiny_lm.tokenizer import SMALLEST, learn_tokenizer
+    from credit_gym.agents.llm.chat_tokens import ChatTokens
 except ModuleNotFoundError as error:
     raise missing_extra(error.name or "transformers", "hf") from None
 

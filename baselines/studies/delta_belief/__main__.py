@@ -1,8 +1,9 @@
 """Does belief credit train faster? The guessing-game study: every recipe, several seeds, paired intervals.
 
-    python -m credit_gym.baselines.delta_belief [--seeds N] [--games N] [--workers N] [--markdown FILE] [--plots DIR]
+    python -m credit_gym.baselines.studies.delta_belief [--seeds N] [--games N] [--workers N] [--markdown FILE]
+        [--plots DIR]
 
-    python -m credit_gym.baselines.delta_belief --model openai:MODEL@URL --judge openai:JUDGE@URL [--env ID]
+    python -m credit_gym.baselines.studies.delta_belief --model openai:MODEL@URL --judge openai:JUDGE@URL [--env ID]
 
 The published claim is that turn-wise GRPO with belief credit beats trajectory-level GRPO; there the two also differ in
 the advantage's granularity and in the aggregation of the loss. Here everything else is equal, and granularity and
@@ -20,11 +21,10 @@ import numpy as np
 import typer
 from rich.progress import Progress
 
-from credit_gym.baselines.delta_belief.best_of import success
-from credit_gym.baselines.delta_belief.game import TURNS, make_table
-from credit_gym.baselines.delta_belief.model import load_or_teach
-from credit_gym.baselines.delta_belief.models import games_table, play_games
-from credit_gym.baselines.delta_belief.study import (
+from credit_gym.baselines.studies.delta_belief.guessing_best_of import success
+from credit_gym.baselines.studies.delta_belief.guessing_game import TURNS, make_table
+from credit_gym.baselines.studies.delta_belief.guessing_model import load_or_teach
+from credit_gym.baselines.studies.delta_belief.guessing_study import (
     CHECKPOINTS,
     TEACHING_STEPS,
     Plan,
@@ -34,9 +34,10 @@ from credit_gym.baselines.delta_belief.study import (
     run_study,
     trained,
 )
-from credit_gym.baselines.delta_belief.training import RECIPES, Point, evaluate
-from credit_gym.command import run as run_command
+from credit_gym.baselines.studies.delta_belief.guessing_training import RECIPES, Point, evaluate
+from credit_gym.baselines.studies.delta_belief.published_evaluation import games_table, play_games
 from credit_gym.report import Table, console, show
+from credit_gym.report.command import run as run_command
 from credit_gym.report.plots import Curve, plot_curves, save
 from credit_gym.report.tables import to_markdown
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from credit_gym.baselines.delta_belief.game import BOS, ELICIT, ENTITIES, FIRST_ENTITY, TURNS, Table
-from credit_gym.grouping import BoolArray, IntArray
+from credit_gym.baselines.studies.delta_belief.guessing_game import BOS, ELICIT, ENTITIES, FIRST_ENTITY, TURNS, Table
+from credit_gym.data.grouping import BoolArray, IntArray
 
 
 def play_best_of(model: Any, table: Table, secret: IntArray, n: int, seed: int) -> BoolArray:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from credit_gym.grouping import BoolArray, FloatArray, IntArray
+from credit_gym.data.grouping import BoolArray, FloatArray, IntArray
 
 ENTITIES, ATTRIBUTES, TURNS = 64, 24, 8
 SHARES = (0.5,) * 12 + (0.25,) * 6 + (0.0625,) * 6

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from credit_gym.baselines.delta_belief.game import (
+from credit_gym.baselines.studies.delta_belief.guessing_game import (
     BOS,
     ELICIT,
     FIRST_ENTITY,
@@ -17,8 +17,8 @@ from credit_gym.baselines.delta_belief.game import (
     Table,
     random_games,
 )
+from credit_gym.data.grouping import BoolArray, FloatArray, IntArray
 from credit_gym.errors import missing_extra
-from credit_gym.grouping import BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
     import torch

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from credit_gym import rng
-from credit_gym.baselines.delta_belief.game import ENTITIES, LENGTH, TURNS, Table
-from credit_gym.baselines.delta_belief.model import Games, play, read
-from credit_gym.baselines.delta_belief.training import as_batch
-from credit_gym.batch import EpisodeBatch
-from credit_gym.grouping import IntArray
+from credit_gym.baselines.studies.delta_belief.guessing_game import ENTITIES, LENGTH, TURNS, Table
+from credit_gym.baselines.studies.delta_belief.guessing_model import Games, play, read
+from credit_gym.baselines.studies.delta_belief.guessing_training import as_batch
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.grouping import IntArray
 
 TOP_K = 20
 

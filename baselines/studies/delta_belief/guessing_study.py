@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
-from credit_gym.baselines.delta_belief.game import ENTITIES, Table, make_table
-from credit_gym.baselines.delta_belief.model import load_or_teach, play, read
-from credit_gym.baselines.delta_belief.training import GAMES, RECIPES, Point, load, save, start, train
-from credit_gym.grouping import FloatArray, IntArray
+from credit_gym.baselines.studies.delta_belief.guessing_game import ENTITIES, Table, make_table
+from credit_gym.baselines.studies.delta_belief.guessing_model import load_or_teach, play, read
+from credit_gym.baselines.studies.delta_belief.guessing_training import GAMES, RECIPES, Point, load, save, start, train
+from credit_gym.data.grouping import FloatArray, IntArray
 
 CHECKPOINTS = (7_168, 19_200, 23_040, 38_400, 76_800, 102_400)
 TEACHING_STEPS = 3_500

@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from credit_gym import rng
-from credit_gym.baselines.delta_belief.game import ENTITIES, FIRST_ENTITY, GUESS, TURNS, Table
-from credit_gym.baselines.delta_belief.model import POINTS, Games, play, read
-from credit_gym.batch import EpisodeBatch
+from credit_gym.baselines.studies.delta_belief.guessing_game import ENTITIES, FIRST_ENTITY, GUESS, TURNS, Table
+from credit_gym.baselines.studies.delta_belief.guessing_model import POINTS, Games, play, read
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.grouping import FloatArray, IntArray
 from credit_gym.errors import CreditGymError
-from credit_gym.grouping import FloatArray, IntArray
-from credit_gym.pass_metrics import pass_once
+from credit_gym.metrics.pass_at_k import pass_once
 from credit_gym.scorers import score
 
 GROUPS, GROUP_SIZE = 16, 16

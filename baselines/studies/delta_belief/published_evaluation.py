@@ -12,11 +12,11 @@ import numpy as np
 from credit_gym.agents.llm.asking import asker
 from credit_gym.agents.llm.backends import Settings
 from credit_gym.agents.llm.prompting import load_prompting
-from credit_gym.agents.runner import open_agent, run_episodes, usual_workers
+from credit_gym.agents.rollout.runner import open_agent, run_episodes, usual_workers
 from credit_gym.agents.spec import parse_agent
-from credit_gym.episode import Episode
+from credit_gym.data.episode import Episode
 from credit_gym.errors import CreditGymError
-from credit_gym.information_metrics import (
+from credit_gym.metrics.information import (
     interval_over_secrets,
     mean_at_k,
     pass_at_k,

@@ -1,6 +1,6 @@
 """Which credit trains a language model fastest, at equal sampled tokens?
 
-    python -m credit_gym.baselines.headline [--seeds N] [--share X] [--markdown FILE] [--plots DIR]
+    python -m credit_gym.baselines.studies.headline [--seeds N] [--share X] [--markdown FILE] [--plots DIR]
 
 Five credits and outcome-only GRPO on Stochastic, 20 Questions and MultiAgentMath: the same small model, the same rate,
 the same budget of sampled tokens, replayed branches included. Finished runs are kept and not made again.
@@ -17,13 +17,21 @@ import numpy as np
 import typer
 from rich.progress import Progress
 
-from credit_gym.baselines.delta_belief.study import paired
-from credit_gym.baselines.headline.games import GAMES
-from credit_gym.baselines.headline.learner import RECIPES, Point
-from credit_gym.baselines.headline.study import BASELINE, POINTS, Curves, applies, at, cost_ratio, run_study
-from credit_gym.command import run as run_command
+from credit_gym.baselines.studies.delta_belief.guessing_study import paired
+from credit_gym.baselines.studies.headline.headline_games import GAMES
+from credit_gym.baselines.studies.headline.headline_study import (
+    BASELINE,
+    POINTS,
+    Curves,
+    applies,
+    at,
+    cost_ratio,
+    run_study,
+)
+from credit_gym.baselines.studies.headline.learner import RECIPES, Point
 from credit_gym.errors import unknown
 from credit_gym.report import Table, console, show
+from credit_gym.report.command import run as run_command
 from credit_gym.report.plots import Curve, plot_curves, save
 from credit_gym.report.tables import to_markdown
 

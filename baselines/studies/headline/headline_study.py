@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from credit_gym import rng
-from credit_gym.baselines.delta_belief.study import run_folder
-from credit_gym.baselines.headline.games import GAMES
-from credit_gym.baselines.headline.learner import RECIPES, Learner, Point
-from credit_gym.baselines.headline.lessons import taught
-from credit_gym.grouping import FloatArray
+from credit_gym.baselines.studies.delta_belief.guessing_study import run_folder
+from credit_gym.baselines.studies.headline.headline_games import GAMES
+from credit_gym.baselines.studies.headline.learner import RECIPES, Learner, Point
+from credit_gym.baselines.studies.headline.lessons import taught
+from credit_gym.data.grouping import FloatArray
 
 BASELINE = "outcome-only GRPO"
 RATE = 1e-3

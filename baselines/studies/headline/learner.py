@@ -12,19 +12,19 @@ import gymnasium as gym
 import numpy as np
 
 from credit_gym import rng
-from credit_gym.agents.believers import ModelBeliever, with_beliefs
-from credit_gym.agents.engine.model import LanguageModel
-from credit_gym.agents.integrations.playing import Seat, play_together
+from credit_gym.agents.learning.playing import Seat, play_together
+from credit_gym.agents.likelihood.believers import ModelBeliever, with_beliefs
+from credit_gym.agents.likelihood.language_model import LanguageModel
 from credit_gym.agents.llm.agent import BatchAgent
 from credit_gym.agents.llm.hf import HuggingFaceBackend
 from credit_gym.agents.replay.tree import ReplayTree
-from credit_gym.baselines.headline.games import Game
-from credit_gym.baselines.headline.lessons import targets
-from credit_gym.batch import EpisodeBatch
-from credit_gym.episode import Episode
-from credit_gym.grouping import FloatArray
+from credit_gym.baselines.studies.headline.headline_games import Game
+from credit_gym.baselines.studies.headline.lessons import targets
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.episode import Episode
+from credit_gym.data.grouping import FloatArray
+from credit_gym.estimation.siblings import siblings
 from credit_gym.scorers import score
-from credit_gym.scorers.replay_tree import siblings
 
 
 @dataclass(frozen=True)

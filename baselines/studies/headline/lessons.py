@@ -9,15 +9,15 @@ from typing import Any
 
 from credit_gym import rng
 from credit_gym.agents.core import Context
-from credit_gym.agents.engine.rendering import elicit
-from credit_gym.agents.llm.chat import ChatTokens
+from credit_gym.agents.learning.tiny_lm.corpus import Transcript, texts, transcripts
+from credit_gym.agents.learning.tiny_lm.pretrain import teach
+from credit_gym.agents.learning.tiny_lm.tokenizer import learn_tokenizer
+from credit_gym.agents.likelihood.rendering import elicit
+from credit_gym.agents.llm.chat_tokens import ChatTokens
 from credit_gym.agents.llm.prompting import messages
-from credit_gym.agents.runner import run_episodes
-from credit_gym.agents.tiny_lm.tokenizer import learn_tokenizer
-from credit_gym.agents.tiny_lm.train import teach
-from credit_gym.agents.tiny_lm.transcripts import Transcript, texts, transcripts
-from credit_gym.baselines.headline.games import Game
-from credit_gym.episode import Episode
+from credit_gym.agents.rollout.runner import run_episodes
+from credit_gym.baselines.studies.headline.headline_games import Game
+from credit_gym.data.episode import Episode
 
 EPISODES = 600
 """Episodes of the weak player."""

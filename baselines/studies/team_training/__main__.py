@@ -1,6 +1,6 @@
 """Which credit trains a team faster? Every recipe, several seeds, paired intervals.
 
-    python -m credit_gym.baselines.team_training [--seeds N] [--steps N] [--markdown FILE] [--plots DIR]
+    python -m credit_gym.baselines.studies.team_training [--seeds N] [--steps N] [--markdown FILE] [--plots DIR]
 
 At equal gradient steps the tree (12 leaves) costs as many evaluator calls as 12 flat episodes and as many sampled
 messages as 6; both are trained.
@@ -16,11 +16,11 @@ import numpy as np
 import typer
 from rich.progress import Progress
 
-from credit_gym.baselines.delta_belief.study import paired
-from credit_gym.baselines.team_training.study import EVERY, Curves, fidelity, run_study
-from credit_gym.baselines.team_training.training import RECIPES
-from credit_gym.command import run as run_command
+from credit_gym.baselines.studies.delta_belief.guessing_study import paired
+from credit_gym.baselines.studies.team_training.team_policy_gradient import RECIPES
+from credit_gym.baselines.studies.team_training.team_study import EVERY, Curves, fidelity, run_study
 from credit_gym.report import Table, console, show
+from credit_gym.report.command import run as run_command
 from credit_gym.report.plots import Curve, plot_curves, save
 from credit_gym.report.tables import to_markdown
 

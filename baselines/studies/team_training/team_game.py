@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from credit_gym.grouping import FloatArray, IntArray
+from credit_gym.data.grouping import FloatArray, IntArray
 
 PROBLEMS, MESSAGES, ROLES = 8, 5, 3
 FAN_OUT = (2, 2, 3)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from credit_gym.baselines.delta_belief.model import make_model
-from credit_gym.baselines.team_training.game import MESSAGES, PROBLEMS, ROLES, Policy
-from credit_gym.grouping import IntArray
+from credit_gym.baselines.studies.delta_belief.guessing_model import make_model
+from credit_gym.baselines.studies.team_training.team_game import MESSAGES, PROBLEMS, ROLES, Policy
+from credit_gym.data.grouping import IntArray
 
 if TYPE_CHECKING:
     import torch

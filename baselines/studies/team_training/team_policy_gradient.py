@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from credit_gym.baselines.team_training.game import (
+from credit_gym.baselines.studies.team_training.team_game import (
     FAN_OUT,
     LEAVES,
     MESSAGES,
@@ -20,9 +20,9 @@ from credit_gym.baselines.team_training.game import (
     points,
     values,
 )
-from credit_gym.baselines.team_training.model import as_policy, make_team, speak
-from credit_gym.batch import EpisodeBatch
-from credit_gym.grouping import FloatArray, IntArray
+from credit_gym.baselines.studies.team_training.team_model import as_policy, make_team, speak
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.grouping import FloatArray, IntArray
 from credit_gym.scorers import score
 
 RATE = 3e-4

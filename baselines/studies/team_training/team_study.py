@@ -10,12 +10,20 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from credit_gym.baselines.delta_belief.study import run_folder
-from credit_gym.baselines.team_training.game import FAN_OUT, make_game
-from credit_gym.baselines.team_training.model import speak
-from credit_gym.baselines.team_training.training import RECIPES, Critic, Point, Recipe, sample, start, train
-from credit_gym.grouping import group_mean
-from credit_gym.scorers.replay_tree import siblings
+from credit_gym.baselines.studies.delta_belief.guessing_study import run_folder
+from credit_gym.baselines.studies.team_training.team_game import FAN_OUT, make_game
+from credit_gym.baselines.studies.team_training.team_model import speak
+from credit_gym.baselines.studies.team_training.team_policy_gradient import (
+    RECIPES,
+    Critic,
+    Point,
+    Recipe,
+    sample,
+    start,
+    train,
+)
+from credit_gym.data.grouping import group_mean
+from credit_gym.estimation.siblings import siblings
 
 EVERY = 10
 BATCHES = 40

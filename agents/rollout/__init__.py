@@ -1,0 +1,1 @@
+"""How episodes are played: the runner, turns, batching, the progress bar, logs, and worker processes by Ray."""

@@ -1,0 +1,1 @@
+"""What is measured against what: the lines of the speed table."""

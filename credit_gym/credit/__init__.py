@@ -1,0 +1,1 @@
+"""Scorers applied: targets from episodes, and the credits of a stored run."""
