@@ -17,11 +17,11 @@ test: develop lint types
 
 # A real vLLM on the CPU, in an environment of its own (4 GB).
 test-vllm: $(VLLM_VENV)/.ready
-	$(VLLM_VENV)/bin/python -m pytest tests/vllm_engine
+	$(VLLM_VENV)/bin/python -m pytest tests/with_vllm
 
 # verl, SkyRL and verifiers themselves, which want an older transformers, in an environment of their own (2 GB).
 test-verl: $(VERL_VENV)/.ready
-	$(VERL_VENV)/bin/python -m pytest tests/verl_engine
+	$(VERL_VENV)/bin/python -m pytest tests/with_verl
 
 fast: $(VENV)/.extra-test links
 	$(BIN)/python -m pytest -n 2 -m "not slow"

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from builders import ROOT
 
 from credit_gym.baselines.protocol import collection, sweep
 from credit_gym.baselines.protocol.controlled import Row, all_rows
@@ -242,6 +243,6 @@ def test_the_main_command_writes_store_targets_and_report(tmp_path: Path) -> Non
 
 
 def test_the_readme_lists_every_environment() -> None:
-    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     missing = [spec.id for spec in ENVIRONMENTS if spec.id not in readme]
     assert missing == []

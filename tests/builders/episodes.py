@@ -98,3 +98,25 @@ def walk(episode_id: str = "7-0", *, steps: int = 3, **changes: Any) -> Episode:
         "truncated": False,
     }
     return Episode(**{**fields, **changes})
+
+
+CHAT = (
+    ({"role": "user", "content": "room 0"},),
+    (
+        {"role": "user", "content": "room 0"},
+        {"role": "assistant", "content": "Action: go 0"},
+        {"role": "user", "content": "room 1"},
+    ),
+)
+
+
+def played(**changes: Any) -> Any:
+    """Two turns of a model whose second chat goes on from the first, token for token."""
+    fields = {
+        "steps": 2,
+        "messages": CHAT,
+        "prompt_token_ids": ((1, 2), (1, 2, 3, 4, 5, 6)),
+        "token_ids": ((3, 4), (7,)),
+        "policy_logprobs": ((-0.5, -0.25), (-1.0,)),
+    }
+    return walk(**{**fields, **changes})

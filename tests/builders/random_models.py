@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 torch.set_num_threads(1)
 
-from tiny_models import tiny_config  # noqa: E402
+from builders.tiny_models import tiny_config  # noqa: E402
 
 from credit_gym.agents.likelihood.beliefs import Probe  # noqa: E402
 from credit_gym.agents.likelihood.forest import TokenSequence  # noqa: E402

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from builders import TESTS
 
 
 @contextmanager
 def small_ray() -> Iterator[None]:
     ray = pytest.importorskip("ray")
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    variables = {"PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"}
+    variables = {
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if Path(path).is_relative_to(TESTS)),
+        "OMP_NUM_THREADS": "1",
+    }
     ray.init(
         num_cpus=2,
         include_dashboard=False,

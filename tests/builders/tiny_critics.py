@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tiny_models import tiny_config
+from builders.tiny_models import tiny_config
 from transformers import AutoModelForCausalLM
 
 from credit_gym.agents.learning.tiny_lm.tokenizer import learn_tokenizer
@@ -58,3 +58,14 @@ def tiny_critic(folder: Path, *, steps: int = 60, **config: Any) -> Path:
 def _critique(run: Transcript) -> str:
     wrong = "in" if run.turns[-1].content == BAD else ""
     return f" Step 1 is \\boxed{{{wrong}correct}}."
+
+
+def wild_reward(folder: Path, labels: int = 4) -> str:
+    """The folder of a random classifier."""
+    config = tiny_config(max_position_embeddings=5000)
+    config.num_labels = labels
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    return str(folder)

@@ -9,8 +9,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from builders import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("credit_gym", "envs", "wrappers", "agents", "baselines")  # lower may not import higher
 DATA = {".json", ".yaml", ".html", ".typed", ".css", ".js"}
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from pathlib import Path
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+from builders import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_examples_run_in_order() -> None:
@@ -27,7 +28,6 @@ def test_the_examples_run_in_order() -> None:
 
 
 def test_every_linked_file_exists() -> None:
-    root = Path(__file__).parent.parent
-    for page in (root / "README.md", root / "ARCHITECTURE.md"):
+    for page in (ROOT / "README.md", root / "ARCHITECTURE.md"):
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
-            assert (root / target).exists(), target
+            assert (ROOT / target).exists(), target

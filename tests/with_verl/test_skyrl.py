@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import typing_extensions
-from episodes import walk
+from builders.episodes import walk
 
 from credit_gym.agents.learning.skyrl import generator_output, register_estimator
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from episodes import walk
+from builders.episodes import walk
 from verifiers.v1.trace import WireTrace
 
 from credit_gym.agents.learning.prime_rl import assign_credits

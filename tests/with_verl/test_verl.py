@@ -15,11 +15,11 @@ import torch
 import transfer_queue as tq
 import verl
 import yaml
+from builders.tiny_models import tiny_model
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from tensordict import TensorDict
 from tensordict.tensorclass import NonTensorData, NonTensorStack
-from tiny_models import tiny_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from verl.experimental.agent_loop.agent_loop import DictConfigWrap
 from verl.trainer.ppo.utils import need_critic, need_reference_policy

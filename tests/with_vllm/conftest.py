@@ -30,7 +30,7 @@ SHAPE = {"head_dim": 32, "num_attention_heads": 2, "num_key_value_heads": 2, "ma
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random model with the head width that vLLM's CPU attention takes."""
-    from tiny_models import tiny_model
+    from builders.tiny_models import tiny_model
 
     return tiny_model(tmp_path_factory.mktemp("models") / "tiny", **SHAPE)
 
@@ -38,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def critic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that has learned to judge steps."""
-    from tiny_critics import tiny_critic
+    from builders.tiny_critics import tiny_critic
 
     return tiny_critic(tmp_path_factory.mktemp("models") / "critic", **SHAPE)
 

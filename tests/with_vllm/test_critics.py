@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tiny_critics import BAD, GOOD, one_step
+from builders.tiny_critics import BAD, GOOD, one_step
 
 from credit_gym.agents.likelihood.reward_models import parse_reward_model
 

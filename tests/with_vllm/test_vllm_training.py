@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from tiny_models import tiny_model
+from builders.tiny_models import tiny_model
 
 from credit_gym.agents.learning.synced import SyncedVLLM, merged_weights
 from credit_gym.agents.learning.train import Training, train

@@ -103,7 +103,7 @@ def models(tmp_path_factory):
     """Two tiny models in memory; ``plain`` is what the naive way asks."""
     pytest.importorskip("torch").set_num_threads(1)
     transformers = pytest.importorskip("transformers")
-    from tiny_models import tiny_model
+    from builders.tiny_models import tiny_model
 
     from credit_gym.agents.likelihood.language_model import LanguageModel
 

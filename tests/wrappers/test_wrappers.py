@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import gymnasium as gym
 import pytest
-from corridor import Corridor
+from builders.corridor import Corridor
 from gymnasium.utils.env_checker import check_env
 from hypothesis import given
 from hypothesis import strategies as st

@@ -5,11 +5,11 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+from builders.episodes import played
 
 from credit_gym.agents.learning.prime_rl import assign_credits
 from credit_gym.agents.learning.skyrl import credit_gym_advantage, generator_output
 from credit_gym.errors import BatchError
-from tests.test_exports import played
 
 
 def test_skyrl_rewards_are_the_credits_of_the_tokens_and_the_estimator_passes_them_on() -> None:

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from corridor import Corridor
+from builders.corridor import Corridor
 from hypothesis import given
 from hypothesis import strategies as st
 

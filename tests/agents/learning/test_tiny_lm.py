@@ -2,8 +2,8 @@
 
 import gymnasium as gym
 import pytest
+from builders.tiny_models import TRAINED, trained_tiny_lm  # noqa: F401 - a fixture
 from safetensors.torch import load_file
-from tiny_models import TRAINED, trained_tiny_lm  # noqa: F401 - a fixture
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import credit_gym  # noqa: F401 - registers credit/*

@@ -9,12 +9,12 @@ from typing import Any
 
 import gymnasium as gym
 import pytest
+from builders.tiny_models import tiny_model
 from typer.testing import CliRunner
 
 import credit_gym.cli.train  # noqa: F401 - registers its command
 from credit_gym.cli import app
 from credit_gym.errors import CreditGymError, MissingExtraError, StoreError, UnknownNameError
-from tests.tiny_models import tiny_model
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("trl")

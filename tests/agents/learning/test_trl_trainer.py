@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builders.episodes import walk
+from builders.tiny_models import tiny_model
 
 from credit_gym.agents.learning.conversations import check_growing
 from credit_gym.agents.learning.token_rows import token_row
 from credit_gym.agents.learning.versions import require_version
 from credit_gym.agents.llm.prompting import PROMPTINGS, Prompting
 from credit_gym.errors import BatchError, CreditGymError, MissingExtraError
-from tests.episodes import walk
-from tests.tiny_models import tiny_model
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("trl")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from engine_models import (
+from builders.random_models import (
     FAMILIES,
     VOCABULARY,
     language_model,

@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("transformers")
 
-from tiny_models import tiny_model
+from builders.tiny_models import tiny_model
 
 from credit_gym.agents.likelihood import language_model as model
 from credit_gym.agents.likelihood import logprobs

@@ -6,7 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from engine_models import VOCABULARY, language_model, naive_logprobs, naive_scores, random_model, torch, transformers
+from builders.random_models import (
+    VOCABULARY,
+    language_model,
+    naive_logprobs,
+    naive_scores,
+    random_model,
+    torch,
+    transformers,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from engine_models import language_model
-from ray_here import small_ray
-from ray_models import Doomed, Elsewhere
-from tiny_models import tiny_model
+from builders.failing_models import Doomed, Elsewhere
+from builders.random_models import language_model
+from builders.small_ray import small_ray
+from builders.tiny_models import tiny_model
 
 from credit_gym.agents.likelihood.divergence import divergence, token_divergence
 from credit_gym.agents.likelihood.forest import TokenSequence

@@ -9,10 +9,10 @@ import pytest
 
 pytest.importorskip("transformers")
 
-from engine_models import naive_scores
+from builders.random_models import naive_scores
+from builders.tiny_models import tiny_model, tiny_tokenizer
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_models import tiny_model, tiny_tokenizer
 
 from credit_gym.agents.likelihood.beliefs import beliefs, beliefs_and_logprobs
 from credit_gym.agents.likelihood.divergence import token_divergence

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification
+from builders.model_servers import Reply, Seen, chat_completion, error_body, serving
+from builders.tiny_critics import wild_reward
+from builders.tiny_models import tiny_model
 
 from credit_gym.agents.likelihood.reward_models import (
     RUN_CAP,
@@ -28,8 +30,6 @@ from credit_gym.agents.likelihood.reward_models import (
 from credit_gym.agents.likelihood.transcripts import Call, Transcript, Turn
 from credit_gym.agents.llm.completion import BatchBackend, Completion, Position, Request
 from credit_gym.errors import BackendError, CreditGymError, UnknownNameError
-from tests.llm_servers import Reply, Seen, chat_completion, error_body, serving
-from tests.tiny_models import tiny_config, tiny_model, tiny_tokenizer
 
 torch.set_num_threads(1)
 
@@ -115,17 +115,6 @@ def test_ordinal_heads_are_read_by_their_width() -> None:
     np.testing.assert_allclose(coral([50.0, 50.0, -50.0]), 3.0)
     assert coral([0.3]) == 0.3
     assert coral([0.0, 0.0, 1.0, 0.0, 0.0]) == 3.0
-
-
-def wild_reward(folder: Path, labels: int = 4) -> str:
-    """The folder of a random classifier."""
-    config = tiny_config(max_position_embeddings=5000)
-    config.num_labels = labels
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
-    tiny_tokenizer().save_pretrained(folder)
-    return str(folder)
 
 
 def test_a_tiny_classifier_grades_runs_and_reads_the_end_of_long_ones(tmp_path: Path) -> None:

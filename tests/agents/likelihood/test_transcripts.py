@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from builders.episodes import walk
+from builders.tiny_models import tiny_model
 from transformers import AutoModelForCausalLM
 
 from credit_gym.agents.likelihood.language_model import LanguageModel
@@ -30,8 +32,6 @@ from credit_gym.agents.likelihood.transcripts import (
 )
 from credit_gym.envs.who_and_when.logs import ALGORITHM_GENERATED, HAND_CRAFTED, FailureLog, Message
 from credit_gym.errors import CreditGymError, ManifestError, UnknownNameError
-from tests.episodes import walk
-from tests.tiny_models import tiny_model
 
 torch.set_num_threads(1)
 

@@ -1,9 +1,9 @@
 """Chats as tokens: what was sampled stays as it was sampled, and messages are data."""
 
 import pytest
+from builders.tiny_models import tiny_tokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_models import tiny_tokenizer
 
 from credit_gym.agents.llm.chat_tokens import PLAIN, ChatTokens
 from credit_gym.errors import BackendError

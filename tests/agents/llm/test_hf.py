@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from builders.tiny_models import FAMILIES, tiny_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_models import FAMILIES, tiny_model
 
 from credit_gym.agents.core import Context
 from credit_gym.agents.llm.agent import BatchAgent

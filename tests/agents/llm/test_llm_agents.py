@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import gymnasium as gym
 import pytest
-from llm_servers import (
+from builders.model_servers import (
     KEY,
     OVERFLOW,
     PASSING_FAULTS,

@@ -12,9 +12,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from llm_servers import (
+from builders.model_servers import (
     KEY,
     OVERFLOW,
     PASSING_FAULTS,
@@ -28,6 +26,8 @@ from llm_servers import (
     serving,
     vllm_server,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 from credit_gym.agents.llm.anthropic import AnthropicBackend
 from credit_gym.agents.llm.completion import AsyncBackend, Completion, Position, Request

@@ -13,7 +13,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from corridor import Corridor
+from builders.corridor import Corridor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from corridor import Corridor
-from episodes import walk
-from test_cli import call, folder, good  # noqa: F401 (a fixture)
+from builders.commands import call, folder, good  # noqa: F401 (a fixture)
+from builders.corridor import Corridor
+from builders.episodes import walk
 
 from credit_gym.agents import NoisyExpert, RandomAgent
 from credit_gym.agents.rollout.bench import bench_table, measures, run_bench, wilson

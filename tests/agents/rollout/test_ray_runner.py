@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from corridor import Corridor
-from ray_here import small_ray
+from builders.corridor import Corridor
+from builders.small_ray import small_ray
 
 from credit_gym import rng
 from credit_gym.agents import Context, NoisyExpert, run_episodes

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from corridor import Corridor
-from ray_here import small_ray
+from builders.corridor import Corridor
+from builders.small_ray import small_ray
 
 from credit_gym import rng
 from credit_gym.agents.replay.allocation import Adaptive, Allocation, FanOut, PerDecision

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from episodes import HOSTILE, walk
+from builders.episodes import HOSTILE, walk
 
 from credit_gym.agents.rollout.run_log import episode_log, open_logs
 from credit_gym.errors import CreditGymError, MissingExtraError, UnknownNameError
@@ -69,7 +69,7 @@ _WANDB = """
 import sys
 sys.path.insert(0, sys.argv[2])
 from pathlib import Path
-from test_runner_log import log
+from test_run_log import log
 log("wandb:credits", Path(sys.argv[1]))
 """
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import gymnasium as gym
 import pytest
-from corridor import Corridor
+from builders.corridor import Corridor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console

@@ -9,7 +9,7 @@ import threading
 from typing import Any
 
 import pytest
-from corridor import Corridor
+from builders.corridor import Corridor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

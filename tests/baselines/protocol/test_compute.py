@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ray_here import small_ray
-from tiny_models import tiny_model
+from builders.small_ray import small_ray
+from builders.tiny_models import tiny_model
 
 from credit_gym.baselines.tables import failure_attribution, uncertainty
 

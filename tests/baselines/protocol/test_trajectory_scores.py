@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from batches import Run, batch_of
+from builders.batches import Run, batch_of
+from builders.tiny_critics import BAD, GOOD, tiny_critic, wild_reward
+from builders.tiny_models import tiny_model
 from hypothesis import given
 from hypothesis import strategies as st
-from test_reward_models import wild_reward
-from tiny_critics import BAD, GOOD, tiny_critic
-from tiny_models import tiny_model
 from transformers import AutoModelForCausalLM
 
 from credit_gym.baselines.protocol.trajectory_scores import STEPS, TOKENS, recorded_episodes, trajectory_scores

@@ -12,6 +12,8 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+from builders.batches import Run, batch_of
+
 from credit_gym.baselines.studies.headline.__main__ import main
 from credit_gym.baselines.studies.headline.headline_games import GAMES
 from credit_gym.baselines.studies.headline.headline_study import applies, at, cost_of, cost_ratio
@@ -19,7 +21,6 @@ from credit_gym.baselines.studies.headline.learner import RECIPES, Learner, Poin
 from credit_gym.baselines.studies.headline.lessons import taught
 from credit_gym.data.episode import Episode
 from credit_gym.scorers import score
-from tests.batches import Run, batch_of
 
 MATH = "MultiAgentMath"
 

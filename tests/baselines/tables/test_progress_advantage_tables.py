@@ -10,6 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from builders.episodes import walk
+from builders.model_servers import OVERFLOW, Reply, Seen, chat_completion, openai_server, serving
+from builders.tiny_critics import wild_reward
+from builders.tiny_models import tiny_model
 
 from credit_gym.agents.learning.tiny_lm import train_tiny_lm
 from credit_gym.agents.likelihood.transcripts import METHODS
@@ -29,10 +33,6 @@ from credit_gym.envs.who_and_when.zero_model import ZERO_MODEL, positional_prior
 from credit_gym.errors import CreditGymError
 from credit_gym.metrics.attribution import Logs
 from credit_gym.store.folders import new_run
-from tests.episodes import walk
-from tests.llm_servers import OVERFLOW, Reply, Seen, chat_completion, openai_server, serving
-from tests.test_reward_models import wild_reward
-from tests.tiny_models import tiny_model
 
 torch.set_num_threads(1)
 

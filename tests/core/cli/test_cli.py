@@ -8,12 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from builders.commands import call, folder, good, opened  # noqa: F401 (a fixture)
 
 from credit_gym.agents.rollout.runner import run_episodes
-from credit_gym.cli import app
 from credit_gym.formats.parquet import read_parquet
-from credit_gym.store import Store, new_run
+from credit_gym.store import new_run
 
 RUN = ("run", "--env", "credit/Stochastic-v0", "--episodes", "6", "--group-size", "3", "--agent", "noisy:0.5")
 COMMANDS = (
@@ -39,27 +38,6 @@ scorers: [outcome_only, crbc]
 seeds: 2
 episodes_per_task: 4
 """
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def opened(run_id: str, runs: str = "runs") -> Store:
-    return Store.open(Path(runs) / run_id, create=False)
-
-
-def call(*arguments: str, **options: str) -> Result:
-    return CliRunner().invoke(app, arguments, catch_exceptions=False, **options)
-
-
-def good(*arguments: str, **options: str) -> str:
-    result = call(*arguments, **options)
-    assert result.exit_code == 0, result.output
-    assert result.stderr == ""
-    return result.stdout
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from llm_servers import KEY, Reply, Seen, chat_completion, openai_server, serving
-from test_cli import call, folder, good, opened  # noqa: F401 (a fixture)
+from builders.commands import call, folder, good, opened  # noqa: F401 (a fixture)
+from builders.model_servers import KEY, Reply, Seen, chat_completion, openai_server, serving
 
 RUN = ("run", "--env", "credit/Stochastic-v0", "--episodes", "12", "--seed", "3", "--prompting", "listed")
 

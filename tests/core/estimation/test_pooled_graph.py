@@ -5,7 +5,7 @@ from __future__ import annotations
 import networkx as nx
 import numpy as np
 import pytest
-from batches import Run, batch_of, batches
+from builders.batches import Run, batch_of, batches
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from episodes import HOSTILE, episodes, walk
+from builders.episodes import HOSTILE, episodes, walk
 from hypothesis import given, settings
 
 from credit_gym.data.episode import Episode

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builders.episodes import played
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -23,7 +24,6 @@ from credit_gym.formats.credited_turns import write_lines
 from credit_gym.formats.readers import READERS, read_episodes
 from credit_gym.formats.verifiers import verifiers_rows
 from credit_gym.store.folders import find
-from tests.test_exports import played
 
 CHATS = [
     {

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from builders.episodes import CHAT, episodes, played, walk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,28 +21,6 @@ from credit_gym.formats.trl import dpo_rows, kto_rows
 from credit_gym.formats.verifiers import verifiers_rows
 from credit_gym.formats.verl import verl_rows, write_tasks
 from credit_gym.formats.writers import FORMATS, write_targets
-from tests.episodes import episodes, walk
-
-CHAT = (
-    ({"role": "user", "content": "room 0"},),
-    (
-        {"role": "user", "content": "room 0"},
-        {"role": "assistant", "content": "Action: go 0"},
-        {"role": "user", "content": "room 1"},
-    ),
-)
-
-
-def played(**changes: Any) -> Any:
-    """Two turns of a model whose second chat goes on from the first, token for token."""
-    fields = {
-        "steps": 2,
-        "messages": CHAT,
-        "prompt_token_ids": ((1, 2), (1, 2, 3, 4, 5, 6)),
-        "token_ids": ((3, 4), (7,)),
-        "policy_logprobs": ((-0.5, -0.25), (-1.0,)),
-    }
-    return walk(**{**fields, **changes})
 
 
 @given(st.data())

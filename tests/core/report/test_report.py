@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from episodes import HOSTILE, episodes, walk
+from builders.episodes import HOSTILE, episodes, walk
 from hypothesis import given, settings
 from rich.console import Console
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from batches import NAN, OPTIONAL, Run, batch_of, batches
+from builders.batches import NAN, OPTIONAL, Run, batch_of, batches
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

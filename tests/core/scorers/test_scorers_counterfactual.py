@@ -8,7 +8,7 @@ from math import prod
 
 import numpy as np
 import pytest
-from batches import NAN, Run, batch_of
+from builders.batches import NAN, Run, batch_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

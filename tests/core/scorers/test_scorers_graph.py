@@ -7,7 +7,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from batches import NAN, Run, batch_of, batches
+from builders.batches import NAN, Run, batch_of, batches
 from hypothesis import assume, given
 from hypothesis import strategies as st
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from batches import Run, batch_of
+from builders.batches import Run, batch_of
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from batches import NAN, Run, batch_of, batches
+from builders.batches import NAN, Run, batch_of, batches
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 import multiprocessing
-import os
 import random
 import signal
 import sqlite3
@@ -16,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from episodes import episodes, walk
+from builders import TESTS
+from builders.episodes import episodes, walk
 from hypothesis import given, settings
 
 from credit_gym.data.episode import Episode
@@ -286,7 +286,7 @@ def test_several_processes_may_make_and_fill_one_store(tmp_path: Path) -> None:
 _WRITER = """
 import sys
 sys.path.insert(0, sys.argv[2])
-from episodes import walk
+from builders.episodes import walk
 from credit_gym.store import Store
 store = Store.open(sys.argv[1])
 run_id = store.start_run(env_id="credit/Test-v0", agent_id="random")
@@ -301,7 +301,7 @@ for i in range(100_000):
 def test_kill_nine_loses_no_committed_episode_and_shows_no_partial_one(tmp_path: Path) -> None:
     moments = random.Random(7)
     for _ in range(20):
-        command = [sys.executable, "-c", _WRITER, str(tmp_path), os.path.dirname(__file__)]
+        command = [sys.executable, "-c", _WRITER, str(tmp_path), str(TESTS)]
         writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert writer.stdout is not None
         run_id = writer.stdout.readline().strip()

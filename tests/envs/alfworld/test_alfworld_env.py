@@ -15,6 +15,7 @@ from random import Random
 
 import gymnasium as gym
 import pytest
+from builders import TESTS
 
 pytest.importorskip("textworld")
 pytest.importorskip("fast_downward")
@@ -136,7 +137,7 @@ def test_one_seed_is_one_episode_in_every_process():
         "env = ALFWorldEnv(num_tasks=12)\n"
         "print(repr((env.reset(seed=4)[1], play(env, Random(0), 8), env.reset()[1]['task'])))"
     )
-    environment = {"PYTHONPATH": str(Path(__file__).parent)}
+    environment = {"PYTHONPATH": os.pathsep.join((str(Path(__file__).parent), str(TESTS)))}
     runs = [
         subprocess.run(
             [sys.executable, "-c", program],

@@ -24,7 +24,7 @@ from credit_gym.errors import ManifestError
 pytest.importorskip("textworld")
 pytest.importorskip("fast_downward")
 
-from alfworld_quirks import messy, odd
+from builders.alfworld_games import messy, odd
 
 from credit_gym.envs.alfworld.textworld_engine import Engine, compile_game
 

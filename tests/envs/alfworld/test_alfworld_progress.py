@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("textworld")
 pytest.importorskip("fast_downward")
 
-from alfworld_quirks import messy
+from builders.alfworld_games import messy
 
 from credit_gym.envs.alfworld.games import Game
 from credit_gym.envs.alfworld.generate import Item, Place, generate_game, problem_text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import subprocess
 import sys
@@ -14,7 +15,8 @@ import pytest
 pytest.importorskip("textworld")
 pytest.importorskip("fast_downward")
 
-from alfworld_quirks import messy
+from builders import TESTS
+from builders.alfworld_games import messy
 
 from credit_gym.envs.alfworld.games import Game, file_form
 from credit_gym.envs.alfworld.generate import generate_game
@@ -128,13 +130,13 @@ def test_states_and_texts_are_the_same_in_another_process(engine):
     _, trace = walk(engine, engine.load(compiled(SMALL)), Random(6), 10)
     program = (
         "from random import Random\n"
-        "from test_alfworld_engine import *\n"
+        "from test_alfworld_textworld_engine import *\n"
         "engine = Engine()\n"
         "print(walk(engine, engine.load(compiled(SMALL)), Random(6), 10)[1])"
     )
     run = subprocess.run(
         [sys.executable, "-c", program],
-        env={"PYTHONHASHSEED": "77", "PYTHONPATH": str(Path(__file__).parent)},
+        env={"PYTHONHASHSEED": "77", "PYTHONPATH": os.pathsep.join((str(Path(__file__).parent), str(TESTS)))},
         capture_output=True,
         text=True,
         check=True,

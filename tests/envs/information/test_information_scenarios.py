@@ -10,10 +10,10 @@ from collections import Counter
 
 import gymnasium as gym
 import pytest
+from builders.model_servers import KEY, Reply, chat_completion, openai_server, serving
 from gymnasium.utils.env_checker import check_env
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from llm_servers import KEY, Reply, chat_completion, openai_server, serving
 
 import credit_gym  # noqa: F401 - registers the environments
 from credit_gym.envs.information.customer_service import CustomerServiceEnv, is_proposal, support_cases

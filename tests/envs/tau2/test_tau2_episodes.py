@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from builders.conversations import played
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -21,7 +22,6 @@ from credit_gym.envs.tau2.results import write_results
 from credit_gym.errors import StoreError
 from credit_gym.formats.readers import Imported, read_episodes
 from credit_gym.scorers import score
-from tests.test_tau2_results import played
 
 LOOK_UP = {"id": "c1", "name": "find_order", "arguments": {"order_id": "#1"}, "requestor": "assistant"}
 TOGGLE = {"id": "c2", "name": "toggle_wifi", "arguments": {}, "requestor": "user"}

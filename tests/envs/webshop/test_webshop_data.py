@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builders.shops import save
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from webshop_shops import save
 
 from credit_gym.envs.webshop.catalogue import Catalogue, read_catalogue
 from credit_gym.envs.webshop.env import open_shop

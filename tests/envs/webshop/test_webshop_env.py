@@ -13,10 +13,11 @@ from typing import Any
 
 import gymnasium as gym
 import pytest
+from builders import TESTS
+from builders.shops import BLOCK, VARIANTS, digests, folders, hostile, save
 from gymnasium.utils.env_checker import check_env
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from webshop_shops import BLOCK, VARIANTS, digests, folders, hostile, save
 
 import credit_gym  # noqa: F401 - registers the environments
 from credit_gym.agents.rollout.runner import run_episodes
@@ -230,7 +231,7 @@ def test_recorded_walks_are_repeated_exactly(shops):
 @pytest.mark.slow
 def test_another_process_repeats_the_recorded_walks(tmp_path):
     out = subprocess.run(
-        [sys.executable, str(HERE / "webshop_shops.py")],
+        [sys.executable, str(TESTS / "builders" / "shops.py")],
         capture_output=True,
         text=True,
         check=True,

@@ -12,9 +12,9 @@ from typing import Any
 
 import gymnasium as gym
 import pytest
+from builders.shops import folders, save, walk
 from hypothesis import given
 from hypothesis import strategies as st
-from webshop_shops import folders, save, walk
 
 from credit_gym.envs.webshop.env import WebShopEnv
 from credit_gym.envs.webshop.game import Quirks, parse

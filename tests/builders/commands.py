@@ -1,0 +1,32 @@
+"""Commands as a person types them, in a folder of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from credit_gym.cli import app
+from credit_gym.store import Store
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def opened(run_id: str, runs: str = "runs") -> Store:
+    return Store.open(Path(runs) / run_id, create=False)
+
+
+def call(*arguments: str, **options: str) -> Result:
+    return CliRunner().invoke(app, arguments, catch_exceptions=False, **options)
+
+
+def good(*arguments: str, **options: str) -> str:
+    result = call(*arguments, **options)
+    assert result.exit_code == 0, result.output
+    assert result.stderr == ""
+    return result.stdout
