@@ -16,10 +16,8 @@ from builders import TESTS
 def small_ray() -> Iterator[None]:
     ray = pytest.importorskip("ray")
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    variables = {
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if Path(path).is_relative_to(TESTS)),
-        "OMP_NUM_THREADS": "1",
-    }
+    folders = [path for path in sys.path if Path(path).is_relative_to(TESTS)]
+    variables = {"PYTHONPATH": os.pathsep.join(folders), "OMP_NUM_THREADS": "1"}
     ray.init(
         num_cpus=2,
         include_dashboard=False,

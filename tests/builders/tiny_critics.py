@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from builders.tiny_models import tiny_config
-from transformers import AutoModelForCausalLM
+from builders.tiny_models import tiny_config, tiny_tokenizer
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
 from credit_gym.agents.learning.tiny_lm.tokenizer import learn_tokenizer
 from credit_gym.agents.likelihood.reward_models import OPENING, critique_prompt, numbered_steps

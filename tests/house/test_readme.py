@@ -28,6 +28,6 @@ def test_the_examples_run_in_order() -> None:
 
 
 def test_every_linked_file_exists() -> None:
-    for page in (ROOT / "README.md", root / "ARCHITECTURE.md"):
+    for page in (ROOT / "README.md", ROOT / "ARCHITECTURE.md"):
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (ROOT / target).exists(), target

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from builders.commands import call, folder, good, opened  # noqa: F401 (a fixture)
+from builders.commands import call, good, opened
 
 from credit_gym.agents.rollout.runner import run_episodes
 from credit_gym.formats.parquet import read_parquet

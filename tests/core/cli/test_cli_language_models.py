@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders.commands import call, folder, good, opened  # noqa: F401 (a fixture)
+from builders.commands import call, good, opened
 from builders.model_servers import KEY, Reply, Seen, chat_completion, openai_server, serving
 
 RUN = ("run", "--env", "credit/Stochastic-v0", "--episodes", "12", "--seed", "3", "--prompting", "listed")
@@ -28,7 +28,7 @@ def everything_written(root: Path) -> bytes:
     return b"".join(path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file())
 
 
-def test_a_models_run_keeps_its_settings_and_never_a_key(folder: Path, url: str) -> None:  # noqa: F811
+def test_a_models_run_keeps_its_settings_and_never_a_key(folder: Path, url: str) -> None:
     limits = ("--timeout", "20", "--retries", "1", "--rpm", "100000", "--cache", "answers", "--price", "1,2")
     out = good(*RUN, "--agent", f"openai:m@{url}", "--temperature", "0.5", *limits, "--log", "jsonl")
     run_id = out.split()[0]
@@ -51,7 +51,7 @@ def test_a_models_run_keeps_its_settings_and_never_a_key(folder: Path, url: str)
     assert KEY.encode() not in everything_written(folder)
 
 
-def test_the_number_of_workers_changes_nothing(folder: Path, url: str) -> None:  # noqa: F811
+def test_the_number_of_workers_changes_nothing(folder: Path, url: str) -> None:
     ids = [good(*RUN, "--agent", f"openai:m@{url}", "--workers", n, "--out", n).split()[0] for n in ("1", "12")]
     assert ids[0] == ids[1]
     assert opened(ids[0], "1").load_episodes(ids[0]) == opened(ids[1], "12").load_episodes(ids[1])
@@ -59,7 +59,7 @@ def test_the_number_of_workers_changes_nothing(folder: Path, url: str) -> None: 
 
 @pytest.mark.parametrize("cap", [("--max-tokens", "4000"), ("--max-cost", "0.004", "--price", "1,1")])
 def test_a_run_stopped_at_its_cap_says_so_and_goes_on_with_a_higher_one(
-    folder: Path,  # noqa: F811
+    folder: Path,
     url: str,
     cap: tuple[str, ...],
 ) -> None:
@@ -82,7 +82,7 @@ def test_a_run_stopped_at_its_cap_says_so_and_goes_on_with_a_higher_one(
     assert opened(run_id).load_episodes(run_id) == opened(whole, "whole").load_episodes(whole)
 
 
-def test_a_benchmark_counts_tokens_and_dollars(folder: Path, url: str) -> None:  # noqa: F811
+def test_a_benchmark_counts_tokens_and_dollars(folder: Path, url: str) -> None:
     agents = ("--agent", "random", "--agent", f"openai:m@{url}")
     out = good(
         "bench", *agents, "--env", "credit/Stochastic-v0", "--episodes", "4", "--price", "1,1", "--to", "markdown"
@@ -107,7 +107,7 @@ def test_a_benchmark_counts_tokens_and_dollars(folder: Path, url: str) -> None: 
     ],
 )
 def test_settings_that_make_no_sense_are_refused_before_anything_is_stored(
-    folder: Path,  # noqa: F811
+    folder: Path,
     arguments: tuple[str, ...],
     sentence: str,
 ) -> None:
@@ -117,7 +117,7 @@ def test_settings_that_make_no_sense_are_refused_before_anything_is_stored(
     assert not Path("runs").exists()
 
 
-def test_a_model_answers_for_the_environment_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_a_model_answers_for_the_environment_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The player is scripted, the judge a model behind a server: it says yes to everything."""
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     asked = []

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders.commands import call, folder, good  # noqa: F401 (a fixture)
+from builders.commands import call, good
 from builders.corridor import Corridor
 from builders.episodes import walk
 
@@ -157,7 +157,7 @@ def test_a_sweep_is_no_benchmark(tmp_path: Path) -> None:
 BENCH = ("bench", "--agent", "random", "--agent", "expert", "--env", "credit/Stochastic-v0", "--episodes", "4")
 
 
-def test_the_command_shows_stores_logs_and_resumes(folder: Path) -> None:  # noqa: F811
+def test_the_command_shows_stores_logs_and_resumes(folder: Path) -> None:
     out = good(*BENCH, "--log", "jsonl")
     group_id = out.split()[0]
     assert "Wilson" in out
@@ -184,7 +184,7 @@ def test_the_command_shows_stores_logs_and_resumes(folder: Path) -> None:  # noq
     ],
 )
 def test_an_error_is_one_sentence_and_nothing_is_stored(
-    folder: Path,  # noqa: F811
+    folder: Path,
     arguments: tuple[str, ...],
     sentence: str,
 ) -> None:
