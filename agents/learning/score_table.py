@@ -10,9 +10,10 @@ from pathlib import Path
 
 from credit_gym import rng
 from credit_gym.agents.core import Context, random_bits, uniform_action
-from credit_gym.data.episode import Key
-from credit_gym.data.target import PreferenceTable, TrainingTarget
+from credit_gym.data.batch import Key
+from credit_gym.data.target import TrainingTarget
 from credit_gym.errors import CreditGymError
+from credit_gym.metrics.differentiation import PreferenceTable
 from credit_gym.metrics.fidelity import FLAT
 
 _FORMAT = "credit-gym score table 1"
@@ -42,7 +43,7 @@ class ScoreTable:
 
     @property
     def means(self) -> PreferenceTable:
-        """Mean credits, as :func:`credit_gym.data.target.preference_table` gives them."""
+        """Mean credits, as :func:`credit_gym.metrics.differentiation.preference_table` gives them."""
         return {
             state: {action: total / count for action, (total, count) in actions.items()}
             for state, actions in self._cells.items()

@@ -12,7 +12,8 @@ from credit_gym.agents.core import Context, random_bits, uniform_action
 from credit_gym.agents.learning.policy_gradient import softmax, softmax_gradient_step
 from credit_gym.agents.learning.tabular import whiten
 from credit_gym.agents.rollout.runner import MakeEnv, run_episodes
-from credit_gym.data.episode import Episode, EpisodeBatch, Key
+from credit_gym.data.batch import EpisodeBatch, Key
+from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import FloatArray
 from credit_gym.data.target import pair_with_credit
 from credit_gym.errors import BatchError

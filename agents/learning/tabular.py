@@ -12,7 +12,7 @@ import numpy as np
 
 from credit_gym import rng
 from credit_gym.agents.learning.policy_gradient import softmax, softmax_gradient_step
-from credit_gym.data.episode import EpisodeBatch
+from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import FloatArray, IntArray, group_mean, group_std
 from credit_gym.envs.tabular.sample import sample_batch
 from credit_gym.exact import oracle

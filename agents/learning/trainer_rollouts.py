@@ -15,7 +15,8 @@ from credit_gym.agents.learning.conversations import Conversations, TokenAgent, 
 from credit_gym.agents.learning.playing import Seat, play_together
 from credit_gym.agents.learning.token_rows import TokenRow, token_row
 from credit_gym.agents.llm.prompting import Prompting
-from credit_gym.data.episode import Episode, EpisodeBatch
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.episode import Episode
 from credit_gym.errors import CreditGymError
 from credit_gym.scorers import score
 

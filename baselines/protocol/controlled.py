@@ -13,7 +13,7 @@ from gymnasium.envs.registration import load_env_creator
 from scipy import sparse
 
 from credit_gym.agents.learning.tabular import credit_table, greedy_policy, policy_gradient_curve
-from credit_gym.data.episode import EpisodeBatch
+from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import BoolArray, FloatArray
 from credit_gym.envs.tabular.sample import sample_batch
 from credit_gym.exact import oracle

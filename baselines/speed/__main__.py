@@ -30,7 +30,7 @@ from credit_gym.baselines.speed.measurement import Measurement
 from credit_gym.baselines.speed.replay_speed import replay
 from credit_gym.baselines.speed.webshop_speed import webshop, webshop_index
 from credit_gym.baselines.tables import stochastic
-from credit_gym.data.episode import EpisodeBatch
+from credit_gym.data.batch import EpisodeBatch
 from credit_gym.report import Table, show, to_markdown
 from credit_gym.report.command import run as run_command
 from credit_gym.scorers import get, names, score

@@ -30,7 +30,8 @@ from credit_gym.agents.spec import parse_agent
 from credit_gym.baselines.protocol.compute import EngineGpus, EngineName, EngineWorkers, Grow, grow_here, open_engine
 from credit_gym.baselines.protocol.experiment import save_json
 from credit_gym.baselines.studies.counterfactual_methods import Method, decision_methods, flat_methods, team_methods
-from credit_gym.data.episode import Episode, EpisodeBatch
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import FloatArray, IntArray, group_sum
 from credit_gym.envs.tabular.board import state_key
 from credit_gym.envs.tabular.env import stochastic

@@ -6,10 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from credit_gym.data.batch import COLUMN_NAMES, EpisodeBatch, Key
 from credit_gym.errors import BatchError
-
-__all__ = ["COLUMN_NAMES", "Episode", "EpisodeBatch", "Key", "Step"]
 
 
 class Step(NamedTuple):

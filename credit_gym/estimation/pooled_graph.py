@@ -15,7 +15,7 @@ from scipy.sparse import csr_array, diags_array, eye_array
 from scipy.sparse.csgraph import dijkstra
 from scipy.sparse.linalg import spsolve
 
-from credit_gym.data.episode import EpisodeBatch
+from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import BoolArray, FloatArray, IntArray, compact, group_mean, group_size
 
 SUCCESS, FAILURE, TRUNCATED = 0, 1, 2

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
-from credit_gym.data.episode import EpisodeBatch
+from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import BoolArray, FloatArray, IntArray
 from credit_gym.errors import BatchError
 from credit_gym.exact.tabular_model import TabularModel

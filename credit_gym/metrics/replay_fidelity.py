@@ -4,7 +4,7 @@ A :class:`Bucket` is one context with the actions that were drawn there and the 
 functions are pure; intervals come from :func:`cluster_bootstrap`, which resamples questions, because the buckets of one
 question are not independent.
 
-How a whole replay tree lies in an :class:`~credit_gym.data.episode.EpisodeBatch`, which is what scorers see, is written
+How a whole replay tree lies in an :class:`~credit_gym.data.batch.EpisodeBatch`, which is what scorers see, is written
 down in :mod:`credit_gym.estimation.siblings`; :func:`check_product_tree` checks it.
 """
 
@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from credit_gym.data.episode import EpisodeBatch
+from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import FloatArray, IntArray
 from credit_gym.errors import BatchError
 from credit_gym.estimation.siblings import siblings

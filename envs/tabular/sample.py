@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from credit_gym.data.episode import EpisodeBatch
+from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import FloatArray, IntArray
 from credit_gym.envs.tabular.dynamics import choose, dynamics, start_states, thresholds
 from credit_gym.exact.tabular_model import TabularModel

@@ -15,7 +15,7 @@ def test_the_examples_run_in_order() -> None:
     code = "\n".join(re.findall(r"```python\n(.*?)```", README, re.DOTALL))
     code += (
         "\nfrom credit_gym.testing.environments import check_info\n"
-        "from credit_gym.data.episode import EpisodeBatch\n"
+        "from credit_gym.data.batch import EpisodeBatch\n"
         "from credit_gym.scorers import score\n"
         "check_info(Coin())\n"
         "assert len(episodes) == 16\n"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import credit_gym  # noqa: F401 - registers the environments
-from credit_gym.data.episode import EpisodeBatch
+from credit_gym.data.batch import EpisodeBatch
 from credit_gym.envs.information.customer_service import CustomerServiceEnv
 from credit_gym.envs.information.guess_my_city import GuessMyCityEnv
 from credit_gym.envs.information.murder_mystery import MurderMysteryEnv

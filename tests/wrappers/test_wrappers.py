@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_gym.agents.core import Action
-from credit_gym.data.episode import EpisodeBatch
-from credit_gym.data.target import build_targets
+from credit_gym.credit.assign import build_targets
+from credit_gym.data.batch import EpisodeBatch
 from credit_gym.errors import CreditGymError, MissingColumnError, UnknownNameError
 from credit_gym.wrappers import AssignCredit, RecordEpisodes, RecordVerifier
 from credit_gym.wrappers.vector import RecordEpisodes as VectorRecordEpisodes

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from credit_gym.agents import run_episodes
 from credit_gym.agents.learning.policy_gradient import softmax, softmax_gradient_step
 from credit_gym.agents.learning.softmax import SoftmaxAgent, train_softmax
-from credit_gym.data.episode import EpisodeBatch
+from credit_gym.data.batch import EpisodeBatch
 from credit_gym.errors import BatchError
 from credit_gym.scorers import score
 from credit_gym.wrappers import RecordVerifier

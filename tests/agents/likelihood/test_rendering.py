@@ -26,7 +26,8 @@ from credit_gym.agents.likelihood.recorded import (
 )
 from credit_gym.agents.likelihood.rendering import chat_sequences, elicit, probe_chat
 from credit_gym.agents.llm.chat_tokens import ChatTokens
-from credit_gym.data.episode import Episode, EpisodeBatch
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.episode import Episode
 from credit_gym.errors import CreditGymError, MissingColumnError
 
 TOKENIZER = tiny_tokenizer()

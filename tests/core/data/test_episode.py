@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from credit_gym.data.episode import Episode, EpisodeBatch
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.episode import Episode
 from credit_gym.errors import BatchError, MissingColumnError
 
 

@@ -15,7 +15,7 @@ from credit_gym.agents.replay.allocation import FanOut, PerDecision
 from credit_gym.agents.replay.behaviour import BehaviourAgent
 from credit_gym.agents.replay.points import Tree, as_batch
 from credit_gym.agents.replay.tree import grow_trees
-from credit_gym.data.episode import EpisodeBatch
+from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import FloatArray
 from credit_gym.envs.tabular.board import state_key
 from credit_gym.envs.team.game import TeamGame, influence, team_model

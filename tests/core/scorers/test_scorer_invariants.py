@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from credit_gym import scorers
-from credit_gym.data.episode import EpisodeBatch
+from credit_gym.data.batch import EpisodeBatch
 from credit_gym.errors import MissingColumnError
 
 NAMES = scorers.names()

@@ -10,7 +10,7 @@ from builders.batches import NAN, Run, batch_of, batches
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credit_gym.data.episode import EpisodeBatch
+from credit_gym.data.batch import EpisodeBatch
 from credit_gym.errors import UnknownNameError
 from credit_gym.scorers import score
 

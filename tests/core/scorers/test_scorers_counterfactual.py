@@ -17,7 +17,7 @@ import credit_gym.scorers.magrpo
 import credit_gym.scorers.mappo
 import credit_gym.scorers.role_shapley
 import credit_gym.scorers.vine  # noqa: F401
-from credit_gym.data.episode import EpisodeBatch
+from credit_gym.data.batch import EpisodeBatch
 from credit_gym.errors import BatchError, MissingColumnError, UnknownNameError
 from credit_gym.metrics.replay_fidelity import check_product_tree
 from credit_gym.scorers import score

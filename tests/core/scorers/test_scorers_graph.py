@@ -11,7 +11,7 @@ from builders.batches import NAN, Run, batch_of, batches
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from credit_gym.data.episode import EpisodeBatch
+from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import FloatArray, group_mean
 from credit_gym.errors import MissingColumnError
 from credit_gym.estimation.pooled_graph import PooledGraph, action_value, pool, success_value

@@ -8,7 +8,7 @@ from builders.batches import Run, batch_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credit_gym.data.episode import EpisodeBatch
+from credit_gym.data.batch import EpisodeBatch
 from credit_gym.errors import UnknownNameError
 from credit_gym.estimation.token_scores import AGGREGATIONS, aggregate_steps, aggregate_tokens
 from credit_gym.scorers import score
