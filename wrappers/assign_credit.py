@@ -6,8 +6,8 @@ from typing import Any, SupportsFloat
 
 import gymnasium as gym
 
+from credit_gym.credit.assign import build_targets
 from credit_gym.data.episode import Episode
-from credit_gym.data.target import build_targets
 from credit_gym.errors import CreditGymError
 from credit_gym.scorers import get
 from credit_gym.wrappers.record_episodes import RecordEpisodes
@@ -25,7 +25,7 @@ class AssignCredit(gym.Wrapper[str, str, str, str], gym.utils.RecordConstructorA
         env: the environment.
         scorer: a registered scorer.
         group_size: episodes that are scored together; those of one task among them form a group.
-        options: the scorer's keyword options, and ``key`` of :func:`~credit_gym.data.target.build_targets`.
+        options: the scorer's keyword options, and ``key`` of :func:`~credit_gym.credit.assign.build_targets`.
 
     Raises:
         UnknownNameError: no scorer has that name.

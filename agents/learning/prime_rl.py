@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from credit_gym.credit.assign import build_targets
 from credit_gym.data.episode import Episode
-from credit_gym.data.target import build_targets
 from credit_gym.errors import BatchError
 
 

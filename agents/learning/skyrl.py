@@ -11,8 +11,8 @@ from typing import Any
 
 from credit_gym.agents.learning.token_rows import token_row
 from credit_gym.agents.learning.versions import require_version
+from credit_gym.credit.assign import build_targets
 from credit_gym.data.episode import Episode
-from credit_gym.data.target import build_targets
 
 
 def register_estimator() -> None:

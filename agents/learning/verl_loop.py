@@ -19,8 +19,8 @@ from credit_gym.agents.llm.chat_tokens import ChatTokens
 from credit_gym.agents.llm.completion import Completion, Request
 from credit_gym.agents.llm.prompting import load_prompting
 from credit_gym.agents.rollout.turns import go_on
+from credit_gym.credit.assign import build_targets
 from credit_gym.data.episode import Episode
-from credit_gym.data.target import build_targets
 from credit_gym.errors import CreditGymError
 from credit_gym.wrappers import RecordVerifier
 

@@ -24,9 +24,9 @@ from credit_gym.agents.rollout.runner import open_agent, run_episodes, usual_wor
 from credit_gym.agents.spec import parse_agent
 from credit_gym.credit.stored_runs import run_credits
 from credit_gym.data.episode import Episode
-from credit_gym.data.target import PreferenceTable, differentiated, preference_table
 from credit_gym.errors import CreditGymError
 from credit_gym.formats.parquet import write_parquet
+from credit_gym.metrics.differentiation import PreferenceTable, differentiated, preference_table
 from credit_gym.metrics.fidelity import spearman
 from credit_gym.report import Table, write_report
 from credit_gym.store import new_run

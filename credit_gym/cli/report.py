@@ -23,8 +23,9 @@ def report(
     runs_dir: RunsDir = RUNS,
 ) -> None:
     """Write one HTML file to read a run's episodes in, or show the tables of a sweep or a benchmark."""
-    from credit_gym.credit.stored_runs import label, run_credits, summary
+    from credit_gym.credit.stored_runs import label, run_credits
     from credit_gym.report import write_report
+    from credit_gym.report.run_summary import summary
 
     if Path(run).name.startswith("group_"):
         store, group_id = find(run, runs_dir)

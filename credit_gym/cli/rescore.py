@@ -17,7 +17,8 @@ def score(
     runs_dir: RunsDir = RUNS,
 ) -> None:
     """Score stored runs again, without playing anything; the targets are kept in the store."""
-    from credit_gym.credit.stored_runs import score_run, summary
+    from credit_gym.credit.stored_runs import score_run
+    from credit_gym.report.run_summary import summary
 
     options = pairs(option)
     wanted = [(name, options) for name in required(scorer)]

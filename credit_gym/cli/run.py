@@ -198,7 +198,8 @@ ENGINES: dict[str, Callable[..., list[Episode]]] = {"local": _local, "ray": _ray
 def _finish(store: Store, run_id: str, played_now: Sequence[Episode], scorers: Sequence[str], out: Path) -> None:
     """Note how a run ended, score it and say what came of it."""
     from credit_gym.agents.rollout.runner import stop_reason
-    from credit_gym.credit.stored_runs import score_run, summary
+    from credit_gym.credit.stored_runs import score_run
+    from credit_gym.report.run_summary import summary
 
     reason = stop_reason(played_now)
     store.finish_run(run_id, "finished" if reason is None else "stopped")

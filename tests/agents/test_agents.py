@@ -21,8 +21,9 @@ from credit_gym.agents import (
     parse_agent,
 )
 from credit_gym.agents.human import HumanAgent, printable
-from credit_gym.data.target import TrainingTarget, preference_table
+from credit_gym.data.target import TrainingTarget
 from credit_gym.errors import CreditGymError, UnknownNameError
+from credit_gym.metrics.differentiation import preference_table
 
 
 def context(*actions, expert=None, state="s", observation="you see", seed=0, step=0):

@@ -3,9 +3,11 @@ import math
 import numpy as np
 import pytest
 
+from credit_gym.credit.assign import build_targets
 from credit_gym.data.episode import Episode
-from credit_gym.data.target import TrainingTarget, build_targets, differentiated, pair_with_credit, preference_table
+from credit_gym.data.target import TrainingTarget, pair_with_credit
 from credit_gym.errors import BatchError, MissingColumnError, UnknownNameError
+from credit_gym.metrics.differentiation import differentiated, preference_table
 
 
 def episode(number, cells, actions, **columns):

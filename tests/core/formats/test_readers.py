@@ -17,8 +17,8 @@ import credit_gym.cli.imports
 import credit_gym.cli.run
 import credit_gym.cli.train  # noqa: F401 - registers its command
 from credit_gym.cli import app
+from credit_gym.credit.assign import build_targets
 from credit_gym.data.episode import Episode
-from credit_gym.data.target import build_targets
 from credit_gym.errors import StoreError, UnknownNameError
 from credit_gym.formats.credited_turns import write_lines
 from credit_gym.formats.readers import READERS, read_episodes

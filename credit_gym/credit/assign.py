@@ -1,0 +1,36 @@
+"""Targets from episodes: a scorer's credit for every step, paired with what the step was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from credit_gym.data.batch import EpisodeBatch, Key
+from credit_gym.data.episode import Episode
+from credit_gym.data.target import TrainingTarget, pair_with_credit
+from credit_gym.scorers import score
+
+
+def build_targets(
+    episodes: Iterable[Episode], scorer: str, *, key: Key = "state", **options: Any
+) -> list[TrainingTarget]:
+    """Score episodes and pair every step with its credit.
+
+    Episodes that failed to complete (``error`` is set) have no outcome to assign: they are left out.
+
+    Args:
+        episodes: recorded episodes; those of one group are compared with each other.
+        scorer: a registered scorer.
+        key: pool states by the hash of the true state ("state") or by the text that the agent saw ("observation").
+        options: the scorer's keyword options.
+
+    Returns:
+        One target a step, in the order of the episodes.
+
+    Raises:
+        UnknownNameError: no scorer has that name.
+        MissingColumnError: the episodes lack a column that the scorer needs.
+    """
+    completed = [episode for episode in episodes if episode.error is None]
+    credit = score(EpisodeBatch.from_episodes(completed, key=key), scorer, **options)
+    return pair_with_credit(completed, credit, key=key)
