@@ -125,7 +125,7 @@ def find(name: str, runs_dir: Path) -> tuple[Store, str]:
     """Return the store and the id of a run or a group."""
     from credit_gym import store
 
-    return store.find(name, runs_dir)
+    return store.open_run(name, runs_dir)
 
 
 def show(table: Table) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from credit_gym.store.folders import find, new_group, new_run, stores
+from credit_gym.store.folders import new_group, new_run, open_run, stores
 from credit_gym.store.store import GroupRecord, RunRecord, Store
 
-__all__ = ["GroupRecord", "RunRecord", "Store", "find", "new_group", "new_run", "stores"]
+__all__ = ["GroupRecord", "RunRecord", "Store", "new_group", "new_run", "open_run", "stores"]

@@ -38,7 +38,7 @@ def new_group(runs: Path, config: Mapping[str, Any]) -> tuple[Store, str]:
     return store, store.start_group(config, group_id=group_id)
 
 
-def find(name: str, runs: Path) -> tuple[Store, str]:
+def open_run(name: str, runs: Path) -> tuple[Store, str]:
     """Return the store and the id of a run or a sweep.
 
     Args:

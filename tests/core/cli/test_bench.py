@@ -15,7 +15,7 @@ from builders.episodes import walk
 from credit_gym.agents import NoisyExpert, RandomAgent
 from credit_gym.agents.rollout.bench import bench_table, measures, run_bench, wilson
 from credit_gym.errors import BudgetError, CreditGymError
-from credit_gym.store import Store, find, new_group
+from credit_gym.store import Store, new_group, open_run
 from credit_gym.wrappers import RecordVerifier
 
 CONFIG: dict[str, Any] = {
@@ -165,7 +165,7 @@ def test_the_command_shows_stores_logs_and_resumes(folder: Path) -> None:
     assert [line["step"] for line in lines] == [1, 2]
     assert (
         lines[1]["credit/Stochastic-v0/expert/success"]
-        == row(find(group_id, Path("runs"))[0], group_id, "credit/Stochastic-v0", "expert")["success"]
+        == row(open_run(group_id, Path("runs"))[0], group_id, "credit/Stochastic-v0", "expert")["success"]
     )
     assert good("bench", "--resume", group_id) == out
     for to, mark in (("markdown", "| expert |"), ("latex", r"\toprule"), ("html", "<table>")):
