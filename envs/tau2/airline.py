@@ -7,12 +7,25 @@ What tau2 leaves undone is left undone: seats are not released by a cancellation
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal, TypedDict
 
 from credit_gym.envs.tau2.arithmetic import calculate
 from credit_gym.envs.tau2.database import Draft, Row
-from credit_gym.envs.tau2.retail import folded
+from credit_gym.envs.tau2.handover import transfer_to_human_agents
+from credit_gym.envs.tau2.reservations import (
+    FlightChoice,
+    available_flights,
+    book_leg,
+    charge,
+    find_day,
+    find_flight,
+    find_reservation,
+    find_user,
+    offer,
+    spend,
+    take_seats,
+)
 from credit_gym.envs.tau2.tools import Refused, Toolkit
 
 TOOLS = Toolkit()
@@ -30,13 +43,6 @@ _AIRPORTS = {
 }  # fmt: skip
 _BAGGAGE_PRICE = 50
 _INSURANCE_PRICE = 30
-
-
-class FlightChoice(TypedDict):
-    """A flight on a day."""
-
-    flight_number: str
-    date: str
 
 
 class Passenger(TypedDict):
@@ -90,12 +96,12 @@ def book_reservation(
         nonfree_baggages: Those of them that cost extra.
         insurance: Whether there is travel insurance.
     """
-    user = _user(db, user_id)
+    user = find_user(db, user_id)
     user_id = user["user_id"]
     reservation_id = next((key for key in _NEW_RESERVATIONS if db.get("reservations", key) is None), None)
     if reservation_id is None:
         raise Refused("Too many reservations")
-    legs = [_leg(db, choice, cabin, len(passengers)) for choice in flights]
+    legs = [book_leg(db, choice, cabin, len(passengers)) for choice in flights]
     price = sum(leg["price"] for leg in legs) * len(passengers) + _BAGGAGE_PRICE * nonfree_baggages
     price += _INSURANCE_PRICE * len(passengers) if insurance == "yes" else 0
     for payment in payment_methods:
@@ -108,9 +114,9 @@ def book_reservation(
     if paid != price:
         raise Refused(f"Payment amount does not add up, total price is {price}, but paid {paid}")
     for payment in payment_methods:
-        user = _spent(user, payment)
+        user = spend(user, payment)
     for leg in legs:
-        _take_seats(db, leg, cabin, len(passengers))
+        take_seats(db, leg, cabin, len(passengers))
     db.put("users", user_id, {**user, "reservations": [*user["reservations"], reservation_id]})
     reservation = {
         "reservation_id": reservation_id,
@@ -141,7 +147,7 @@ def cancel_reservation(db: Draft, reservation_id: str) -> Row:
     Args:
         reservation_id: The reservation, such as 'ZFA04Y'.
     """
-    reservation = _reservation(db, reservation_id)
+    reservation = find_reservation(db, reservation_id)
     history = reservation["payment_history"]
     refunds = [{"payment_id": payment["payment_id"], "amount": -payment["amount"]} for payment in history]
     changes = {"payment_history": [*history, *refunds], "status": "cancelled"}
@@ -155,7 +161,7 @@ def get_reservation_details(db: Draft, reservation_id: str) -> Row:
     Args:
         reservation_id: The reservation, such as '8JX2WO'.
     """
-    return _reservation(db, reservation_id)
+    return find_reservation(db, reservation_id)
 
 
 @TOOLS.read
@@ -165,7 +171,7 @@ def get_user_details(db: Draft, user_id: str) -> Row:
     Args:
         user_id: The user, such as 'sara_doe_496'.
     """
-    return _user(db, user_id)
+    return find_user(db, user_id)
 
 
 @TOOLS.read
@@ -183,7 +189,7 @@ def search_direct_flight(db: Draft, origin: str, destination: str, date: str) ->
         destination: The airport of arrival, such as 'LAX'.
         date: The day, such as '2024-05-01'.
     """
-    return list(_flights(db, date, origin=origin, destination=destination))
+    return list(available_flights(db, date, origin=origin, destination=destination))
 
 
 @TOOLS.read
@@ -197,12 +203,12 @@ def search_onestop_flight(db: Draft, origin: str, destination: str, date: str) -
     """
     onward = [flight for _, flight in db.rows("flights") if flight["destination"] == destination]
     found: list[list[Row]] = []
-    for first in _flights(db, date, origin=origin):
+    for first in available_flights(db, date, origin=origin):
         arrival = first["scheduled_arrival_time_est"]
         overnight = "+1" in arrival and date[-2:].isdigit()
         day = f"2024-05-{int(date[-2:]) + 1}" if overnight else date  # unpadded, and always May, as published
         found.extend(
-            [{**first, "date": date}, {**_offer(flight, day), "date": day}]
+            [{**first, "date": date}, {**offer(flight, day), "date": day}]
             for flight in onward
             if flight["origin"] == first["destination"]
             and flight["dates"].get(day, {}).get("status") == "available"
@@ -219,7 +225,7 @@ def send_certificate(db: Draft, user_id: str, amount: int) -> str:
         user_id: The user, such as 'sara_doe_496'.
         amount: What the certificate is worth.
     """
-    user = _user(db, user_id)
+    user = find_user(db, user_id)
     methods = user["payment_methods"]
     key = next((key for key in _NEW_CERTIFICATES if key not in methods), None)
     if key is None:
@@ -229,14 +235,7 @@ def send_certificate(db: Draft, user_id: str, amount: int) -> str:
     return f"Certificate {key} added to user {user_id} with amount {amount}."
 
 
-@TOOLS.generic
-def transfer_to_human_agents(db: Draft, summary: str) -> str:
-    """Transfer the user to a human agent, if they ask for one or neither policy nor tools allow to help them.
-
-    Args:
-        summary: What the user wanted.
-    """
-    return "Transfer successful"
+TOOLS.generic(transfer_to_human_agents)
 
 
 @TOOLS.write
@@ -251,10 +250,10 @@ def update_reservation_baggages(
         nonfree_baggages: Those of them that cost extra.
         payment_id: What the difference is paid with, such as 'credit_card_7815826'.
     """
-    reservation = _reservation(db, reservation_id)
+    reservation = find_reservation(db, reservation_id)
     price = _BAGGAGE_PRICE * max(0, nonfree_baggages - reservation["nonfree_baggages"])
     changes = {
-        "payment_history": _paid(db, reservation, payment_id, price),
+        "payment_history": charge(db, reservation, payment_id, price),
         "total_baggages": total_baggages,
         "nonfree_baggages": nonfree_baggages,
     }
@@ -273,18 +272,18 @@ def update_reservation_flights(
         flights: Every flight of the reservation after the change, also those that stay.
         payment_id: What the difference is paid with, such as 'credit_card_7815826'.
     """
-    reservation = _reservation(db, reservation_id)
+    reservation = find_reservation(db, reservation_id)
     travellers = len(reservation["passengers"])
     kept = {(leg["flight_number"], leg["date"]): leg for leg in reversed(reservation["flights"])}
     if cabin != reservation["cabin"]:
         kept = {}  # another cabin has another price, so that every flight is booked anew
     legs = []
     for choice in flights:
-        number = _flight(db, choice["flight_number"])["flight_number"]
-        legs.append(kept.get((number, choice["date"])) or _leg(db, choice, cabin, travellers))
+        number = find_flight(db, choice["flight_number"])["flight_number"]
+        legs.append(kept.get((number, choice["date"])) or book_leg(db, choice, cabin, travellers))
     before = sum(leg["price"] for leg in reservation["flights"])
     price = (sum(leg["price"] for leg in legs) - before) * travellers
-    changes = {"payment_history": _paid(db, reservation, payment_id, price), "flights": legs, "cabin": cabin}
+    changes = {"payment_history": charge(db, reservation, payment_id, price), "flights": legs, "cabin": cabin}
     return db.put("reservations", reservation["reservation_id"], {**reservation, **changes})
 
 
@@ -296,7 +295,7 @@ def update_reservation_passengers(db: Draft, reservation_id: str, passengers: li
         reservation_id: The reservation, such as 'ZFA04Y'.
         passengers: Each traveller.
     """
-    reservation = _reservation(db, reservation_id)
+    reservation = find_reservation(db, reservation_id)
     if len(passengers) != len(reservation["passengers"]):
         raise Refused("Number of passengers does not match")
     return db.put("reservations", reservation["reservation_id"], {**reservation, "passengers": passengers})
@@ -310,107 +309,4 @@ def get_flight_status(db: Draft, flight_number: str, date: str) -> str:
         flight_number: The flight.
         date: The day.
     """
-    return str(_day(db, flight_number, date)["status"])
-
-
-def _flights(db: Draft, date: str, *, origin: str, destination: str | None = None) -> Iterator[Row]:
-    for _, flight in db.rows("flights"):
-        if (
-            flight["origin"] == origin
-            and (destination is None or flight["destination"] == destination)
-            and flight["dates"].get(date, {}).get("status") == "available"
-        ):
-            yield _offer(flight, date)
-
-
-def _offer(flight: Row, date: str) -> Row:
-    """A flight as a search shows it."""
-    shown = ("flight_number", "origin", "destination", "scheduled_departure_time_est", "scheduled_arrival_time_est")
-    day = flight["dates"][date]
-    offer = {name: flight[name] for name in shown} | {"status": "available", "date": None}
-    return {**offer, "available_seats": day["available_seats"], "prices": day["prices"]}
-
-
-def _leg(db: Draft, choice: FlightChoice, cabin: str, travellers: int) -> dict[str, Any]:
-    """A flight as a reservation holds it, if it has the seats."""
-    flight = _flight(db, choice["flight_number"])
-    number = flight["flight_number"]
-    day = _day(db, number, choice["date"])
-    if day["status"] != "available":
-        raise Refused(f"Flight {number} not available on date {choice['date']}")
-    if day["available_seats"][cabin] < travellers:
-        raise Refused(f"Not enough seats on flight {number}")
-    return {
-        "origin": flight["origin"],
-        "destination": flight["destination"],
-        "flight_number": number,
-        "date": choice["date"],
-        "price": day["prices"][cabin],
-    }
-
-
-def _take_seats(db: Draft, leg: Mapping[str, Any], cabin: str, travellers: int) -> None:
-    flight = _flight(db, leg["flight_number"])
-    day = flight["dates"][leg["date"]]
-    seats = {**day["available_seats"], cabin: day["available_seats"][cabin] - travellers}
-    dates = {**flight["dates"], leg["date"]: {**day, "available_seats": seats}}
-    db.put("flights", leg["flight_number"], {**flight, "dates": dates})
-
-
-def _spent(user: Row, payment: Mapping[str, Any]) -> Row:
-    """The user after a payment: a gift card holds less, a certificate is gone whole."""
-    methods = dict(user["payment_methods"])
-    method = methods.get(payment["payment_id"])
-    if method is None:
-        raise Refused(f"Payment method {payment['payment_id']} not found")
-    if method["source"] == "gift_card":
-        methods[method["id"]] = {**method, "amount": method["amount"] - payment["amount"]}
-    elif method["source"] == "certificate":
-        del methods[payment["payment_id"]]
-    return {**user, "payment_methods": methods}
-
-
-def _paid(db: Draft, reservation: Row, payment_id: str, price: int) -> Sequence[Mapping[str, Any]]:
-    """Charge a change of a reservation; return its payments after that."""
-    user = _user(db, reservation["user_id"])
-    method = user["payment_methods"].get(payment_id)
-    if method is None:
-        raise Refused("Payment method not found")
-    if method["source"] == "certificate":
-        raise Refused("Certificate cannot be used to update reservation")
-    if method["source"] == "gift_card":
-        if method["amount"] < price:
-            raise Refused("Gift card balance is not enough")
-        db.put("users", user["user_id"], _spent(user, {"payment_id": payment_id, "amount": price}))
-    history: list[Mapping[str, Any]] = list(reservation["payment_history"])
-    return [*history, {"payment_id": payment_id, "amount": price}] if price else history
-
-
-def _user(db: Draft, user_id: str) -> Row:
-    return _found(db, "users", user_id, "User")
-
-
-def _reservation(db: Draft, reservation_id: str) -> Row:
-    return _found(db, "reservations", reservation_id, "Reservation")
-
-
-def _flight(db: Draft, flight_number: str) -> Row:
-    return _found(db, "flights", flight_number, "Flight")
-
-
-def _day(db: Draft, flight_number: str, date: str) -> Row:
-    day: Row | None = _flight(db, flight_number)["dates"].get(date)
-    if day is None:
-        raise Refused(f"Flight {flight_number} not found on date {date}")
-    return day
-
-
-def _found(db: Draft, table: str, key: str, kind: str) -> Row:
-    """The row of an id, whatever its case and accents."""
-    row = db.get(table, key) or db.get(table, key.strip())
-    if row is None:
-        wanted = folded(key)
-        row = next((row for name, row in db.rows(table) if folded(name) == wanted), None)
-    if row is None:
-        raise Refused(f"{kind} {key} not found")
-    return row
+    return str(find_day(db, flight_number, date)["status"])

@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from credit_gym.envs.tau2.database import Draft, Row
-from credit_gym.envs.tau2.tools import Refused, Toolkit
+from credit_gym.envs.tau2.lookup import find_row
+from credit_gym.envs.tau2.tools import Toolkit
 
 TOOLS = Toolkit()
 USER_TOOLS = Toolkit()
@@ -23,9 +24,7 @@ def create_task(db: Draft, user_id: str, title: str, description: str | None = N
         title: The title of the task.
         description: More about the task, if there is more to say.
     """
-    user = db.get("users", user_id)
-    if user is None:
-        raise Refused(f"User {user_id} not found")
+    user = _user(db, user_id)
     task_id = f"task_{sum(1 for _ in db.rows('tasks')) + 1}"
     db.put("users", user_id, {**user, "tasks": [*user["tasks"], task_id]})
     return db.put(
@@ -89,9 +88,7 @@ def assert_task_status(db: Draft, task_id: str, expected_status: str) -> bool:
 
 def assert_number_of_tasks(db: Draft, user_id: str, expected_number: int) -> bool:
     """Whether a user has so many tasks."""
-    user = db.get("users", user_id)
-    if user is None:
-        raise Refused(f"User {user_id} not found")
+    user = _user(db, user_id)
     return len(user["tasks"]) == expected_number
 
 
@@ -108,15 +105,13 @@ FUNCTIONS: dict[tuple[str, str], Any] = {
 }
 
 
+def _user(db: Draft, user_id: str) -> Row:
+    return find_row(db, "users", user_id, f"User {user_id} not found")
+
+
 def _task(db: Draft, task_id: str) -> Row:
-    task = db.get("tasks", task_id)
-    if task is None:
-        raise Refused(f"Task {task_id} not found")
-    return task
+    return find_row(db, "tasks", task_id, f"Task {task_id} not found")
 
 
 def _notification(db: Draft, notification_id: str) -> Row:
-    notification = db.get(NOTIFICATIONS, notification_id)
-    if notification is None:
-        raise Refused(f"Notification {notification_id} not found")
-    return notification
+    return find_row(db, NOTIFICATIONS, notification_id, f"Notification {notification_id} not found")

@@ -9,14 +9,25 @@ gives every modified item the price and options of the last one and leaves the d
 from __future__ import annotations
 
 import json
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 from credit_gym.envs.tau2.arithmetic import calculate
 from credit_gym.envs.tau2.database import Draft, Row
+from credit_gym.envs.tau2.handover import transfer_to_human_agents
+from credit_gym.envs.tau2.lookup import folded
+from credit_gym.envs.tau2.orders import (
+    address_of,
+    balance,
+    check_items,
+    credit,
+    find_method,
+    find_order,
+    find_product,
+    find_user,
+    pair_items,
+)
 from credit_gym.envs.tau2.tools import Refused, Toolkit
 
 TOOLS = Toolkit()
@@ -74,7 +85,7 @@ def get_user_details(db: Draft, user_id: str) -> Row:
     Args:
         user_id: The user id, such as 'sara_doe_496'.
     """
-    return _user(db, user_id)
+    return find_user(db, user_id)
 
 
 @TOOLS.read
@@ -84,7 +95,7 @@ def get_order_details(db: Draft, order_id: str) -> Row:
     Args:
         order_id: The order id with its '#', such as '#W0000000'.
     """
-    return _order(db, order_id)
+    return find_order(db, order_id)
 
 
 @TOOLS.read
@@ -94,10 +105,7 @@ def get_product_details(db: Draft, product_id: str) -> Row:
     Args:
         product_id: The product id, which is not an item id, such as '6086499569'.
     """
-    product = db.get("products", product_id)
-    if product is None:
-        raise Refused("Product not found")
-    return product
+    return find_product(db, product_id)
 
 
 @TOOLS.read
@@ -128,7 +136,7 @@ def cancel_pending_order(db: Draft, order_id: str, reason: str) -> Row:
         order_id: The order id with its '#', such as '#W0000000'.
         reason: Either 'no longer needed' or 'ordered by mistake'.
     """
-    order = _order(db, order_id)
+    order = find_order(db, order_id)
     if order["status"] != "pending":
         raise Refused("Non-pending order cannot be cancelled")
     if reason not in REASONS:
@@ -137,7 +145,7 @@ def cancel_pending_order(db: Draft, order_id: str, reason: str) -> Row:
     for payment in order["payment_history"]:
         method = payment["payment_method_id"]
         refunds.append({"transaction_type": "refund", "amount": payment["amount"], "payment_method_id": method})
-        _credit(db, order["user_id"], method, payment["amount"])
+        credit(db, order["user_id"], method, payment["amount"])
     history = [*order["payment_history"], *refunds]
     return db.put(
         "orders", order_id, {**order, "status": "cancelled", "cancel_reason": reason, "payment_history": history}
@@ -156,14 +164,16 @@ def exchange_delivered_order_items(
         new_item_ids: What each is exchanged for, in the same order.
         payment_method_id: How the difference is paid or refunded, such as 'credit_card_0000000'.
     """
-    order = _order(db, order_id)
+    order = find_order(db, order_id)
     if order["status"] != "delivered":
         raise Refused("Non-delivered order cannot be exchanged")
-    _check_items(order, item_ids, "Number of {} not found.")
+    check_items(order, item_ids, "Number of {} not found.")
     if len(item_ids) != len(new_item_ids):
         raise Refused("The number of items to be exchanged should match.")
-    difference = round(sum(new["price"] - old["price"] for old, new in _pairs(db, order, item_ids, new_item_ids)), 2)
-    if _balance(_method(db, order["user_id"], payment_method_id), difference) < difference:
+    difference = round(
+        sum(new["price"] - old["price"] for old, new in pair_items(db, order, item_ids, new_item_ids)), 2
+    )
+    if balance(find_method(db, order["user_id"], payment_method_id), difference) < difference:
         raise Refused("Insufficient gift card balance to pay for the price difference")
     changes = {
         "status": "exchange requested",
@@ -190,10 +200,10 @@ def modify_pending_order_address(
         country: The country, such as 'USA'.
         zip: The zip code, such as '12345'.
     """
-    order = _order(db, order_id)
+    order = find_order(db, order_id)
     if "pending" not in order["status"]:
         raise Refused("Non-pending order cannot be modified")
-    return db.put("orders", order_id, {**order, "address": _address(address1, address2, city, state, country, zip)})
+    return db.put("orders", order_id, {**order, "address": address_of(address1, address2, city, state, country, zip)})
 
 
 @TOOLS.write
@@ -219,20 +229,20 @@ def modify_pending_order_payment(db: Draft, order_id: str, payment_method_id: st
         order_id: The order id with its '#', such as '#W0000000'.
         payment_method_id: The new payment method, such as 'gift_card_0000000'.
     """
-    order = _order(db, order_id)
+    order = find_order(db, order_id)
     if "pending" not in order["status"]:
         raise Refused("Non-pending order cannot be modified")
-    method = _method(db, order["user_id"], payment_method_id)
+    method = find_method(db, order["user_id"], payment_method_id)
     history = order["payment_history"]
     if len(history) != 1 or history[0]["transaction_type"] != "payment":
         raise Refused("There should be exactly one payment for a pending order")
     old, amount = history[0]["payment_method_id"], history[0]["amount"]
     if old == payment_method_id:
         raise Refused("The new payment method should be different from the current one")
-    if _balance(method, amount) < amount:
+    if balance(method, amount) < amount:
         raise Refused("Insufficient gift card balance to pay for the order")
-    _credit(db, order["user_id"], payment_method_id, -amount)
-    _credit(db, order["user_id"], old, amount)
+    credit(db, order["user_id"], payment_method_id, -amount)
+    credit(db, order["user_id"], old, amount)
     moved = [
         {"transaction_type": "payment", "amount": amount, "payment_method_id": payment_method_id},
         {"transaction_type": "refund", "amount": amount, "payment_method_id": old},
@@ -255,8 +265,8 @@ def modify_user_address(
         country: The country, such as 'USA'.
         zip: The zip code, such as '12345'.
     """
-    address = _address(address1, address2, city, state, country, zip)
-    return db.put("users", user_id, {**_user(db, user_id), "address": address})
+    address = address_of(address1, address2, city, state, country, zip)
+    return db.put("users", user_id, {**find_user(db, user_id), "address": address})
 
 
 @TOOLS.write
@@ -268,13 +278,13 @@ def return_delivered_order_items(db: Draft, order_id: str, item_ids: list[str], 
         item_ids: The items to be returned; an item may stand there twice.
         payment_method_id: Where the refund goes: the original payment method or a gift card.
     """
-    order = _order(db, order_id)
+    order = find_order(db, order_id)
     if order["status"] != "delivered":
         raise Refused("Non-delivered order cannot be returned")
-    method = _method(db, order["user_id"], payment_method_id)
+    method = find_method(db, order["user_id"], payment_method_id)
     if method["source"] != "gift_card" and payment_method_id != order["payment_history"][0]["payment_method_id"]:
         raise Refused("Payment method should be the original payment method")
-    _check_items(order, item_ids, "Some item not found")
+    check_items(order, item_ids, "Some item not found")
     changes = {
         "status": "return requested",
         "return_items": sorted(item_ids),
@@ -283,24 +293,8 @@ def return_delivered_order_items(db: Draft, order_id: str, item_ids: list[str], 
     return db.put("orders", order_id, {**order, **changes})
 
 
-@TOOLS.generic
-def transfer_to_human_agents(db: Draft, summary: str) -> str:
-    """Transfer the user to a human agent, if they ask for one or neither policy nor tools allow to help them.
-
-    Args:
-        summary: What the user wanted.
-    """
-    return "Transfer successful"
-
-
+TOOLS.generic(transfer_to_human_agents)
 TOOLS.generic(calculate)
-
-
-@lru_cache(4096)
-def folded(text: str) -> str:
-    """Return a text without accents and case, by which names are compared."""
-    parts = unicodedata.normalize("NFKD", text.strip())
-    return "".join(character for character in parts if not unicodedata.combining(character)).casefold()
 
 
 def _modify_items_upstream(
@@ -312,21 +306,21 @@ def _modify_items_upstream(
 def _modify_items(
     db: Draft, order_id: str, item_ids: list[str], new_item_ids: list[str], payment_method_id: str, *, upstream: bool
 ) -> Row:
-    order = _order(db, order_id)
+    order = find_order(db, order_id)
     if order["status"] != "pending":
         raise Refused("Non-pending order cannot be modified")
-    _check_items(order, item_ids, "{} not found")
+    check_items(order, item_ids, "{} not found")
     if len(item_ids) != len(new_item_ids):
         raise Refused("The number of items to be exchanged should match")
     if any(old == new for old, new in zip(item_ids, new_item_ids, strict=True)):
         raise Refused("The new item id should be different from the old item id")
-    pairs = _pairs(db, order, item_ids, new_item_ids)
+    pairs = pair_items(db, order, item_ids, new_item_ids)
     difference = sum(new["price"] - old["price"] for old, new in pairs)
     if not upstream:
         difference = round(difference, 2)
-    if _balance(_method(db, order["user_id"], payment_method_id), difference) < difference:
+    if balance(find_method(db, order["user_id"], payment_method_id), difference) < difference:
         raise Refused("Insufficient gift card balance to pay for the new item")
-    _credit(db, order["user_id"], payment_method_id, -difference)
+    credit(db, order["user_id"], payment_method_id, -difference)
     payment = {
         "transaction_type": "payment" if difference > 0 else "refund",
         "amount": abs(difference),
@@ -345,67 +339,6 @@ def _modify_items(
         "status": "pending (item modified)",
     }
     return db.put("orders", order_id, {**order, **changes})
-
-
-def _order(db: Draft, order_id: str) -> Row:
-    order = db.get("orders", order_id)
-    if order is None:
-        raise Refused("Order not found")
-    return order
-
-
-def _user(db: Draft, user_id: str) -> Row:
-    user = db.get("users", user_id)
-    if user is None:
-        raise Refused("User not found")
-    return user
-
-
-def _method(db: Draft, user_id: str, payment_method_id: str) -> Row:
-    method: Row | None = _user(db, user_id)["payment_methods"].get(payment_method_id)
-    if method is None:
-        raise Refused("Payment method not found")
-    return method
-
-
-def _balance(method: Row, otherwise: float) -> float:
-    """What a gift card holds; any other method can pay whatever is asked."""
-    return float(method["balance"]) if method["source"] == "gift_card" else otherwise
-
-
-def _credit(db: Draft, user_id: str, payment_method_id: str, amount: float) -> None:
-    """Add an amount to a gift card; other methods are settled elsewhere."""
-    user, method = _user(db, user_id), _method(db, user_id, payment_method_id)
-    if method["source"] == "gift_card":
-        card = {**method, "balance": round(method["balance"] + amount, 2)}
-        db.put("users", user_id, {**user, "payment_methods": {**user["payment_methods"], payment_method_id: card}})
-
-
-def _check_items(order: Row, item_ids: Sequence[str], refusal: str) -> None:
-    owned = [item["item_id"] for item in order["items"]]
-    for item_id in item_ids:
-        if item_ids.count(item_id) > owned.count(item_id):
-            raise Refused(refusal.format(item_id))
-
-
-def _pairs(db: Draft, order: Row, item_ids: Sequence[str], new_item_ids: Sequence[str]) -> list[tuple[Row, Row]]:
-    """The item of the order and the available variant of the same product, for each position."""
-    items = {item["item_id"]: item for item in reversed(order["items"])}
-    pairs = []
-    for item_id, new_item_id in zip(item_ids, new_item_ids, strict=True):
-        variants = get_product_details(db, items[item_id]["product_id"])["variants"]
-        if new_item_id not in variants:
-            raise Refused("Variant not found")
-        if not variants[new_item_id]["available"]:
-            raise Refused(f"New item {new_item_id} not found or available")
-        pairs.append((items[item_id], variants[new_item_id]))
-    return pairs
-
-
-def _address(address1: str, address2: str, city: str, state: str, country: str, zip: str) -> Row:
-    return {
-        "address1": address1, "address2": address2, "city": city, "country": country, "state": state, "zip": zip
-    }  # fmt: skip
 
 
 UPSTREAM_TOOLS = Toolkit(

@@ -10,6 +10,7 @@ from typing import Literal
 
 from credit_gym.envs.tau2.arithmetic import calculate
 from credit_gym.envs.tau2.database import Draft, Row
+from credit_gym.envs.tau2.lookup import find_row
 from credit_gym.envs.tau2.tools import Refused, Toolkit
 
 TOOLS = Toolkit()
@@ -282,10 +283,7 @@ def transfer_to_human_agents(db: Draft, summary: str) -> str:
 
 
 def _row(db: Draft, table: str, key: str) -> Row:
-    row = db.get(table, key)
-    if row is None:
-        raise Refused(f"There is no {table[:-1]} {key[:20]!r}.")
-    return row
+    return find_row(db, table, key, f"There is no {table[:-1]} {key[:20]!r}.")
 
 
 def _open_loan(db: Draft, loan_id: str) -> Row:
