@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, SupportsFloat, TypeAlias, TypeVar, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, SupportsFloat, TypeVar
 
 import gymnasium as gym
 
+from credit_gym.data.columns import COLUMNS, Column
 from credit_gym.data.episode import Episode
 from credit_gym.wrappers.record_verifier import RecordVerifier
 
-T = TypeVar("T")
 W = TypeVar("W", bound=gym.Wrapper[Any, Any, Any, Any])
-_Row: TypeAlias = tuple[
-    str, SupportsFloat, float, bool, str, str, tuple[str, ...] | None, tuple[str, ...] | None, str | None,
-    float | None, float | None, float | None,
-]  # fmt: skip
-_NAN = float("nan")
-_BELIEFS = ("log_belief", "distractor_log_belief", "anchor_log_belief")
+
+_READ = tuple(column for column in COLUMNS if column.info)  # what an environment's info says
+_KEYS = tuple(column.info for column in _READ)
+_LISTS = tuple(i for i, column in enumerate(_READ) if column.type == "texts")
+_ANSWERED = tuple(column for column in COLUMNS if column.answer)  # what an agent's action carries
+_ALWAYS = ("verifier", "invalid")  # recorded where no info mentions them too
 
 
 class Recorder:
@@ -45,8 +44,9 @@ class Recorder:
         self.task_id = ""
         self._goal = ""
         self._seed: int | None = None
-        self._rows: list[_Row] = []
-        self._beliefs: dict[str, tuple[float, ...]] = {}
+        self._steps: list[tuple[str, SupportsFloat, str]] = []
+        self._infos: list[list[Any]] = []
+        self._whole: Mapping[str, tuple[float, ...]] = {}
 
     @classmethod
     def of(cls, env: gym.Env[str, str]) -> Recorder:
@@ -61,28 +61,18 @@ class Recorder:
         self.recording = True
         self.task_id, self._goal = str(task.get("id", "")), str(task.get("goal", ""))
         self._seed = seed
-        self._rows, self._beliefs = [], {}
+        self._clear()
         self.add("", observation, 0.0, info)
 
     def add(self, action: str, observation: str, reward: SupportsFloat, info: Mapping[str, Any]) -> None:
         """Record one step: the action, and what ``step`` returned."""
-        get = info.get
-        admissible, expert = get("admissible_actions"), get("expert_actions")
-        self._rows.append(
-            (
-                action,
-                reward,
-                get("verifier", _NAN),
-                get("invalid", False),
-                observation,
-                get("state_key", observation),
-                None if admissible is None else tuple(admissible),  # copies: the lists belong to the info's holder
-                None if expert is None else tuple(expert),
-                get("role"),
-                *(get(name) for name in _BELIEFS),
-            )
-        )
-        self._beliefs = get("beliefs", self._beliefs)  # columns of the whole episode, read at its end
+        said: list[Any] = [*map(info.get, _KEYS)]
+        for index in _LISTS:
+            if said[index] is not None:
+                said[index] = tuple(said[index])  # a copy: the list belongs to the info's holder
+        self._steps.append((action, reward, observation))
+        self._infos.append(said)
+        self._whole = info.get("beliefs", self._whole)  # columns of the whole episode, read at its end
 
     def finish(
         self,
@@ -106,12 +96,10 @@ class Recorder:
             agent_id: who played.
             error: why it could not be completed, None if it was.
         """
-        if not self._rows:
+        if not self._steps:
             self.add("", "", 0.0, {})
-        columns = tuple(zip(*self._rows, strict=True))
-        actions, rewards, verifier, invalid = (column[1:] for column in columns[:4])  # the first row is the reset
-        observations, state_keys, admissible, expert, roles = columns[4:9]
-        beliefs: Any = {name: _column(column, _NAN) for name, column in zip(_BELIEFS, columns[9:], strict=True)}
+        actions, rewards, observations = zip(*self._steps, strict=True)
+        columns = {**self._said(observations), **self._whole, **_answers(actions[1:])}  # the first row is the reset
         episode = Episode(
             env_id=self._env_id,
             task_id=self.task_id,
@@ -120,24 +108,34 @@ class Recorder:
             seed=self._seed,
             agent_id=agent_id,
             observations=observations,
-            state_keys=state_keys,
-            actions=actions,
-            rewards=tuple(map(float, rewards)),
+            actions=tuple(map(str, actions[1:])),
+            rewards=tuple(map(float, rewards[1:])),
             success=success,
             terminated=terminated,
             truncated=truncated and not terminated,
             goal=self._goal,
-            verifier=verifier if self._has_verifier else None,
-            admissible_actions=_column(admissible[:-1], ()),
-            expert_actions=_column(expert[:-1], ()),
-            roles=_column(roles[:-1], ""),
-            invalid=invalid,
             error=error,
-            **(beliefs | self._beliefs),
+            **columns,
         )
-        self.recording, self.task_id, self._goal, self._seed, self._rows = False, "", "", None, []
-        self._beliefs = {}
-        return episode if set(map(type, actions)) <= {str} else replace(episode, **_answers(actions))
+        self.recording, self.task_id, self._goal, self._seed = False, "", "", None
+        self._clear()
+        return episode
+
+    def _said(self, observations: tuple[str, ...]) -> dict[str, Any]:
+        """The columns that the infos gave; a step's value stands in the info before or after its action."""
+        columns: dict[str, Any] = {}
+        for column, values in zip(_READ, zip(*self._infos, strict=True), strict=True):
+            if column.kind == "step":
+                values = values[:-1] if column.read == "before" else values[1:]
+            if column.name == "state_keys":
+                values = tuple(seen if key is None else key for key, seen in zip(values, observations, strict=True))
+            elif column.name == "verifier" and not self._has_verifier:
+                continue
+            columns[column.name] = _filled(values, column, always=column.name in _ALWAYS)
+        return columns
+
+    def _clear(self) -> None:
+        self._steps, self._infos, self._whole = [], [], {}
 
 
 def find_wrapper(env: gym.Env[Any, Any], kind: type[W]) -> W | None:
@@ -149,34 +147,28 @@ def find_wrapper(env: gym.Env[Any, Any], kind: type[W]) -> W | None:
     return None
 
 
-def _column(values: tuple[T | None, ...], missing: T) -> tuple[T, ...] | None:
-    """The column with its gaps filled, None if it is nothing but gaps."""
+def _filled(values: tuple[Any, ...], column: Column, *, always: bool) -> tuple[Any, ...] | None:
+    """The column with its gaps filled, None if it is nothing but gaps and need not be there."""
     gaps = values.count(None)
     if gaps == 0:
-        return cast("tuple[T, ...]", values)
-    if gaps == len(values):
+        return values
+    if gaps == len(values) and not always:
         return None
-    return tuple(missing if value is None else value for value in values)
+    return tuple(column.missing if value is None else value for value in values)
 
 
 def _answers(actions: Sequence[str]) -> dict[str, Any]:
     """The columns of actions that carry more than their text; an action that lacks a part has an empty one."""
+    if set(map(type, actions)) <= {str}:
+        return {}
     usage: Counter[str] = Counter()
     for action in actions:
         usage.update(getattr(action, "usage", {}))
-    columns = {column: tuple(kind(getattr(action, part, ())) for action in actions) for column, part, kind in _ANSWERS}
-    return {
-        "actions": tuple(map(str, actions)),
-        **{name: column if any(column) else None for name, column in columns.items()},
-        "usage": dict(usage),
+    columns = {
+        column.name: tuple(
+            (part or "") if column.type == "text" else tuple(part)
+            for part in (getattr(action, column.answer, column.missing) for action in actions)
+        )
+        for column in _ANSWERED
     }
-
-
-_ANSWERS: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
-    ("messages", "messages", tuple),
-    ("policy_logprobs", "logprobs", tuple),
-    ("prompt_token_ids", "prompt_token_ids", tuple),
-    ("token_ids", "token_ids", tuple),
-    ("decodings", "decoding", lambda decoding: decoding or ""),
-)
-"""Column of an Episode, attribute of an action, and what makes one of the other."""
+    return {**{name: values if any(values) else None for name, values in columns.items()}, "usage": dict(usage)}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from credit_gym import rng
 from credit_gym.agents.core import Context, random_bits, uniform_action
-from credit_gym.data.batch import Key
+from credit_gym.data.interning import Key
 from credit_gym.data.target import TrainingTarget
 from credit_gym.errors import CreditGymError
 from credit_gym.metrics.differentiation import PreferenceTable

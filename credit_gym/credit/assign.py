@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from credit_gym.data.batch import EpisodeBatch, Key
+from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.episode import Episode
+from credit_gym.data.interning import Key
 from credit_gym.data.target import TrainingTarget, pair_with_credit
 from credit_gym.scorers import score
 

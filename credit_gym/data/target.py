@@ -7,9 +7,9 @@ from functools import partial
 from itertools import accumulate, chain, pairwise, repeat
 from typing import Any, NamedTuple
 
-from credit_gym.data.batch import Key
 from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import FloatArray
+from credit_gym.data.interning import Key
 from credit_gym.errors import BatchError
 
 

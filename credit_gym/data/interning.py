@@ -1,0 +1,98 @@
+"""From episodes to the arrays of a batch: texts become ids, what was not recorded becomes NaN, ragged rows lie flat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import chain
+from typing import Any, Literal
+
+import numpy as np
+
+from credit_gym.data.columns import COLUMNS, Column
+from credit_gym.data.episode import Episode
+from credit_gym.data.grouping import IntArray
+from credit_gym.errors import BatchError
+
+Key = Literal["state", "observation"]
+
+DTYPES: dict[str, type[np.generic]] = {
+    "text": np.int64,
+    "number": np.float64,
+    "integer": np.int64,
+    "flag": np.bool_,
+}
+"""Type of a column -> dtype of its array; texts are ids."""
+
+_POINTS = next(column for column in COLUMNS if column.batch == "state")
+_ONCE = tuple(column for column in COLUMNS if column.batch and column.kind == "episode")
+_ROWS = tuple(c for c in COLUMNS if c.batch and c.kind in ("step", "point") and c is not _POINTS)
+_TOKENS = tuple(column for column in COLUMNS if column.batch and column.kind == "token")
+
+
+def interned(episodes: list[Episode], key: Key) -> dict[str, Any]:
+    """Return the fields of the :class:`~credit_gym.data.batch.EpisodeBatch` of some episodes.
+
+    Args:
+        episodes: E episodes.
+        key: what a state is pooled by: the hash of the true state, or the text that the agent saw.
+
+    Raises:
+        BatchError: the token columns of a step are not of one length.
+    """
+    offsets = np.concatenate([[0], np.cumsum([len(e) for e in episodes])]).astype(np.int64)
+    points, vocabulary = _intern(
+        chain.from_iterable(e.state_keys if key == "state" else e.observations for e in episodes)
+    )
+    after = np.ones(points.size, dtype=np.bool_)  # points that follow a step
+    before = np.ones(points.size, dtype=np.bool_)  # points that precede a step
+    after[offsets[:-1] + np.arange(len(episodes))] = False
+    before[offsets[1:] + np.arange(len(episodes))] = False
+    found: dict[str, Any] = {
+        "offsets": offsets,
+        "state": points[before],
+        "next_state": points[after],
+        "state_vocabulary": vocabulary,
+    }
+    for column in _ONCE:
+        found |= _array(column, [getattr(episode, column.name) for episode in episodes])
+    for column in _ROWS:
+        rows = [getattr(episode, column.name) for episode in episodes]
+        if any(row is not None for row in rows):
+            filled = (
+                row if row is not None else (column.missing,) * (len(episode) + column.extra)
+                for row, episode in zip(rows, episodes, strict=True)
+            )
+            found |= _array(column, list(chain.from_iterable(filled)))
+    return found | _token_columns(episodes)
+
+
+def _array(column: Column, values: list[Any]) -> dict[str, Any]:
+    if column.type == "text":
+        ids, vocabulary = _intern(values)
+        return {column.batch: ids, f"{column.batch}_vocabulary": vocabulary}
+    return {column.batch: np.asarray(values, dtype=DTYPES[column.type])}
+
+
+def _intern(texts: Iterable[str]) -> tuple[IntArray, tuple[str, ...]]:
+    texts = list(texts)
+    vocabulary = tuple(dict.fromkeys(texts))
+    table = dict(zip(vocabulary, range(len(vocabulary)), strict=True))
+    return np.fromiter(map(table.__getitem__, texts), dtype=np.int64, count=len(texts)), vocabulary
+
+
+def _token_columns(episodes: list[Episode]) -> dict[str, Any]:
+    """Ragged columns laid flat; a step without them has no tokens."""
+    present = [column for column in _TOKENS if any(getattr(e, column.name) is not None for e in episodes)]
+    if not present:
+        return {}
+    rows = {
+        column.batch: [row for e in episodes for row in getattr(e, column.name) or ((),) * len(e)] for column in present
+    }
+    widths = [len(row) for row in next(iter(rows.values()))]
+    for name, ragged in rows.items():
+        if [len(row) for row in ragged] != widths:
+            raise BatchError(f"Column {name!r} does not have the same tokens as the policy's log-probabilities.")
+    columns: dict[str, Any] = {
+        name: np.asarray([value for row in ragged for value in row], dtype=np.float32) for name, ragged in rows.items()
+    }
+    return {"logprob_offsets": np.concatenate([[0], np.cumsum(widths)]).astype(np.int64), **columns}
