@@ -35,7 +35,8 @@ def _train_pair(policy: Path, reference: Path, steps: int, further: int, seed: i
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
     from credit_gym.agents.learning.tiny_lm.tokenizer import learn_tokenizer
-    from credit_gym.agents.likelihood.transcripts import from_log, sequences
+    from credit_gym.agents.likelihood.transcript_tokens import sequences
+    from credit_gym.agents.likelihood.transcripts import from_log
 
     runs = [_training_run(seed, index) for index in range(6000)]
     tokenizer = learn_tokenizer((f"{log.question} {m.content}" for log, _ in runs[:1000] for m in log.messages), 400)

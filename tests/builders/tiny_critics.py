@@ -10,7 +10,7 @@ from builders.tiny_models import tiny_config, tiny_tokenizer
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
 from credit_gym.agents.learning.tiny_lm.tokenizer import learn_tokenizer
-from credit_gym.agents.likelihood.reward_models import OPENING, critique_prompt, numbered_steps
+from credit_gym.agents.likelihood.think_prm import OPENING, critique_prompt, numbered_steps
 from credit_gym.agents.likelihood.transcripts import Transcript, Turn
 from credit_gym.agents.llm.chat_tokens import ChatTokens
 

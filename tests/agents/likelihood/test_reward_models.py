@@ -12,22 +12,19 @@ from builders.model_servers import Reply, Seen, chat_completion, error_body, ser
 from builders.tiny_critics import wild_reward
 from builders.tiny_models import tiny_model
 
-from credit_gym.agents.likelihood.reward_models import (
-    RUN_CAP,
+from credit_gym.agents.likelihood.critic_text import action_text
+from credit_gym.agents.likelihood.reward_models import parse_reward_model
+from credit_gym.agents.likelihood.think_prm import (
     STEPS_CAP,
     Steps,
     ThinkPRM,
-    WildReward,
-    action_text,
-    coral,
-    flat_text,
     numbered_steps,
-    parse_reward_model,
     step_rewards,
     text_verdicts,
     token_verdicts,
 )
 from credit_gym.agents.likelihood.transcripts import Call, Transcript, Turn
+from credit_gym.agents.likelihood.wild_reward import RUN_CAP, WildReward, coral, flat_text
 from credit_gym.agents.llm.completion import BatchBackend, Completion, Position, Request
 from credit_gym.errors import BackendError, CreditGymError, UnknownNameError
 

@@ -16,19 +16,18 @@ from transformers import AutoModelForCausalLM
 
 from credit_gym.agents.likelihood.language_model import LanguageModel
 from credit_gym.agents.likelihood.logprobs import score_tokens
+from credit_gym.agents.likelihood.message_scores import MessageScores, message_scores
 from credit_gym.agents.likelihood.passes import Limits
+from credit_gym.agents.likelihood.transcript_tokens import sequences
 from credit_gym.agents.likelihood.transcripts import (
     GREETING,
     Call,
-    MessageScores,
     Transcript,
     Turn,
     from_episode,
     from_log,
-    message_scores,
     read_simulations,
     read_trials,
-    sequences,
 )
 from credit_gym.envs.who_and_when.logs import ALGORITHM_GENERATED, HAND_CRAFTED, FailureLog, Message
 from credit_gym.errors import CreditGymError, ManifestError, UnknownNameError

@@ -11,7 +11,7 @@ from builders.episodes import walk
 from builders.tiny_critics import BAD, GOOD, one_step
 from builders.tiny_models import tiny_model
 
-from credit_gym.agents.likelihood.reward_models import WildReward
+from credit_gym.agents.likelihood.wild_reward import WildReward
 from credit_gym.baselines.protocol.reward_head import train_head
 from credit_gym.baselines.protocol.trajectory_scores import unfinished
 from credit_gym.errors import BackendError, CreditGymError
