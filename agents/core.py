@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from credit_gym import rng
 from credit_gym.errors import CreditGymError
@@ -112,6 +112,10 @@ class AsyncAgent(Protocol):
     async def close(self) -> None:
         """Close what the agent holds open."""
         ...
+
+
+Player: TypeAlias = Agent | AsyncAgent
+"""Whoever can play an episode, called or awaited."""
 
 
 def random_bits(context: Context, seed: int) -> int:

@@ -11,10 +11,12 @@ from credit_gym import rng
 from credit_gym.agents.core import Context, random_bits, uniform_action
 from credit_gym.agents.learning.policy_gradient import softmax, softmax_gradient_step
 from credit_gym.agents.learning.tabular import whiten
-from credit_gym.agents.rollout.runner import MakeEnv, run_episodes
-from credit_gym.data.batch import EpisodeBatch, Key
+from credit_gym.agents.rollout.runner import run_episodes
+from credit_gym.agents.rollout.turns import MakeEnv
+from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import FloatArray
+from credit_gym.data.interning import Key
 from credit_gym.data.target import pair_with_credit
 from credit_gym.errors import BatchError
 from credit_gym.scorers import score

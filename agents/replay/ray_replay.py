@@ -19,7 +19,7 @@ from credit_gym.agents.replay.ledger import Ledger
 from credit_gym.agents.replay.points import Point, Tree
 from credit_gym.agents.replay.tree import ReplayTree
 from credit_gym.agents.rollout.ray_tasks import Work, Workers, cluster, map_chunks
-from credit_gym.agents.rollout.runner import MakeEnv
+from credit_gym.agents.rollout.turns import MakeEnv
 from credit_gym.errors import BackendError, CreditGymError
 
 

@@ -15,7 +15,7 @@ from credit_gym.agents.core import Agent, Context
 from credit_gym.agents.replay.allocation import Allocation, FanOut
 from credit_gym.agents.replay.ledger import Ledger
 from credit_gym.agents.replay.points import Point, Tree, main_returns
-from credit_gym.agents.rollout.runner import MakeEnv
+from credit_gym.agents.rollout.turns import MakeEnv
 from credit_gym.envs.text_env import TextEnv
 from credit_gym.errors import BudgetError, CreditGymError
 from credit_gym.wrappers.record_verifier import RecordVerifier

@@ -13,8 +13,11 @@ from typing import Any, NamedTuple
 
 from scipy.stats import binomtest
 
+from credit_gym.agents.core import Player
 from credit_gym.agents.rollout.progress_bar import token_count
-from credit_gym.agents.rollout.runner import MakeEnv, Player, open_agent, run_episodes, stop_reason, usual_workers
+from credit_gym.agents.rollout.run_state import stop_reason
+from credit_gym.agents.rollout.runner import open_agent, run_episodes, usual_workers
+from credit_gym.agents.rollout.turns import MakeEnv
 from credit_gym.data.episode import Episode
 from credit_gym.errors import CreditGymError
 from credit_gym.report import Table

@@ -7,29 +7,22 @@ on nothing but its number.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from typing import TypeAlias
 
+from credit_gym.agents.core import Player
 from credit_gym.agents.rollout.ray_tasks import Work, Workers, cluster, map_chunks
-from credit_gym.agents.rollout.runner import (
-    MakeEnv,
-    Player,
-    Run,
-    collect,
-    episode_id,
-    missing_numbers,
-    open_agent,
-    stop_reason,
-    usual_workers,
-)
+from credit_gym.agents.rollout.run_state import Run, episode_id, stop_reason
+from credit_gym.agents.rollout.runner import collect, missing_numbers, open_agent, play_numbers, usual_workers
+from credit_gym.agents.rollout.threads import Played, Results
+from credit_gym.agents.rollout.turns import MakeEnv
 from credit_gym.data.episode import Episode
 from credit_gym.wrappers.record_episodes import Sink
 from credit_gym.wrappers.recorder import Recorder
 
 MakeAgent: TypeAlias = Callable[[], Player]
-_Played: TypeAlias = tuple[int, Episode]
 
 
 def run_on_ray(
@@ -78,7 +71,7 @@ def run_on_ray(
     job = partial(episode_job, make_env, make_agent, seed, group_size, blocking)
     chunks = deque[Sequence[int]](wanted[start : start + chunk] for start in range(0, len(wanted), chunk))
 
-    def lost(number: int, error: Exception) -> _Played:
+    def lost(number: int, error: Exception) -> Played:
         """The record of an episode whose worker died whenever it was played."""
         with closing(make_env()) as env:
             return number, Recorder.of(env).finish(
@@ -88,23 +81,23 @@ def run_on_ray(
                 error=f"{type(error).__name__}: the process that played this episode died every time",
             )
 
-    def results() -> Generator[_Played, None, None]:
+    def arriving() -> Results:
         for played in map_chunks(ray, job, chunks, workers, lost=lost):
             yield from played
             if stop_reason(episode for _, episode in played) is not None:
                 chunks.clear()
 
     with cluster(workers) as ray:
-        return collect(results(), len(wanted), sink, progress)
+        return collect(arriving(), len(wanted), sink, progress)
 
 
 @contextmanager
 def episode_job(
     make_env: MakeEnv, make_agent: MakeAgent, seed: int, group_size: int, blocking: bool | None
-) -> Iterator[Work[int, _Played]]:
+) -> Iterator[Work[int, Played]]:
     """In a worker: plays chunks of episodes; the agent and the environments are kept from chunk to chunk."""
     with (
         open_agent(make_agent()) as agent,
         closing(Run(make_env, agent, seed=seed, group_size=group_size, blocking=blocking)) as run,
     ):
-        yield lambda numbers: list(run.results(numbers, usual_workers(agent)))
+        yield lambda numbers: list(play_numbers(run, numbers, usual_workers(agent)))

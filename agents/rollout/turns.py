@@ -6,7 +6,7 @@ episode is, and what happens when something goes wrong in it, is written here on
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, TypeAlias
 
 import gymnasium as gym
@@ -15,6 +15,7 @@ from credit_gym.agents.core import Context
 from credit_gym.data.episode import Episode
 from credit_gym.wrappers.recorder import Recorder
 
+MakeEnv: TypeAlias = Callable[[], gym.Env[str, str]]
 Turns: TypeAlias = Generator[Context, str | None, Episode]
 
 

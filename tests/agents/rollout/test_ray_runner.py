@@ -19,7 +19,7 @@ from credit_gym import rng
 from credit_gym.agents import Context, NoisyExpert, run_episodes
 from credit_gym.agents.rollout.ray_runner import run_on_ray
 from credit_gym.agents.rollout.ray_tasks import Workers
-from credit_gym.agents.rollout.runner import stop_reason
+from credit_gym.agents.rollout.run_state import stop_reason
 from credit_gym.errors import BudgetError, CreditGymError
 from credit_gym.wrappers import RecordVerifier
 

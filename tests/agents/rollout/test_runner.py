@@ -11,7 +11,7 @@ from rich.console import Console
 from credit_gym import rng
 from credit_gym.agents import Action, Batched, NoisyExpert, RandomAgent, run_episodes
 from credit_gym.agents.rollout.progress_bar import episode_progress
-from credit_gym.agents.rollout.runner import episode_id
+from credit_gym.agents.rollout.run_state import episode_id
 from credit_gym.errors import CreditGymError
 from credit_gym.wrappers import RecordVerifier
 

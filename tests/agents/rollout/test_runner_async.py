@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from credit_gym import rng
 from credit_gym.agents import Batched, Context, NoisyExpert, run_episodes
-from credit_gym.agents.rollout.runner import episode_id, open_agent, stop_reason, usual_workers
+from credit_gym.agents.rollout.run_state import episode_id, stop_reason
+from credit_gym.agents.rollout.runner import open_agent, usual_workers
 from credit_gym.errors import BudgetError
 from credit_gym.wrappers import RecordVerifier
 
