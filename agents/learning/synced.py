@@ -48,23 +48,23 @@ class SyncedHuggingFace(HuggingFaceBackend):
 
 
 class SyncedVLLM(VLLMBackend):
-    """A vLLM engine in this process answers, and its log-probabilities are those at the sampling's temperature.
+    """vLLM in this process answers, and its log-probabilities are those at the sampling's temperature.
 
     Args:
         path: the folder of the model.
-        dtype: of the engine.
-        engine: further arguments of ``vllm.LLM``; by default it takes 0.3 of a GPU's memory and leaves the rest to the
-            training.
+        dtype: what vLLM computes in.
+        vllm_options: further arguments of ``vllm.LLM``; by default it takes 0.3 of a GPU's memory and leaves the rest
+            to the training.
     """
 
     corrected = True
 
-    def __init__(self, path: str, *, dtype: str | None = None, **engine: Any) -> None:
-        options = {"gpu_memory_utilization": 0.3, **engine, "logprobs_mode": "processed_logprobs"}
+    def __init__(self, path: str, *, dtype: str | None = None, **vllm_options: Any) -> None:
+        options = {"gpu_memory_utilization": 0.3, **vllm_options, "logprobs_mode": "processed_logprobs"}
         super().__init__(path, dtype=dtype, **options)
 
     def follow(self, model: nn.Module, /) -> None:
-        """Load the model's weights into the engine; what others had computed is dropped."""
+        """Load the model's weights into vLLM; what others had computed is dropped."""
         self._thread.submit(self._load, merged_weights(model)).result()
         self.forget()
 
@@ -80,10 +80,10 @@ class SyncedVLLM(VLLMBackend):
 
 
 PLAYERS: Mapping[str, Callable[[SyncedHuggingFace, str, Mapping[str, Any]], SyncedBackend]] = {
-    "hf": lambda model, dtype, engine: model,
-    "vllm": lambda model, dtype, engine: SyncedVLLM(model.path, dtype=dtype, **engine),
+    "hf": lambda model, dtype, vllm_options: model,
+    "vllm": lambda model, dtype, vllm_options: SyncedVLLM(model.path, dtype=dtype, **vllm_options),
 }
-"""Who plays, by name; given the model being trained, what it computes in, and arguments of the engine."""
+"""Who plays, by name; given the model being trained, what it computes in, and arguments of ``vllm.LLM``."""
 
 
 def merged_weights(model: nn.Module) -> Iterator[tuple[str, Tensor]]:

@@ -24,7 +24,7 @@ from credit_gym.errors import MissingColumnError
 def episode_sequences(episode: Episode) -> list[TokenSequence]:
     """Return one sequence for each step of an episode: the recorded prompt, and the recorded action as the span.
 
-    Nothing is tokenised again. The prompts of an episode mostly begin with each other, so that the engine computes
+    Nothing is tokenised again. The prompts of an episode mostly begin with each other, so that scoring computes
     them once; where a prompting policy dropped or rewrote earlier turns they do not, and each step is scored on what
     it answered.
 

@@ -1,4 +1,4 @@
-"""Chats as what the engine scores: tokens before each turn, the answers, and the question that asks for a belief."""
+"""Chats as what is scored: tokens before each turn, the answers, and the question that asks for a belief."""
 
 from __future__ import annotations
 

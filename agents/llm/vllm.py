@@ -1,4 +1,4 @@
-"""A model in vLLM's engine in this process: the same chats, token ids in and out, at its speed."""
+"""A model that vLLM runs in this process: the same chats, token ids in and out, at its speed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class VLLMBackend:
     sampling is vLLM's own, seeded by each request. For answers kept to choices vLLM reports log-probabilities among the
     tokens that the choices allow; so those are scored once more, and all log-probabilities are the model's.
 
-    The engine runs without a process of its own (``VLLM_ENABLE_V1_MULTIPROCESSING=0``, unless that is set), which
+    vLLM runs without a process of its own (``VLLM_ENABLE_V1_MULTIPROCESSING=0``, unless that is set), which
     starts sooner and schedules the same way every time. It has a thread of its own, whoever calls: on a CPU it fails
     when threads with other OpenMP settings enter it. There it also runs eagerly, and ``VLLM_CPU_KVCACHE_SPACE`` is its
     memory in GiB.
@@ -30,7 +30,7 @@ class VLLMBackend:
         dtype: such as ``float32``; None is float32 on the CPU and the model's own elsewhere.
         chat_template: a Jinja template in place of the model's own; :data:`credit_gym.agents.llm.chat_tokens.PLAIN` for
             base models.
-        engine: further arguments of ``vllm.LLM``, such as ``max_model_len`` or ``tensor_parallel_size``.
+        vllm_options: further arguments of ``vllm.LLM``, such as ``max_model_len`` or ``tensor_parallel_size``.
 
     Attributes:
         llm: the ``vllm.LLM``.
@@ -41,7 +41,9 @@ class VLLMBackend:
         BackendError: there is no such model, or it has no chat template.
     """
 
-    def __init__(self, path: str, *, dtype: str | None = None, chat_template: str | None = None, **engine: Any) -> None:
+    def __init__(
+        self, path: str, *, dtype: str | None = None, chat_template: str | None = None, **vllm_options: Any
+    ) -> None:
         os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
         try:
             import vllm
@@ -53,7 +55,7 @@ class VLLMBackend:
 
         self.path = str(path)
         on_cpu = current_platform.is_cpu()
-        options = {"dtype": dtype or ("float32" if on_cpu else "auto"), "enforce_eager": on_cpu, **engine}
+        options = {"dtype": dtype or ("float32" if on_cpu else "auto"), "enforce_eager": on_cpu, **vllm_options}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="vllm")
         try:
             self.llm = self._thread.submit(vllm.LLM, model=self.path, **options).result()
@@ -78,7 +80,7 @@ class VLLMBackend:
         """Answer each request, in order.
 
         Raises:
-            BackendError: a chat leaves the model no room to answer, the chat template refuses it, or the engine failed.
+            BackendError: a chat leaves the model no room to answer, the chat template refuses it, or vLLM failed.
         """
         prompts = [
             (*self.chat.prompt(request.messages).ids, *self.chat.text_ids(request.opening)) for request in requests
@@ -110,7 +112,7 @@ class VLLMBackend:
             raise BackendError(f"{self.name} failed: {self._failure}.") from error
 
     def _logprobs(self, answers: Sequence[Completion]) -> list[tuple[float, ...]]:
-        """The log-probabilities of answers, read as parts of prompts; the engine must generate one token beyond."""
+        """The log-probabilities of answers, read as parts of prompts; vLLM must generate one token beyond."""
         if not answers:
             return []
         read = self._sampling(temperature=0.0, max_tokens=1, prompt_logprobs=0, detokenize=False)
@@ -125,7 +127,7 @@ class VLLMBackend:
         return self._sampling(
             temperature=request.temperature,
             max_tokens=room,
-            seed=rng.derive(request.seed, request.repetition) >> 1,  # the engine wants 63 bits
+            seed=rng.derive(request.seed, request.repetition) >> 1,  # vLLM wants 63 bits
             stop=list(request.stop),
             stop_token_ids=[] if end is None else [end],
             logprobs=min(request.top_logprobs, MOST_ALTERNATIVES),  # 0: of the sampled token alone
@@ -148,7 +150,7 @@ def _completion(request: Request, prompt: tuple[int, ...], answer: Any) -> Compl
 
 
 def _positions(places: Sequence[Any], ids: Sequence[int], wanted: int) -> tuple[Position, ...]:
-    """The likeliest tokens of each place; the engine adds the sampled one where it is not among them."""
+    """The likeliest tokens of each place; vLLM adds the sampled one where it is not among them."""
     if not wanted:
         return ()
     ranked = [sorted(place.values(), key=lambda each: each.rank)[: min(wanted, MOST_ALTERNATIVES)] for place in places]

@@ -15,7 +15,7 @@ from credit_gym.agents.core import Agent
 from credit_gym.agents.replay.allocation import Allocation
 from credit_gym.agents.replay.points import Tree
 from credit_gym.agents.replay.tree import grow_trees
-from credit_gym.agents.rollout.runner import MakeEnv
+from credit_gym.agents.rollout.turns import MakeEnv
 from credit_gym.errors import CreditGymError, unknown
 
 if TYPE_CHECKING:
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
     from credit_gym.agents.likelihood.score_cache import Table
     from credit_gym.agents.rollout.ray_tasks import Workers
 
-EngineName = Annotated[str, typer.Option("--engine", help="local, or ray: worker processes, here or on a cluster.")]
-EngineWorkers = Annotated[
-    int | None, typer.Option("--workers", min=1, help="Worker processes; of --engine local, trees at a time.")
+ExecutorName = Annotated[str, typer.Option("--executor", help="local, or ray: worker processes, here or on a cluster.")]
+ExecutorWorkers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Worker processes; of --executor local, trees at a time.")
 ]
-EngineGpus = Annotated[float, typer.Option("--gpus", min=0, help="GPUs of each worker process.")]
+ExecutorGpus = Annotated[float, typer.Option("--gpus", min=0, help="GPUs of each worker process.")]
 
 Grow: TypeAlias = Callable[..., list[Tree]]
 """Grows trees: ``grow(make_env, make_agent, allocation, questions=, seed=, ledger=)``."""
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class Executor:
     """One place to work.
 
     Attributes:
@@ -52,27 +52,27 @@ class Engine:
     diverge: Diverge | None = None
 
 
-def open_engine(
+def open_executor(
     name: str, *, workers: int | None = None, cpus: int = 1, gpus: float = 0.0
-) -> AbstractContextManager[Engine]:
-    """Return an engine for a ``with`` statement.
+) -> AbstractContextManager[Executor]:
+    """Return an executor for a ``with`` statement.
 
     Args:
-        name: a key of :data:`ENGINES`.
+        name: a key of :data:`EXECUTORS`.
         workers: trees at a time here, by default 1; worker processes on Ray, by default one a CPU of this machine.
         cpus: of one worker process.
         gpus: of one worker process.
 
     Raises:
-        UnknownNameError: there is no such engine.
+        UnknownNameError: there is no such executor.
         CreditGymError: GPUs are set aside without worker processes.
         MissingExtraError: Ray is not installed.
     """
-    if name not in ENGINES:
-        raise unknown("engine", name, ENGINES)
+    if name not in EXECUTORS:
+        raise unknown("executor", name, EXECUTORS)
     if name == "local" and gpus:
-        raise CreditGymError("Without worker processes there is nobody to give --gpus to: add --engine ray.")
-    return ENGINES[name](workers, cpus, gpus)
+        raise CreditGymError("Without worker processes there is nobody to give --gpus to: add --executor ray.")
+    return EXECUTORS[name](workers, cpus, gpus)
 
 
 def grow_here(
@@ -83,18 +83,18 @@ def grow_here(
 
 
 @contextmanager
-def _local(workers: int | None, *_: float) -> Iterator[Engine]:
-    yield Engine(partial(grow_here, workers=workers or 1))
+def _local(workers: int | None, *_: float) -> Iterator[Executor]:
+    yield Executor(partial(grow_here, workers=workers or 1))
 
 
 @contextmanager
-def _ray(workers: int | None, cpus: int, gpus: float) -> Iterator[Engine]:
+def _ray(workers: int | None, cpus: int, gpus: float) -> Iterator[Executor]:
     from credit_gym.agents.replay.ray_replay import grow_on_ray
     from credit_gym.agents.rollout.ray_tasks import Workers, cluster
 
     crew = Workers(count=workers or os.cpu_count() or 1, cpus=cpus, gpus=gpus)
     with cluster(crew):  # one for all that is done
-        yield Engine(partial(grow_on_ray, workers=crew), partial(_columns, crew), partial(_divergence, crew))
+        yield Executor(partial(grow_on_ray, workers=crew), partial(_columns, crew), partial(_divergence, crew))
 
 
 def _columns(crew: Workers, lm: LanguageModel, sequences: Sequence[TokenSequence], limits: Limits) -> list[Columns]:
@@ -111,8 +111,8 @@ def _divergence(
     return divergence_on_ray(policy, reference, sequences, limits, workers=crew)
 
 
-ENGINES: Mapping[str, Callable[[int | None, int, float], AbstractContextManager[Engine]]] = {
+EXECUTORS: Mapping[str, Callable[[int | None, int, float], AbstractContextManager[Executor]]] = {
     "local": _local,
     "ray": _ray,
 }
-"""Name -> engine, as the option ``--engine`` gives it."""
+"""Name -> executor, as the option ``--executor`` gives it."""

@@ -22,7 +22,7 @@ from credit_gym.scorers import get, score
 if TYPE_CHECKING:
     from credit_gym.agents.likelihood.language_model import LanguageModel
     from credit_gym.agents.likelihood.transcripts import Transcript
-    from credit_gym.baselines.protocol.compute import Engine
+    from credit_gym.baselines.protocol.compute import Executor
 
 STEP_SCORES = (
     "progress_advantage",
@@ -138,7 +138,7 @@ def nested_choice(
 
 
 def language_model(spec: str) -> LanguageModel:
-    """Return the model of a spec ``hf:PATH`` for the engine; nothing is loaded yet.
+    """Return the model of a spec ``hf:PATH`` for scoring; nothing is loaded yet.
 
     Raises:
         CreditGymError: the spec names no such model.
@@ -171,9 +171,9 @@ def stored_episodes(run: str) -> list[Episode]:
     Raises:
         CreditGymError: there is no such run, or it is a sweep.
     """
-    from credit_gym.store.folders import find
+    from credit_gym.store.folders import open_run
 
-    store, name = find(run, Path("runs"))
+    store, name = open_run(run, Path("runs"))
     if name.startswith("group_"):
         raise CreditGymError(f"{name} is a sweep: give one of its runs.")
     return [episode for episode in store.load_episodes(name) if episode.error is None]
@@ -188,7 +188,7 @@ def recorded_episodes(
     trials: Path | None = None,
     form: str = "",
     reward_models: Sequence[str] = (),
-    engine: Engine | None = None,
+    executor: Executor | None = None,
 ) -> Recorded:
     """Return finished episodes, scored by two models of one vocabulary, by reward models, or by both.
 
@@ -202,7 +202,7 @@ def recorded_episodes(
         trials: a best-of-n folder, ``trial_{i}/{domain}.json``.
         form: how text becomes tokens; by default ``chat`` if the policy has a chat template, else ``plain``.
         reward_models: specs for :func:`credit_gym.agents.likelihood.reward_models.parse_reward_model`.
-        engine: who computes log-probabilities; this process by default.
+        executor: who computes log-probabilities; this process by default.
 
     Raises:
         CreditGymError: not exactly one source is given, a source is damaged, or nothing in it was graded.
@@ -230,24 +230,24 @@ def recorded_episodes(
     if not form and episodes and all(e.token_ids is not None and e.prompt_token_ids is not None for e in episodes):
         from credit_gym.agents.likelihood.recorded import with_policy_scores, with_reference_scores
 
-        compute, diverge = (engine.compute, engine.diverge) if engine else (None, None)
+        compute, diverge = (executor.compute, executor.diverge) if executor else (None, None)
         scored = with_policy_scores(pair[0], episodes, compute=compute)
         scored = with_reference_scores(pair[1], scored, policy=pair[0], compute=compute, diverge=diverge)
         return Recorded(EpisodeBatch.from_episodes(scored), graded, mode)
-    return Recorded(_text_batch(found, *pair, form, engine), graded, mode)
+    return Recorded(_text_batch(found, *pair, form, executor), graded, mode)
 
 
 def _text_batch(
-    found: Sequence[Transcript], policy: LanguageModel, reference: LanguageModel, form: str, engine: Engine | None
+    found: Sequence[Transcript], policy: LanguageModel, reference: LanguageModel, form: str, executor: Executor | None
 ) -> EpisodeBatch:
     from credit_gym.agents.likelihood.divergence import token_divergence
     from credit_gym.agents.likelihood.logprobs import score_tokens
-    from credit_gym.agents.likelihood.transcripts import UPSTREAM_CAP, sequences
+    from credit_gym.agents.likelihood.transcript_tokens import UPSTREAM_CAP, sequences
 
     form = form or ("chat" if policy.tokenizer.chat_template else "plain")
     cap = UPSTREAM_CAP if form == "upstream" else None
     rendered = [each for transcript in found for each in sequences(transcript, policy.tokenizer, form=form, cap=cap)]
-    compute, diverge = (engine.compute, engine.diverge) if engine else (None, None)
+    compute, diverge = (executor.compute, executor.diverge) if executor else (None, None)
     own, other = (score_tokens(lm, rendered, compute=compute) for lm in (policy, reference))
     columns = {
         "policy_logprobs": own.logprob,

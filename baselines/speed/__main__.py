@@ -25,7 +25,7 @@ import typer
 from credit_gym.baselines.protocol.experiment import save_json
 from credit_gym.baselines.speed.alfworld_speed import alfworld
 from credit_gym.baselines.speed.game_speed import games
-from credit_gym.baselines.speed.likelihood_speed import engine
+from credit_gym.baselines.speed.likelihood_speed import likelihood
 from credit_gym.baselines.speed.measurement import Measurement
 from credit_gym.baselines.speed.replay_speed import replay
 from credit_gym.baselines.speed.webshop_speed import webshop, webshop_index
@@ -226,7 +226,7 @@ SECTIONS = (
     table_one,
     replay,
     games,
-    engine,
+    likelihood,
 )
 
 

@@ -1,4 +1,4 @@
-"""The log-prob engine beside the ways it replaces, on the same random models and tokens in one run.
+"""Scoring by likelihood beside the ways it replaces, on the same random models and tokens in one run.
 
     python -m credit_gym.baselines.speed.likelihood_speed [--device cuda --dtype bfloat16] [--repeats N] [--json FILE]
 
@@ -30,15 +30,15 @@ from credit_gym.report.command import run as run_command
 TURNS, HISTORY = 20, 1500
 ELICITATIONS = {"28 tokens": (24, 4), "11 tokens": (10, 1), "5 tokens": (3, 2)}
 """Tokens of a question and of the target in it: long ones; ``Is it 'tiger'?`` with the opening of the assistant's turn
-and an empty thought; the same after an opening that the next action shares, as the engine's own rendering makes it."""
+and an empty thought; the same after an opening that the next action shares, as chats are rendered here."""
 
 
 class Bench(NamedTuple):
-    """A random Qwen2 and the engine over it.
+    """A random Qwen2, plain and as it scores.
 
     Attributes:
         model: the Hugging Face model.
-        lm: the same one for the engine.
+        lm: the same one for scoring.
     """
 
     model: Any
@@ -154,18 +154,18 @@ def mixed_lengths(device: str = "cpu", dtype: str = "float32", repeats: int = 1)
                 prompt = draw.integers(0, bench.vocabulary, 600)
             sequences.append(_trajectory(prompt, draw, bench.vocabulary))
         ways[f"full log-softmax one by one, {name}"] = partial(naive_logprobs, bench, sequences)
-        ways[f"engine, {name}"] = partial(score_tokens, bench.lm, sequences)
+        ways[f"likelihood, {name}"] = partial(score_tokens, bench.lm, sequences)
     return seconds(ways, device, repeats)
 
 
 def peak_memory(device: str = "cpu", dtype: str = "float32") -> dict[str, float]:
-    """Megabytes that scoring 8,192 tokens over 150,000 words adds to a process, for the engine and for log-softmax.
+    """Megabytes that scoring 8,192 tokens over 150,000 words adds to a process: the likelihood room, and log-softmax.
 
     Each is measured in a process of its own: the most memory that it ever had, less what it had before.
     """
     context = get_context("spawn")
     found = {}
-    for way in ("engine", "full log-softmax"):
+    for way in ("likelihood", "full log-softmax"):
         with ProcessPoolExecutor(1, context) as process:
             found[way] = process.submit(_peak, way, device, dtype).result()
     return found
@@ -221,8 +221,8 @@ def naive_logprobs(bench: Bench, sequences: Sequence[Any], top_k: int = 20) -> N
                 _ = chosen[start - 1 : end - 1], top[start - 1 : end - 1]
 
 
-def engine(device: str = "cpu", dtype: str = "float32", repeats: int = 3) -> Iterator[Measurement]:
-    """The engine's lines of the speed table: times, and what they are of the times that they replace."""
+def likelihood(device: str = "cpu", dtype: str = "float32", repeats: int = 3) -> Iterator[Measurement]:
+    """The likelihood's lines of the speed table: times, and what they are of the times that they replace."""
     if any(importlib.util.find_spec(module) is None for module in ("torch", "transformers")):
         return
     trajectory = cache(partial(one_trajectory, device, dtype, repeats))
@@ -240,11 +240,11 @@ def engine(device: str = "cpu", dtype: str = "float32", repeats: int = 3) -> Ite
     def times(what: str, figures: Callable[[], dict[str, float]], *names: str) -> Iterator[Measurement]:
         for name in names:
             yield Measurement(
-                f"engine, {what}, {name}", "s", None, partial(lambda name: figures()[name], name), "value", True
+                f"likelihood, {what}, {name}", "s", None, partial(lambda name: figures()[name], name), "value", True
             )
 
     def multiple(what: str, target: float | None, run: Callable[[], float]) -> Measurement:
-        return Measurement(f"engine, {what}", "times", target, run, "value")
+        return Measurement(f"likelihood, {what}", "times", target, run, "value")
 
     naive, kept, own = "one forward a point", "cache kept from turn to turn", "one pass"
     what = f"{TURNS + 1} beliefs in {HISTORY:,} tokens"
@@ -252,22 +252,22 @@ def engine(device: str = "cpu", dtype: str = "float32", repeats: int = 3) -> Ite
     yield multiple(f"{what}, multiple of one forward a point", 5.0, partial(ratio, trajectory, naive, own))
     yield multiple(f"{what}, multiple of a kept cache", 1.0, partial(ratio, trajectory, kept, own))
     for name, target in zip(ELICITATIONS, (None, 0.25, 0.25), strict=True):
-        line = f"engine, {what}, added to the log-probabilities of its actions, {name}"
+        line = f"likelihood, {what}, added to the log-probabilities of its actions, {name}"
         yield Measurement(line, "of them", target, partial(added, name), "value", lower_is_better=True)
     what = "9 beliefs in each of 256 short games"
     yield from times(what, games, kept, own)
     yield multiple(f"{what}, multiple of a kept cache", 3.0, partial(ratio, games, kept, own))
     what = "log-probabilities of 32 trajectories"
     for name, aim in (("groups of 8", 3.0), ("no common prompt", None)):
-        full, mine = f"full log-softmax one by one, {name}", f"engine, {name}"
+        full, mine = f"full log-softmax one by one, {name}", f"likelihood, {name}"
         yield from times(what, mixed, full, mine)
         yield multiple(f"{what}, multiple of full log-softmax, {name}", aim, partial(ratio, mixed, full, mine))
     what = "8,192 tokens by 150,000 words"
-    for way in ("engine", "full log-softmax"):
-        line = f"engine, {what}, memory added by {way}"
+    for way in ("likelihood", "full log-softmax"):
+        line = f"likelihood, {what}, memory added by {way}"
         yield Measurement(line, "MB", None, partial(lambda way: peak()[way], way), "value", lower_is_better=True)
-    share = partial(ratio, peak, "engine", "full log-softmax")
-    yield Measurement(f"engine, {what}, share of that memory", "of it", 0.125, share, "value", lower_is_better=True)
+    share = partial(ratio, peak, "likelihood", "full log-softmax")
+    yield Measurement(f"likelihood, {what}, share of that memory", "of it", 0.125, share, "value", lower_is_better=True)
 
 
 def main(
@@ -278,13 +278,13 @@ def main(
 ) -> None:
     """Measure and print every line."""
     rows, results = [], {}
-    for line in engine(device, dtype, repeats):
+    for line in likelihood(device, dtype, repeats):
         value = line.measure(1)
         results[line.name] = {"value": value, "unit": line.unit, "target": line.target}
         rows.append((line.name, f"{value:.3g}", line.unit, "" if line.target is None else f"{line.target:g}"))
-    show(Table(f"The log-prob engine, {device}, {dtype}", ("what", "value", "unit", "target"), tuple(rows)))
+    show(Table(f"Scoring by likelihood, {device}, {dtype}", ("what", "value", "unit", "target"), tuple(rows)))
     if json:
-        save_json(json, {"baseline": "engine_speed", "device": device, "dtype": dtype, "repeats": repeats}, results)
+        save_json(json, {"baseline": "likelihood_speed", "device": device, "dtype": dtype, "repeats": repeats}, results)
 
 
 def _probe(contexts: Sequence[IntArray], branch: IntArray, start: int) -> Any:
@@ -314,7 +314,7 @@ def _peak(way: str, device: str, dtype: str) -> float:
     bench = make_bench(device, dtype, vocabulary=150_000, width=64, layers=2, heads=2)
     ids = np.random.default_rng(3).integers(0, 150_000, 8192)
     ways: dict[str, Callable[[TokenSequence], Any]] = {
-        "engine": lambda sequence: score_tokens(bench.lm, [sequence]),
+        "likelihood": lambda sequence: score_tokens(bench.lm, [sequence]),
         "full log-softmax": lambda sequence: naive_logprobs(bench, [sequence]),
     }
     ways[way](TokenSequence(ids[:64], ((32, 40),)))  # what is allocated once is not counted

@@ -25,9 +25,16 @@ from credit_gym.agents.replay.allocation import Allocation, FanOut, PerDecision
 from credit_gym.agents.replay.behaviour import BehaviourAgent
 from credit_gym.agents.replay.ledger import Ledger
 from credit_gym.agents.replay.points import Tree
-from credit_gym.agents.rollout.runner import MakeEnv
+from credit_gym.agents.rollout.turns import MakeEnv
 from credit_gym.agents.spec import parse_agent
-from credit_gym.baselines.protocol.compute import EngineGpus, EngineName, EngineWorkers, Grow, grow_here, open_engine
+from credit_gym.baselines.protocol.compute import (
+    ExecutorGpus,
+    ExecutorName,
+    ExecutorWorkers,
+    Grow,
+    grow_here,
+    open_executor,
+)
 from credit_gym.baselines.protocol.experiment import save_json
 from credit_gym.baselines.studies.counterfactual_methods import Method, decision_methods, flat_methods, team_methods
 from credit_gym.data.batch import EpisodeBatch
@@ -35,13 +42,16 @@ from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import FloatArray, IntArray, group_sum
 from credit_gym.envs.tabular.board import state_key
 from credit_gym.envs.tabular.env import stochastic
-from credit_gym.envs.team.game import TeamGame, influence
+from credit_gym.envs.team.game import TeamGame
+from credit_gym.envs.team.game import influence as exact_influence
 from credit_gym.errors import CreditGymError
 from credit_gym.estimation.siblings import siblings
 from credit_gym.exact import oracle
 from credit_gym.exact.tabular_model import TabularModel
 from credit_gym.metrics import replay_fidelity as cf
-from credit_gym.metrics.replay_fidelity import Bucket, Estimate
+from credit_gym.metrics.bucket import Bucket, dead_rate, duplicate_rate
+from credit_gym.metrics.influence import influence
+from credit_gym.metrics.statistics import Estimate, bootstrap, spearman
 from credit_gym.report import Table, show, to_markdown
 from credit_gym.report.command import run as run_command
 from credit_gym.scorers import score
@@ -179,10 +189,8 @@ def fidelity(batch: EpisodeBatch, credit: FloatArray, *, only_branched: bool) ->
     if only_branched:
         rows = rows[tree.size[tree.context[rows]] > 1.0]
     return [
-        cf.cluster_bootstrap(
-            partial(_on_rows, statistic, mean[rows], truth[rows]), batch.step_group[rows], resamples=RESAMPLES
-        )
-        for statistic in (cf.spearman, cf.slope, cf.error, cf.nrmse)
+        bootstrap(partial(_on_rows, statistic, mean[rows], truth[rows]), batch.step_group[rows], resamples=RESAMPLES)
+        for statistic in (spearman, cf.slope, cf.error, cf.nrmse)
     ]
 
 
@@ -208,7 +216,7 @@ def analyse(trees: Sequence[Tree], ledger: Ledger, replays: int, truth: Mapping[
         mine, exact = cf.fidelity_to_replay(buckets, replays, name)
         used = [b for b in buckets if b.table.shape[1] > replays]
         question = np.repeat([b.question for b in used], [len(b.actions) for b in used])
-        statistic = cf.cluster_bootstrap(partial(_on_rows, cf.spearman, mine, exact), question, resamples=RESAMPLES)
+        statistic = bootstrap(partial(_on_rows, spearman, mine, exact), question, resamples=RESAMPLES)
         rows.append((f"fidelity to independent replay, {name}", interval(statistic)))
         add(f"within-context variance, {name}", cf.within_context_variance(credit, name))
     add("split-half reliability", cf.split_half_reliability(buckets))
@@ -217,14 +225,14 @@ def analyse(trees: Sequence[Tree], ledger: Ledger, replays: int, truth: Mapping[
     add("noise, predicted", predicted)
     answered = [bucket for bucket in buckets if any(answer for row in bucket.answers for answer in row)]
     if answered:
-        found = [cf.influence(bucket, shuffles=100) for bucket in answered]
+        found = [influence(bucket, shuffles=100) for bucket in answered]
         add("influence, bias-corrected (nats)", np.array([f.value for f in found]), answered)
         add("influence, its permutation null", np.array([f.null_mean for f in found]), answered)
         add("influence, p < 0.05", np.array([float(f.p_value < 0.05) for f in found]), answered)
         if truth is not None:
             add("influence, exact", np.array([truth[b.state_key] for b in answered]), answered)
-    add("duplicate draws", np.array([cf.duplicate_rate(bucket) for bucket in buckets]))
-    add("dead contexts", np.array([cf.dead_rate([bucket]) for bucket in credit]))
+    add("duplicate draws", np.array([duplicate_rate(bucket) for bucket in buckets]))
+    add("dead contexts", np.array([dead_rate([bucket]) for bucket in credit]))
     rows += [(name.replace("_", " "), f"{amount:,.0f}") for name, amount in ledger.spent.items() if name != "seconds"]
     return Table("Replay analysis", ("statistic", "value"), tuple(rows))
 
@@ -256,7 +264,7 @@ def team_tables(questions: int, fanout: FanOut, seed: int, grow: Grow = grow_her
     model, ledger = make_env().model, Ledger()
     first = PerDecision(6, 16, (0,))
     trees = grow(make_env, lambda: BehaviourAgent(model), first, questions=questions, seed=seed, ledger=ledger)
-    truth = dict(zip(map(state_key, model.state_names), influence(model).tolist(), strict=True))
+    truth = dict(zip(map(state_key, model.state_names), exact_influence(model).tolist(), strict=True))
     title = f"TeamGame, {questions} questions: the first message, 6 draws x 16 replays, of which 4 make the credit"
     return [by_calls, by_messages, replace(analyse(trees, ledger, 4, truth), title=title)]
 
@@ -315,7 +323,7 @@ def interval(found: Estimate) -> str:
     """Return ``value [low, high]``."""
     if np.isnan(found.value):
         return "–"
-    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
+    return f"{found:.3f}"
 
 
 def main(
@@ -326,14 +334,14 @@ def main(
     draws: Annotated[int, typer.Option(help="With --env: actions drawn at each decision.")] = 4,
     replays: Annotated[int, typer.Option(help="With --env: replays that a credit is made from.")] = 2,
     seed: Annotated[int, typer.Option(help="Fixes everything.")] = 0,
-    engine: EngineName = "local",
-    workers: EngineWorkers = None,
-    gpus: EngineGpus = 0.0,
+    executor: ExecutorName = "local",
+    workers: ExecutorWorkers = None,
+    gpus: ExecutorGpus = 0.0,
     markdown: Annotated[Path | None, typer.Option(help="Write the tables here.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write the tables here as JSON.")] = None,
 ) -> None:
     """Counterfactual credit: fidelity, bias, noise and cost."""
-    with open_engine(engine, workers=workers, gpus=gpus) as place:
+    with open_executor(executor, workers=workers, gpus=gpus) as place:
         if env:
             make_agent, options = partial(parse_agent, agent, seed=seed), {"draws": draws, "replays": replays}
             found = any_table(

@@ -24,7 +24,7 @@ import gymnasium as gym
 import numpy as np
 import typer
 
-from credit_gym.baselines.protocol.compute import Engine, EngineGpus, EngineName, EngineWorkers, open_engine
+from credit_gym.baselines.protocol.compute import Executor, ExecutorGpus, ExecutorName, ExecutorWorkers, open_executor
 from credit_gym.baselines.protocol.planted_pair import make_pair
 from credit_gym.baselines.protocol.trajectory_scores import TOKENS, language_model
 from credit_gym.data.grouping import FloatArray, IntArray
@@ -84,7 +84,7 @@ def model_scores(
     *,
     form: str = "plain",
     cache: Path | None = None,
-    engine: Engine | None = None,
+    executor: Executor | None = None,
 ) -> Callable[[str, str], FloatArray]:
     """Return the score of every message as a function of method and token aggregation; the models are asked once.
 
@@ -92,24 +92,20 @@ def model_scores(
         logs: the failed runs.
         policy: ``hf:PATH``.
         reference: ``hf:PATH``.
-        form: how messages become text, a key of :data:`credit_gym.agents.likelihood.transcripts.FORMS`.
+        form: how messages become text, a key of :data:`credit_gym.agents.likelihood.transcript_tokens.FORMS`.
         cache: folder of token scores.
-        engine: who computes what is not in the cache; this process by default.
+        executor: who computes what is not in the cache; this process by default.
     """
     from credit_gym.agents.likelihood.logprobs import score_tokens
+    from credit_gym.agents.likelihood.message_scores import MessageScores, message_scores
     from credit_gym.agents.likelihood.score_cache import ScoreCache
-    from credit_gym.agents.likelihood.transcripts import (
-        UPSTREAM_CAP,
-        MessageScores,
-        from_log,
-        message_scores,
-        sequences,
-    )
+    from credit_gym.agents.likelihood.transcript_tokens import UPSTREAM_CAP, sequences
+    from credit_gym.agents.likelihood.transcripts import from_log
 
     upstream = form == "upstream"
     transcripts = [from_log(log) for log in logs]
     kept = None if cache is None else ScoreCache(cache)
-    compute = None if engine is None else engine.compute
+    compute = None if executor is None else executor.compute
     tables = []
     for lm in map(language_model, (policy, reference)):
         cap = UPSTREAM_CAP if upstream else None
@@ -129,7 +125,7 @@ def grid(
     score_of: Callable[[str, str], FloatArray], logs: Logs
 ) -> Iterator[tuple[str, str, str, IntArray, FloatArray]]:
     """Yield every method, token aggregation and rule with its predictions and the scores they come from."""
-    from credit_gym.agents.likelihood.transcripts import METHODS
+    from credit_gym.agents.likelihood.message_scores import METHODS
 
     for method, tokens in product(METHODS, TOKENS):
         score = score_of(method, tokens)
@@ -158,7 +154,8 @@ def critic_table(split: str, spec: str, logs: Sequence[FailureLog], *, form: str
     Raises:
         CreditGymError: the reward model grades whole runs, so that it can name no step.
     """
-    from credit_gym.agents.likelihood.reward_models import ThinkPRM, parse_reward_model
+    from credit_gym.agents.likelihood.reward_models import parse_reward_model
+    from credit_gym.agents.likelihood.think_prm import ThinkPRM
     from credit_gym.agents.likelihood.transcripts import from_log
 
     model = parse_reward_model(spec)
@@ -277,9 +274,9 @@ def main(
     whole: Annotated[bool, typer.Option("--grid", help="Also every method, aggregation and rule.")] = False,
     agent: Annotated[str, typer.Option(help="Let this agent attribute the logs instead.")] = "",
     protocol: Annotated[str, typer.Option(help="all_at_once, step_by_step or binary_search.")] = "all_at_once",
-    engine: EngineName = "local",
-    workers: EngineWorkers = None,
-    gpus: EngineGpus = 0.0,
+    executor: ExecutorName = "local",
+    workers: ExecutorWorkers = None,
+    gpus: ExecutorGpus = 0.0,
     markdown: Annotated[Path | None, typer.Option(help="Also write the tables to this file.")] = None,
 ) -> None:
     """Compare attributions."""
@@ -303,8 +300,8 @@ def main(
         table = columns(found)
         tables.append(zero_model_table(name, table))
         if policy:
-            with open_engine(engine, workers=workers, gpus=gpus) as place:
-                scores = model_scores(found, policy, reference, form=form, cache=_cache() / "scores", engine=place)
+            with open_executor(executor, workers=workers, gpus=gpus) as place:
+                scores = model_scores(found, policy, reference, form=form, cache=_cache() / "scores", executor=place)
             tables += model_tables(f"{name}, {form}", scores, table, whole=whole)
         tables += (critic_table(name, spec, found, form=form) for spec in reward_model or ())
     for each in tables:

@@ -19,7 +19,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from credit_gym.baselines.protocol.compute import EngineGpus, EngineName, EngineWorkers, open_engine
+from credit_gym.baselines.protocol.compute import ExecutorGpus, ExecutorName, ExecutorWorkers, open_executor
 from credit_gym.baselines.protocol.trajectory_scores import Recorded, recorded_episodes, trajectory_scores
 from credit_gym.baselines.tables.uncertainty import PAIRS, study_batches
 from credit_gym.data.grouping import IntArray
@@ -77,9 +77,9 @@ def main(
         list[str] | None, typer.Option(help="think_prm:SPEC or wild_reward:FOLDER, for recorded episodes; repeatable.")
     ] = None,
     form: Annotated[str, typer.Option(help="Their text as tokens: plain, chat or upstream.")] = "",
-    engine: EngineName = "local",
-    workers: EngineWorkers = None,
-    gpus: EngineGpus = 0.0,
+    executor: ExecutorName = "local",
+    workers: ExecutorWorkers = None,
+    gpus: ExecutorGpus = 0.0,
     markdown: Annotated[Path | None, typer.Option(help="Also write the tables to this file.")] = None,
 ) -> None:
     """Compare the scores."""
@@ -89,8 +89,8 @@ def main(
     if recorded:
         given: Any = {"run": run, "tau2": tau2, "trials": trials}
         given |= {"form": form, "reward_models": reward_model or ()}
-        with open_engine(engine, workers=workers, gpus=gpus) as place:
-            found = recorded_episodes(policy, reference, engine=place, **given)
+        with open_executor(executor, workers=workers, gpus=gpus) as place:
+            found = recorded_episodes(policy, reference, executor=place, **given)
         most = int(np.bincount(found.batch.task).min())
         if most < 2:
             raise CreditGymError(

@@ -4,8 +4,8 @@
     python -m credit_gym.baselines.tables.uncertainty --run RUN --policy hf:PATH --reference hf:PATH
     python -m credit_gym.baselines.tables.uncertainty --run RUN --reward-model wild_reward:FOLDER
 
-Recorded episodes of any environment, a tau2 file (--tau2) or best-of-n folders (--trials) are scored by the log-prob
-engine, by reward models, or by both. Without them, on the guessing game: the models that ``baselines.delta_belief``
+Recorded episodes of any environment, a tau2 file (--tau2) or best-of-n folders (--trials) are scored by their
+likelihood, by reward models, or by both. Without them, on the guessing game: the models that ``baselines.delta_belief``
 trained are the policy and the taught one is its reference, on the policy's own games and on games of both.
 The aggregation (mean over tokens, mean over steps) was chosen beforehand; ``tuned`` is nested cross-validation.
 """
@@ -19,7 +19,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from credit_gym.baselines.protocol.compute import EngineGpus, EngineName, EngineWorkers, open_engine
+from credit_gym.baselines.protocol.compute import ExecutorGpus, ExecutorName, ExecutorWorkers, open_executor
 from credit_gym.baselines.protocol.trajectory_scores import (
     STEP_SCORES,
     Recorded,
@@ -110,9 +110,9 @@ def main(
         list[str] | None, typer.Option(help="think_prm:SPEC or wild_reward:FOLDER, for recorded episodes; repeatable.")
     ] = None,
     form: Annotated[str, typer.Option(help="Their text as tokens: plain, chat or upstream.")] = "",
-    engine: EngineName = "local",
-    workers: EngineWorkers = None,
-    gpus: EngineGpus = 0.0,
+    executor: ExecutorName = "local",
+    workers: ExecutorWorkers = None,
+    gpus: ExecutorGpus = 0.0,
     markdown: Annotated[Path | None, typer.Option(help="Also write the tables to this file.")] = None,
 ) -> None:
     """Compare the scores."""
@@ -121,8 +121,8 @@ def main(
     if recorded:
         sources: Any = {"run": run, "tau2": tau2, "trials": trials}
         sources |= {"form": form, "reward_models": reward_model or ()}
-        with open_engine(engine, workers=workers, gpus=gpus) as place:
-            found = recorded_episodes(policy, reference, engine=place, **sources)
+        with open_executor(executor, workers=workers, gpus=gpus) as place:
+            found = recorded_episodes(policy, reference, executor=place, **sources)
         tables.append(episode_table("Recorded episodes", found))
     for recipe in () if recorded else PAIRS:
         for games, batches in study_batches(study, recipe, seeds, repeats).items():

@@ -15,8 +15,8 @@ from credit_gym.cli.app import RUNS, EnvArgs, Out, Scorers, app, environment, fi
 from credit_gym.errors import CreditGymError, unknown
 
 if TYPE_CHECKING:
+    from credit_gym.agents.core import Player
     from credit_gym.agents.llm.backends import Settings
-    from credit_gym.agents.rollout.runner import Player
     from credit_gym.data.episode import Episode
     from credit_gym.store import RunRecord, Store
 
@@ -45,7 +45,7 @@ def run(
     group_size: Annotated[int | None, typer.Option(min=1, help="Episodes of one task; 1 by default.")] = None,
     seed: Annotated[int | None, typer.Option(help="Fixes every episode; 0 by default.")] = None,
     workers: Workers = None,
-    engine: Annotated[str, typer.Option(help="local, or ray: worker processes, here or on a cluster.")] = "local",
+    executor: Annotated[str, typer.Option(help="local, or ray: worker processes, here or on a cluster.")] = "local",
     gpus: Annotated[float, typer.Option(min=0, help="GPUs of each worker process of ray.")] = 0.0,
     scorer: Scorers = None,
     prompting: lm.Prompting = None,
@@ -75,10 +75,10 @@ def run(
     check_logs(log or ())
     for name in scorer or []:
         get(name)
-    if engine not in ENGINES:
-        raise unknown("engine", engine, ENGINES)
-    if engine == "local" and gpus:
-        raise typer.BadParameter("without worker processes there is nobody to give --gpus to: add --engine ray.")
+    if executor not in EXECUTORS:
+        raise unknown("executor", executor, EXECUTORS)
+    if executor == "local" and gpus:
+        raise typer.BadParameter("without worker processes there is nobody to give --gpus to: add --executor ray.")
     policy = {"prompting": prompting, "temperature": temperature}
     limits = {
         "max_cost": max_cost,
@@ -95,13 +95,14 @@ def run(
     given = (env, env_arg, agent, episodes, group_size, seed, *policy.values())
     if resume is not None and any(value is not None for value in given):
         raise typer.BadParameter(
-            "a resumed run keeps its own settings; give only --workers, --engine, --gpus, --scorer, --log, --out, caps."
+            "a resumed run keeps its own settings; "
+            "give only --workers, --executor, --gpus, --scorer, --log, --out, caps."
         )
     stored = None if resume is None else _stored(resume, out)
     spec, seed = (agent or "random", seed or 0) if stored is None else (stored[1].agent_id, stored[1].seed or 0)
     settings = lm.agent_settings(spec, {**policy, **limits}, stored and stored[1].config.get("settings"))
-    if engine != "local" and any(getattr(settings, name, None) for name in _IN_ONE_PROCESS):
-        raise CreditGymError("Caps and rate limits hold within one process: leave them out, or use --engine local.")
+    if executor != "local" and any(getattr(settings, name, None) for name in _IN_ONE_PROCESS):
+        raise CreditGymError("Caps and rate limits hold within one process: leave them out, or use --executor local.")
     make_agent = partial(parse_agent, spec, seed=seed, settings=settings)
     with open_agent(make_agent()) as player:
         if stored is None:
@@ -111,7 +112,7 @@ def run(
         typer.echo(record.run_id)
         store.remove_failed(record.run_id)
         try:
-            played = _play(store, record, log or (), partial(ENGINES[engine], player, make_agent, workers, gpus))
+            played = _play(store, record, log or (), partial(EXECUTORS[executor], player, make_agent, workers, gpus))
         except KeyboardInterrupt:
             store.finish_run(record.run_id, "interrupted")
             typer.echo(f"Interrupted; go on with: credit-gym run --out {out} --resume {record.run_id}", err=True)
@@ -191,13 +192,13 @@ def _ray(
     return run_on_ray(make_env, make_agent, agent_id=agent.name, workers=crew, **options)
 
 
-ENGINES: dict[str, Callable[..., list[Episode]]] = {"local": _local, "ray": _ray}
+EXECUTORS: dict[str, Callable[..., list[Episode]]] = {"local": _local, "ray": _ray}
 """Where episodes are played."""
 
 
 def _finish(store: Store, run_id: str, played_now: Sequence[Episode], scorers: Sequence[str], out: Path) -> None:
     """Note how a run ended, score it and say what came of it."""
-    from credit_gym.agents.rollout.runner import stop_reason
+    from credit_gym.agents.rollout.run_state import stop_reason
     from credit_gym.credit.stored_runs import score_run
     from credit_gym.report.run_summary import summary
 

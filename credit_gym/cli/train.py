@@ -33,7 +33,7 @@ def train(
     loss: Annotated[str, typer.Option(help="dapo, grpo, bnpo, dr_grpo, luspo, cispo or sapo.")] = "dapo",
     lora: Annotated[int, typer.Option(min=0, help="Rank of LoRA adapters; 0 trains every weight.")] = 0,
     rollouts: Annotated[str, typer.Option(help="Who plays: hf, the model itself, or vllm, fed its weights.")] = "hf",
-    engine: Annotated[
+    vllm_option: Annotated[
         list[str] | None, typer.Option(help="An argument of vllm.LLM; may be repeated.", metavar="KEY=VALUE")
     ] = None,
     dtype: Annotated[str, typer.Option(help="auto (bfloat16 on a GPU), float32 or bfloat16.")] = "auto",
@@ -45,7 +45,8 @@ def train(
 
     A training that was stopped, even by kill -9, goes on with --resume and the folder alone: it keeps its settings.
     """
-    from credit_gym.agents.learning import train as training
+    from credit_gym.agents.learning import train as trainer
+    from credit_gym.agents.learning.training import Training
     from credit_gym.agents.llm.prompting import load_prompting
 
     def show(row: Mapping[str, float]) -> None:
@@ -57,12 +58,12 @@ def train(
     if resume:
         if any(given is not None for given in (env, env_arg, model, scorer, option, prompting, temperature)):
             raise typer.BadParameter("a resumed training keeps its own settings; give only the folder.")
-        typer.echo(training.resume(folder, show))
+        typer.echo(trainer.resume(folder, show))
         return
     if env is None or model is None or scorer is None:
         raise typer.BadParameter("give --env, --model and --scorer (or --resume).")
     asked = load_prompting(prompting or "plain")
-    settings = training.Training(
+    settings = Training(
         env=env,
         model=model.removeprefix("hf:"),
         scorer=scorer,
@@ -77,9 +78,9 @@ def train(
         loss=loss,
         lora_rank=lora,
         rollouts=rollouts,
-        engine=pairs(engine),
+        vllm_options=pairs(vllm_option),
         dtype=dtype,
         save_every=save_every,
         seed=seed,
     )
-    typer.echo(training.train(folder, settings, show))
+    typer.echo(trainer.train(folder, settings, show))

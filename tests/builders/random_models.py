@@ -1,4 +1,4 @@
-"""Random models of many families in memory, and the slow, obviously right way to what the engine computes."""
+"""Random models of many families in memory, and the slow, obviously right way to what scoring computes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training with rollouts by vLLM: the engine answers with the weights that training has just reached."""
+"""Training with rollouts by vLLM: vLLM answers with the weights that training has just reached."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import torch
 from builders.tiny_models import tiny_model
 
 from credit_gym.agents.learning.synced import SyncedVLLM, merged_weights
-from credit_gym.agents.learning.train import Training, train
+from credit_gym.agents.learning.train import train
+from credit_gym.agents.learning.training import Training
 from credit_gym.agents.llm.completion import Completion
 from credit_gym.agents.llm.prompting import Prompting
 from credit_gym.errors import CreditGymError
@@ -46,19 +47,19 @@ def by_transformers(model, text=TEXT):
     return logits.log_softmax(-1).gather(1, torch.tensor(text[1:])[:, None])[:, 0]
 
 
-def by_engine(engine, text=TEXT):
-    (logprobs,) = engine._logprobs([Completion(text="", prompt_token_ids=text[:1], token_ids=text[1:])])
+def by_vllm(backend, text=TEXT):
+    (logprobs,) = backend._logprobs([Completion(text="", prompt_token_ids=text[:1], token_ids=text[1:])])
     return torch.tensor(logprobs)
 
 
 @pytest.mark.parametrize(("tied", "rank"), [(True, 0), (False, 0), (True, 2)])
-def test_after_every_step_the_engine_scores_a_text_as_the_model_does(tied, rank, tmp_path, monkeypatch):
+def test_after_every_step_vllm_scores_a_text_as_the_model_does(tied, rank, tmp_path, monkeypatch):
     folder = tiny_model(tmp_path / "tiny", tie_word_embeddings=tied, **SHAPE)
     follow, scored = SyncedVLLM.follow, []
 
-    def compared(engine, model):
-        follow(engine, model)
-        expected, got = by_transformers(model), by_engine(engine)
+    def compared(backend, model):
+        follow(backend, model)
+        expected, got = by_transformers(model), by_vllm(backend)
         assert (expected - got).abs().max() < 1e-4
         scored.append(got)
 
@@ -74,22 +75,22 @@ def test_what_was_cached_with_earlier_weights_is_not_read_again(tmp_path):
     from credit_gym.agents.llm.completion import Request
 
     folder = tiny_model(tmp_path / "tiny", **SHAPE)
-    engine = SyncedVLLM(str(folder))
+    backend = SyncedVLLM(str(folder))
     request = Request(messages=({"role": "user", "content": "go north " * 100},), max_tokens=8, seed=1)
-    engine.complete([request])  # its prompt is in the prefix cache
+    backend.complete([request])  # its prompt is in the prefix cache
     model = AutoModelForCausalLM.from_pretrained(folder, dtype="float32")
     with torch.no_grad():
         for weight in model.parameters():
             weight.add_(0.05 * torch.randn_like(weight))
-    engine.follow(model)
-    (answer,) = engine.complete([request])
+    backend.follow(model)
+    (answer,) = backend.complete([request])
     whole = (*answer.prompt_token_ids, *answer.token_ids)
     expected = by_transformers(model, whole)[-len(answer.token_ids) :]
     assert answer.logprobs == pytest.approx(expected.tolist(), abs=1e-4)
 
 
 def test_rows_carry_the_log_probabilities_of_the_distribution_sampled_from(tmp_path, monkeypatch):
-    """TRL divides its logits by the temperature, so at 0.7 the engine must have done so too for the ratios to be 1."""
+    """TRL divides its logits by the temperature, so at 0.7 vLLM must have done so too for the ratios to be 1."""
     from credit_gym.agents.learning.trl_trainer import CreditGRPOTrainer
 
     prepare, ratios = CreditGRPOTrainer._generate_and_score_completions, []
@@ -110,10 +111,10 @@ def test_rows_carry_the_log_probabilities_of_the_distribution_sampled_from(tmp_p
     assert [row["step"] for row in rows] == [1, 2]
 
 
-def test_arguments_of_the_engine_reach_it(tmp_path):
+def test_arguments_of_vllm_reach_it(tmp_path):
     folder = tiny_model(tmp_path / "tiny", **SHAPE)
     with pytest.raises(CreditGymError, match="has room for 64"):
-        train(tmp_path / "run", settings(folder, engine={"max_model_len": 64}))
+        train(tmp_path / "run", settings(folder, vllm_options={"max_model_len": 64}))
 
 
 def test_merged_weights_are_named_and_valued_as_those_of_the_merged_model(tmp_path):

@@ -20,7 +20,8 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
 
 from credit_gym.agents.learning.checkpoints import newest, seal  # noqa: E402 - they need no torch, the rest does
-from credit_gym.agents.learning.train import Training, load_training, resume, train  # noqa: E402
+from credit_gym.agents.learning.train import resume, train  # noqa: E402
+from credit_gym.agents.learning.training import Training, load_training  # noqa: E402
 from credit_gym.agents.llm.prompting import Prompting  # noqa: E402
 
 
@@ -126,7 +127,7 @@ def test_bfloat16_computes_in_half_precision_and_keeps_the_trained_weights_whole
 @pytest.mark.skipif(find_spec("vllm") is not None, reason="vllm is installed")
 def test_rollouts_by_vllm_name_the_extra_that_they_need(model: Path, tmp_path: Path) -> None:
     with pytest.raises(MissingExtraError, match=r'pip install "credit-gym\[vllm\]"'):
-        train(tmp_path / "run", settings(model, rollouts="vllm", engine={"max_model_len": 99}))
+        train(tmp_path / "run", settings(model, rollouts="vllm", vllm_options={"max_model_len": 99}))
     assert not (tmp_path / "run").exists()
 
 
@@ -192,7 +193,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_loaded(model: Path, t
         ({"group_size": 1}, "group_size must be at least 2"),
         ({"accumulate": 3}, "accumulate must divide"),
         ({"learning_rate": 0.0}, "learning_rate must be above 0"),
-        ({"engine": {"max_model_len": 9}}, "engine is for rollouts='vllm'"),
+        ({"vllm_options": {"max_model_len": 9}}, "vllm_options are for rollouts='vllm'"),
     ):
         with pytest.raises(CreditGymError, match=said):
             settings(model, **changes)

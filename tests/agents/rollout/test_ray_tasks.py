@@ -188,11 +188,11 @@ def test_a_question_that_no_worker_survives_is_a_tree_with_the_error(ray: Any, t
     assert texts([*spread[:2], *spread[3:]]) == texts([*local[:2], *local[3:]])
 
 
-def test_the_command_makes_the_same_page_on_either_engine(ray: Any, tmp_path: Path) -> None:
-    for engine in ("local", "ray"):
+def test_the_command_makes_the_same_page_with_either_executor(ray: Any, tmp_path: Path) -> None:
+    for executor in ("local", "ray"):
         counterfactual.main(
             env="credit/Stochastic-v0", agent="noisy:0.3", questions=5, draws=3, replays=2, seed=1,
-            fanout="2,4", engine=engine, workers=2, gpus=0.0, markdown=tmp_path / engine, json=None,
+            fanout="2,4", executor=executor, workers=2, gpus=0.0, markdown=tmp_path / executor, json=None,
         )  # fmt: skip
     assert (tmp_path / "local").read_text() == (tmp_path / "ray").read_text()
 
@@ -213,10 +213,10 @@ def test_requests_that_cannot_be_met_are_one_sentence(monkeypatch: pytest.Monkey
         grow_on_ray(Long, expert, questions=1, workers=TWO, ledger=Ledger({"evaluator_calls": 3}))
     with pytest.raises(CreditGymError, match="at least one worker"):
         Workers(count=0)
-    with pytest.raises(CreditGymError, match="no engine called 'rya'"):
-        counterfactual.main(engine="rya", env="", agent="random", markdown=None, json=None, workers=None, gpus=0.0)
+    with pytest.raises(CreditGymError, match="no executor called 'rya'"):
+        counterfactual.main(executor="rya", env="", agent="random", markdown=None, json=None, workers=None, gpus=0.0)
     with pytest.raises(CreditGymError, match="nobody to give --gpus to"):
-        counterfactual.main(env="", agent="random", engine="local", markdown=None, json=None, workers=None, gpus=1.0)
+        counterfactual.main(env="", agent="random", executor="local", markdown=None, json=None, workers=None, gpus=1.0)
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtraError, match=r'^ray is not installed: pip install "credit-gym\[ray\]"\.$'):
         grow_on_ray(Long, expert, questions=1, workers=TWO)

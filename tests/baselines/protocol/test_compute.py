@@ -35,14 +35,16 @@ def conversation(number: int) -> dict[str, Any]:
 
 def test_uncertainty_of_recorded_conversations(tmp_path: Path, pair: dict[str, str]) -> None:
     (tmp_path / "r.json").write_text(json.dumps({"simulations": [conversation(number) for number in range(24)]}))
-    for engine in ("local", "ray"):
-        uncertainty.main(tau2=tmp_path / "r.json", **pair, engine=engine, workers=2, markdown=tmp_path / engine)
+    for executor in ("local", "ray"):
+        uncertainty.main(tau2=tmp_path / "r.json", **pair, executor=executor, workers=2, markdown=tmp_path / executor)
     assert "progress_advantage_centred" in (tmp_path / "local").read_text()
     assert (tmp_path / "local").read_text() == (tmp_path / "ray").read_text()
 
 
 def test_failure_attribution(tmp_path: Path, pair: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    for engine in ("local", "ray"):
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / f"cache of {engine}"))
-        failure_attribution.main(**pair, logs=8, split="test", engine=engine, workers=2, markdown=tmp_path / engine)
+    for executor in ("local", "ray"):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / f"cache of {executor}"))
+        failure_attribution.main(
+            **pair, logs=8, split="test", executor=executor, workers=2, markdown=tmp_path / executor
+        )
     assert (tmp_path / "local").read_text() == (tmp_path / "ray").read_text()

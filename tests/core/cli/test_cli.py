@@ -127,7 +127,7 @@ def test_a_run_killed_by_signal_nine_goes_on_to_the_same_episodes(folder: Path) 
 @pytest.mark.slow
 def test_ray_plays_the_same_run(folder: Path) -> None:
     pytest.importorskip("ray")
-    ids = [good(*RUN, "--engine", engine, "--workers", "2", "--out", engine).split()[0] for engine in ("local", "ray")]
+    ids = [good(*RUN, "--executor", each, "--workers", "2", "--out", each).split()[0] for each in ("local", "ray")]
     assert ids[0] == ids[1]
     assert opened(ids[0], "local").load_episodes(ids[0]) == opened(ids[1], "ray").load_episodes(ids[1])
 
@@ -211,7 +211,7 @@ def test_descriptions_name_arguments_and_formulas() -> None:
         (("run", "--resume", "run_000000000000", "--out", "none"), "There is nothing stored in none"),
         (("run", "--resume", "run_0", "--seed", "1"), "a resumed run keeps its own settings"),
         (("run", "--resume", "run_0", "--temperature", "1"), "a resumed run keeps its own settings"),
-        (("run", "--env", "credit/Stochastic-v0", "--engine", "spark"), "no engine called 'spark'"),
+        (("run", "--env", "credit/Stochastic-v0", "--executor", "spark"), "no executor called 'spark'"),
         (("run", "--env", "credit/Stochastic-v0", "--max-cost", "1"), "--max-cost is for language models"),
         (("run", "--env", "credit/Stochastic-v0", "--prompting", "react"), "and 'random' is none"),
         (("tiny-lm", "models/tiny"), "give --env with the id of an environment"),

@@ -102,7 +102,7 @@ def test_a_benchmark_counts_tokens_and_dollars(folder: Path, url: str) -> None:
         (("--price", "1"), "write --price PROMPT,ANSWER with two numbers, not '1'"),
         (("--prompting", "rect"), "did you mean react?"),
         (("--rpm", "0"), "rpm must be a number above 0"),
-        (("--rpm", "5", "--engine", "ray"), "Caps and rate limits hold within one process"),
+        (("--rpm", "5", "--executor", "ray"), "Caps and rate limits hold within one process"),
         (("--log", "csv"), "no log called 'csv'"),
     ],
 )
