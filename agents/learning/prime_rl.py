@@ -20,7 +20,7 @@ def assign_credits(traces: Sequence[Any], episodes: Sequence[Episode], scorer: s
 
     Args:
         traces: one per episode, in the same order; node k that was sampled is turn k.
-        episodes: the same rollouts as completed episodes, such as :mod:`credit_gym.formats.verifiers_reader` makes of
+        episodes: the same rollouts as completed episodes, such as :mod:`credit_gym.formats.verifiers` makes of
             traces.
         scorer: a registered scorer.
         options: its keyword options.

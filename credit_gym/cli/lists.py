@@ -1,4 +1,4 @@
-"""What there is to choose from: environments and scorers."""
+"""What there is to choose from: environments, scorers and the columns of an episode."""
 
 from __future__ import annotations
 
@@ -56,3 +56,11 @@ def scorers(scorer: Annotated[str | None, typer.Argument(help="Show the formula 
         for spec in specs
     )
     show(Table("Credit scorers", ("name", "stand-in", "needs", "compared within", "reference", "credit"), rows))
+
+
+@app.command(epilog="Example: credit-gym columns")
+def columns() -> None:
+    """List the columns of an episode: what they mean, who records them, and where they go."""
+    from credit_gym.report.column_table import column_table
+
+    show(column_table())

@@ -76,6 +76,11 @@ class Column:
         return () if self.kind == "token" else _MISSING[self.type]
 
     @property
+    def nullable(self) -> bool:
+        """Whether an episode may be without it."""
+        return not self.required and self.default is None and self.type != "mapping"
+
+    @property
     def extra(self) -> int:
         """How many values there are beyond one a step."""
         return int(self.kind == "point")
@@ -165,7 +170,7 @@ COLUMNS: tuple[Column, ...] = (
            info="anchor_log_belief", recorded_by="RecordBelief with an anchor model",
            meaning="log-belief in the truth of a slowly following copy of the agent"),
     Column(name="values", kind="point", type="number", batch="value", recorded_by="an agent with a critic",
-           meaning="value of a critic"),
+           shown="value", meaning="value of a critic"),
     Column(name="reference_logprobs", kind="token", type="number", unit="nats", batch="reference_logprob",
            recorded_by="the likelihood room with a reference model",
            meaning="the same tokens' log-probabilities under a reference model"),

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from credit_gym.data.episode import Episode
-from credit_gym.errors import BatchError, StoreError
+from credit_gym.errors import BatchError
+from credit_gym.formats.turn_table import legal_text
 
 Credit: TypeAlias = Sequence[Sequence[float | None] | None]
 """One scorer's credits: for each episode one number a step; None (or NaN) where a step or a whole episode has none."""
@@ -90,26 +89,6 @@ def action_credits(turns: Iterable[CreditedTurn]) -> dict[tuple[str, str], dict[
         state: {action: math.fsum(values) / len(values) for action, values in actions.items()}
         for state, actions in seen.items()
     }
-
-
-def write_lines(path: str | Path, rows: Iterable[Row]) -> None:
-    """Write rows as JSON lines, legal UTF-8 whatever the texts hold.
-
-    Raises:
-        StoreError: the file cannot be written.
-    """
-    path = Path(path)
-    lines = [json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(lines), encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise StoreError(f"{path} cannot be written ({error}): choose another path.") from error
-
-
-def legal_text(text: str) -> str:
-    """Return a text as legal unicode: a lone surrogate becomes ``?``."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _transcript(episode: Episode, step: int) -> Iterator[dict[str, str]]:

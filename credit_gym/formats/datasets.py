@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 
 from credit_gym.data.episode import Episode
 from credit_gym.errors import StoreError, missing_extra
-from credit_gym.formats.parquet import Credits, episode_path, write_parquet
+from credit_gym.formats.parquet import episode_path, write_parquet
+from credit_gym.formats.turn_table import Credits
 
 
 def to_datasets(episodes: Sequence[Episode], credits: Credits) -> Any:

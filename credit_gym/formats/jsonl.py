@@ -1,14 +1,40 @@
-"""JSON lines of others, read line by line: whatever is wrong with one is said with its number."""
+"""JSON lines: the turn table and the rows of trainers written, and the lines of others read one by one."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from credit_gym.data.episode import Episode
 from credit_gym.errors import StoreError
+from credit_gym.formats.turn_table import Credits, turn_rows
+
+
+def write_jsonl(path: str | Path, episodes: Sequence[Episode], credits: Credits) -> None:
+    """Write the turn table as JSON lines; null where there is no value.
+
+    Raises:
+        BatchError: a scorer's credits do not match the episodes.
+        StoreError: the file cannot be written.
+    """
+    write_lines(path, turn_rows(episodes, credits))
+
+
+def write_lines(path: str | Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Write rows as JSON lines, legal UTF-8 whatever the texts hold.
+
+    Raises:
+        StoreError: the file cannot be written.
+    """
+    path = Path(path)
+    lines = [json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(lines), encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written ({error}): choose another path.") from error
 
 
 def read_lines(path: Path, read: Callable[[dict[str, Any], int], Episode]) -> Iterator[Episode | StoreError]:
@@ -37,22 +63,3 @@ def read_lines(path: Path, read: Callable[[dict[str, Any], int], Episode]) -> It
             yield StoreError(f"Line {number} of {path} cannot be imported: it has no {error}.")
         except (ValueError, TypeError, AttributeError, IndexError, RecursionError, OverflowError) as error:
             yield StoreError(f"Line {number} of {path} cannot be imported: {str(error).rstrip('.')}.")
-
-
-def texts_of(messages: list[dict[str, str]]) -> str:
-    """Return what some messages say, one after the other."""
-    return "\n".join(message["content"] for message in messages)
-
-
-def message_of(given: Any) -> dict[str, str]:
-    """Return a message's role and text; of a list of content parts the texts.
-
-    Raises:
-        TypeError: it is not a message.
-    """
-    content = given["content"]
-    if isinstance(content, list):
-        content = "\n".join(str(part["text"]) for part in content if part.get("type") == "text")
-    if not isinstance(given["role"], str) or not isinstance(content, (str, type(None))):
-        raise TypeError("a message must have a role and a content that are text")
-    return {"role": given["role"], "content": content or ""}

@@ -18,7 +18,7 @@ Reader: TypeAlias = Callable[[Path], Iterable[Episode | StoreError]]
 
 READERS: dict[str, str] = {
     "chat": "credit_gym.formats.chat:read_chats",
-    "verifiers": "credit_gym.formats.verifiers_reader:read_traces",
+    "verifiers": "credit_gym.formats.verifiers:read_traces",
     "tau2": "credit_gym.envs.tau2.episodes:read_episodes",
 }
 """Name -> ``module:function`` of a reader, as ``credit-gym import FILE --from NAME`` calls it; loaded when needed."""

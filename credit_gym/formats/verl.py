@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 
 from credit_gym.data.episode import Episode
 from credit_gym.errors import StoreError
-from credit_gym.formats.credited_turns import Credit, Row, action_credits, credited_turns, legal_text
+from credit_gym.formats.credited_turns import Credit, Row, action_credits, credited_turns
+from credit_gym.formats.turn_table import legal_text
 
 _TEXT = pa.string()
 _CHAT = pa.list_(pa.struct([("role", _TEXT), ("content", _TEXT)]))

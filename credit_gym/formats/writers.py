@@ -10,12 +10,13 @@ from typing import Any
 
 from credit_gym.data.episode import Episode
 from credit_gym.errors import CreditGymError, unknown
-from credit_gym.formats.credited_turns import Row, write_lines
+from credit_gym.formats.credited_turns import Row
 from credit_gym.formats.datasets import write_datasets
+from credit_gym.formats.jsonl import write_jsonl, write_lines
 from credit_gym.formats.openrlhf import openrlhf_rows
-from credit_gym.formats.parquet import Credits, write_jsonl, write_parquet
-from credit_gym.formats.sft import sft_rows
-from credit_gym.formats.trl import dpo_rows, kto_rows
+from credit_gym.formats.parquet import write_parquet
+from credit_gym.formats.trl import dpo_rows, kto_rows, sft_rows
+from credit_gym.formats.turn_table import Credits
 from credit_gym.formats.verifiers import verifiers_rows
 from credit_gym.formats.verl import write_verl
 
@@ -48,7 +49,7 @@ def write_targets(
         to: a key of :data:`FORMATS`.
         path: the file, or the folder for ``datasets``.
         episodes: E episodes.
-        credits: scorer -> E rows of credits, see :data:`credit_gym.formats.parquet.Credits`.
+        credits: scorer -> E rows of credits, see :data:`credit_gym.formats.turn_table.Credits`.
         threshold: the credit from which a turn counts; each format's own default if None.
 
     Raises:

@@ -133,6 +133,7 @@ function notes(step) {
   if (step.verifier !== undefined) add(`verifier ${signed(step.verifier)}`);
   if (step.belief !== undefined) add(`belief ${step.belief ?? "–"}`);
   if (step.advantage !== undefined) add(`exact advantage ${signed(step.advantage)}`);
+  for (const [label, text] of step.more || []) add(`${label} ${text}`);
   if (step.expert && step.expert.length) {
     if (step.expert.includes(step.action)) add("as the expert", "good");
     else add(`expert: ${step.expert.join(" · ")}`);

@@ -13,13 +13,14 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from credit_gym.data.columns import COLUMNS, Column
 from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import FloatArray
 from credit_gym.errors import BatchError, StoreError
@@ -31,6 +32,7 @@ Credit = FloatArray | Sequence[Sequence[float] | None]
 
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 _SIGNIFICANT_DIGITS = 6
+_LABELLED = tuple(column for column in COLUMNS if column.shown)
 
 
 def write_report(
@@ -130,9 +132,20 @@ def _step(episode: Episode, t: int) -> dict[str, Any]:
         shown["invalid"] = True
     if episode.admissible_actions is not None:
         shown["admissible"] = [printable(action) for action in episode.admissible_actions[t]]
+    more = [[column.shown, printable(str(value))] for column, value in _labelled(episode, t)]
+    if more:
+        shown["more"] = more
     if episode.expert_actions is not None:
         shown["expert"] = [printable(action) for action in episode.expert_actions[t]]
     return shown
+
+
+def _labelled(episode: Episode, t: int) -> Iterator[tuple[Column, Any]]:
+    """The columns that have no place of their own on the page, where they say something of a step."""
+    for column in _LABELLED:
+        row = getattr(episode, column.name)
+        if row is not None and row[t] != column.missing and row[t] == row[t]:  # neither a gap nor NaN
+            yield column, f"{row[t]:.4g}" if column.type == "number" else row[t]
 
 
 def _number(value: float) -> float | None:

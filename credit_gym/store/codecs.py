@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from credit_gym.data.columns import COLUMNS, Column
 from credit_gym.data.episode import Episode
 from credit_gym.errors import StoreError
 from credit_gym.store import blobs
@@ -159,58 +160,45 @@ INTEGERS = _ragged("<i8")
 GROWING = Codec(_encode_growing, _decode_growing)
 MESSAGES = Codec(_encode_messages, _decode_messages)
 
-STEP_COLUMNS: dict[str, Codec] = {
-    "observations": TEXT,
-    "state_keys": TEXT,
-    "actions": TEXT,
-    "rewards": NUMBER,
-    "verifier": NUMBER,
-    "log_belief": NUMBER,
-    "distractor_log_belief": NUMBER,
-    "anchor_log_belief": NUMBER,
-    "values": NUMBER,
-    "advantages": NUMBER,
-    "policy_logprobs": RAGGED,
-    "reference_logprobs": RAGGED,
-    "policy_entropies": RAGGED,
-    "policy_kls": RAGGED,
-    "policy_top_logprobs": RAGGED,
-    "admissible_actions": TEXTS,
-    "expert_actions": TEXTS,
-    "roles": TEXT,
-    "parents": INTEGER,
-    "invalid": FLAG,
+_UNSIGNED = Codec(  # seeds are 64-bit and unsigned, SQLite's integers are signed
+    lambda f, c: [None if v is None else str(int(v)) for v in c],
+    lambda f, c: [None if v is None else int(v) for v in c],
+)
+_OPTIONAL_TEXT = Codec(
+    lambda f, c: [None if v is None else encode_text(f, v) for v in c],
+    lambda f, c: [None if v is None else decode_text(f, v) for v in c],
+)
+
+CODECS: dict[str, Codec] = {
+    "text": TEXT,
+    "texts": TEXTS,
+    "number": NUMBER,
+    "integer": INTEGER,
+    "integers": INTEGERS,
+    "flag": FLAG,
     "messages": MESSAGES,
-    "prompt_token_ids": GROWING,
-    "token_ids": INTEGERS,
-    "decodings": TEXT,
+    "mapping": Codec(lambda f, c: [encode_json(f, v) for v in c], lambda f, c: [decode_json(f, v) for v in c]),
+    "number a token": RAGGED,
+    "integer a token": INTEGERS,
+    "growing": GROWING,
+    "key": Codec(lambda f, c: list(c), lambda f, c: c),  # always inside the row
+    "unsigned": _UNSIGNED,
+    "optional text": _OPTIONAL_TEXT,
 }
+"""Type of a column, or the name that it is stored under -> codec."""
+
+
+def _codec(column: Column) -> Codec:
+    return CODECS[column.stored or (f"{column.type} a token" if column.kind == "token" else column.type)]
+
+
+STEP_COLUMNS = {column.name: _codec(column) for column in COLUMNS if column.kind != "episode"}
 """Episode field -> codec. An episode of T steps has T+1 rows: the last holds what is known after the final action."""
 
-_BELIEFS = {"log_belief", "distractor_log_belief", "anchor_log_belief"}
-_POINT_COLUMNS = frozenset({"observations", "state_keys", "values"} | _BELIEFS)
-
-EPISODE_COLUMNS: dict[str, Codec] = {
-    "episode_id": Codec(lambda f, c: list(c), lambda f, c: c),  # a key: always inside the row
-    "env_id": TEXT,
-    "task_id": TEXT,
-    "group_id": TEXT,
-    "seed": Codec(  # seeds are 64-bit and unsigned, SQLite's integers are signed
-        lambda f, c: [None if v is None else str(int(v)) for v in c],
-        lambda f, c: [None if v is None else int(v) for v in c],
-    ),
-    "agent_id": TEXT,
-    "success": FLAG,
-    "terminated": FLAG,
-    "truncated": FLAG,
-    "goal": TEXT,
-    "usage": Codec(lambda f, c: [encode_json(f, v) for v in c], lambda f, c: [decode_json(f, v) for v in c]),
-    "error": Codec(
-        lambda f, c: [None if v is None else encode_text(f, v) for v in c],
-        lambda f, c: [None if v is None else decode_text(f, v) for v in c],
-    ),
-}
+EPISODE_COLUMNS = {column.name: _codec(column) for column in COLUMNS if column.kind == "episode"}
 """Episode field -> codec, for the fields that an episode has once."""
+
+_POINT_COLUMNS = frozenset(column.name for column in COLUMNS if column.kind == "point")
 
 
 def encode_episode(folder: Path, episode: Episode) -> tuple[list[Cell], list[tuple[Cell, ...]]]:

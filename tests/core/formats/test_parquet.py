@@ -13,7 +13,8 @@ from hypothesis import given, settings
 
 from credit_gym.data.episode import Episode
 from credit_gym.errors import BatchError, StoreError
-from credit_gym.formats.parquet import SCHEMA_VERSION, read_parquet, write_jsonl, write_parquet
+from credit_gym.formats.jsonl import write_jsonl
+from credit_gym.formats.parquet import SCHEMA_VERSION, read_parquet, write_parquet
 
 
 @settings(deadline=None, max_examples=40)

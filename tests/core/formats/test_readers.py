@@ -20,10 +20,10 @@ from credit_gym.cli import app
 from credit_gym.credit.assign import build_targets
 from credit_gym.data.episode import Episode
 from credit_gym.errors import StoreError, UnknownNameError
-from credit_gym.formats.credited_turns import write_lines
+from credit_gym.formats.jsonl import write_lines
 from credit_gym.formats.readers import READERS, read_episodes
 from credit_gym.formats.verifiers import verifiers_rows
-from credit_gym.store.folders import find
+from credit_gym.store.folders import open_run
 
 CHATS = [
     {
@@ -147,7 +147,7 @@ def test_a_name_that_no_file_can_hold_costs_its_episode_alone(name: str, tmp_pat
     result = CliRunner().invoke(app, ("import", str(path), "--out", str(tmp_path / "runs")))
     assert result.exit_code == 1
     assert "has a name that is no legal unicode" in result.stderr
-    store, run = find(result.stdout.strip(), tmp_path / "runs")
+    store, run = open_run(result.stdout.strip(), tmp_path / "runs")
     assert [episode.rewards for episode in store.load_episodes(run)] == [(0.0, 1.0), (0.0, 0.0)]
 
 
@@ -156,7 +156,7 @@ def test_what_is_damaged_is_said_and_the_rest_is_kept(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ("import", str(tmp_path / "x.jsonl"), "--out", str(tmp_path / "runs")))
     assert result.exit_code == 1
     assert result.stderr.startswith("2 of 3 were left out; the first: Line 1 of")
-    store, name = find(result.stdout.strip(), tmp_path / "runs")
+    store, name = open_run(result.stdout.strip(), tmp_path / "runs")
     assert [episode.rewards for episode in store.load_episodes(name)] == [(0.0, 1.0)]
 
 

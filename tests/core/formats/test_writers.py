@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from credit_gym.errors import BatchError, CreditGymError, StoreError, UnknownNameError
 from credit_gym.formats.credited_turns import credited_turns
 from credit_gym.formats.openrlhf import openrlhf_rows
-from credit_gym.formats.sft import sft_rows
-from credit_gym.formats.trl import dpo_rows, kto_rows
+from credit_gym.formats.trl import dpo_rows, kto_rows, sft_rows
 from credit_gym.formats.verifiers import verifiers_rows
 from credit_gym.formats.verl import verl_rows, write_tasks
 from credit_gym.formats.writers import FORMATS, write_targets
