@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
+import os
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from credit_gym.envs.information.env import NOTHING_KNOWN, QuestionEnv, Snapshot, Task
-from credit_gym.envs.information.judge import LLMJudge
+from credit_gym.envs.information.env import MODES, NOTHING_KNOWN, QuestionEnv, Snapshot, Task, task_id
+from credit_gym.envs.information.judge import Answerer, LLMJudge
 from credit_gym.envs.information.language import Grammar
 from credit_gym.envs.information.reward import Turn
-from credit_gym.envs.information.world import Question, World, information_gain, log_belief, members
+from credit_gym.envs.information.sources import Scenario, choose, known_to_rules, read_scenarios, split_of
+from credit_gym.envs.information.world import Question, information_gain, log_belief, members
 from credit_gym.errors import CreditGymError, unknown
-
-MODES = ("default", "upstream")
-UNANSWERED = "Nobody could answer that question; ask something else."
 
 
 class CandidateEnv(QuestionEnv):
@@ -33,50 +32,83 @@ class CandidateEnv(QuestionEnv):
     and there is no expert.
 
     Args:
-        world: the things and the questions about them.
-        grammar: reads questions about it.
-        tasks: the games.
-        candidates: the set of things that the secret may be, as far as the agent can know.
-        ask: the wording of a guess, by thing.
-        judge: who answers instead of the rules.
-        mode: ``default`` or ``upstream``.
+        split: ``train``, ``eval``, ``test``, ``all``, or the name of a list in ``words``; None takes ``train`` of the
+            world's things, and all of a file.
         turns: most questions of a game.
+        mode: ``default`` or ``upstream``.
+        answerer: who answers instead of the rules.
+        words: a file of secrets. The rules leave out those that they have no facts about, with a warning. None takes
+            the things of the world.
+        num_tasks: keep only so many secrets.
         reward: name of the reward.
         expert: whether ``info`` has ``expert_actions``.
         render_mode: ``ansi`` or None.
 
+    Attributes:
+        world: the things and the questions about them.
+        grammar: reads questions about it.
+        candidates: the set of things that the secret may be, as far as the agent can know.
+
     Raises:
+        ManifestError: the file is malformed, there is nothing in the split, or no rule knows any of its secrets.
         UnknownNameError: there is no such mode or reward.
     """
 
+    kind: str
+    """What the secret is, in one word: the beginning of the ids of the tasks."""
+
     def __init__(
         self,
-        world: World,
-        grammar: Grammar,
-        tasks: Sequence[Task],
+        split: str | None = None,
         *,
-        candidates: int,
-        ask: Sequence[str],
-        judge: LLMJudge | None,
-        mode: str,
-        turns: int,
-        reward: str,
-        expert: bool,
-        render_mode: str | None,
+        turns: int = 20,
+        mode: str = "default",
+        answerer: Answerer | LLMJudge | None = None,
+        words: str | os.PathLike[str] | None = None,
+        num_tasks: int | None = None,
+        reward: str = "outcome",
+        expert: bool = True,
+        render_mode: str | None = None,
     ) -> None:
+        self.grammar = self._rules()
+        self.world = world = self.grammar.world
+        known = _embedded(world.names) if words is None else read_scenarios(words)
+        if words is not None and answerer is None:
+            known = known_to_rules(known, self._name_in_world, words)
+        self._check_secrets([scenario.secret for scenario in known], mode)
+        chosen = choose(known, split or ("train" if words is None else "all"), num_tasks)
+        goal = self._goal(turns)
+        tasks = [Task(task_id(self.kind, s.secret), s.split, goal, s.secret) for s in chosen]
         super().__init__(tasks, turns=turns, reward=reward, render_mode=render_mode)
-        self.blocking = judge is not None
+        self.judge = None if answerer is None else LLMJudge.of(answerer)
+        self.blocking = self.judge is not None  # a step may wait for a model
         if mode not in MODES:
             raise unknown("mode", mode, MODES)
-        self.world = world
-        self.grammar = grammar
-        self.candidates = candidates
-        self.judge = judge
+        self.candidates = sum({1 << world.index[s.secret] for s in known if s.secret in world.index})
         self.mode = mode
-        self._expert = expert and judge is None
-        self._guesses = tuple(ask)
-        self._offered = [item.ask for item in world.questions] + list(ask)
+        self._expert = expert and self.judge is None
+        self._guesses = self._wordings()
+        self._offered = [item.ask for item in world.questions] + list(self._guesses)
         self._best = lru_cache(1 << 16)(self._best_question)
+
+    @abstractmethod
+    def _rules(self) -> Grammar:
+        """Return what reads questions about the world."""
+
+    @abstractmethod
+    def _goal(self, turns: int) -> str:
+        """Return what the agent is told to do."""
+
+    @abstractmethod
+    def _wordings(self) -> tuple[str, ...]:
+        """Return the wording of a guess, by thing."""
+
+    @abstractmethod
+    def _name_in_world(self, secret: str) -> str | None:
+        """Return the name that the world has for a secret of a file, None for none."""
+
+    def _check_secrets(self, secrets: Sequence[str], mode: str) -> None:
+        """Refuse secrets that no game of a mode can be played about."""
 
     @abstractmethod
     def _judged(self, action: str) -> tuple[Turn, Any]:
@@ -110,12 +142,8 @@ class CandidateEnv(QuestionEnv):
     def _outlook(self) -> dict[str, Any]:
         found: dict[str, Any] = {"admissible_actions": self._offered[:]}
         if self._expert:
-            left = self.turns - sum(turn.kind != "unanswered" for turn in self.asked)
-            found["expert_actions"] = [self._best(self.memory, left <= 1)]
+            found["expert_actions"] = [self._best(self.memory, self._left <= 1)]
         return found
-
-    def _was_asked(self, key: str) -> bool:
-        return any(turn.key == key for turn in self.asked)
 
     def _learn(self, question: Question) -> tuple[str, int]:
         """Return what the rules answer, and the candidates that are left after it."""
@@ -147,6 +175,12 @@ class CandidateEnv(QuestionEnv):
             if now < cost - 1e-9:
                 cost, best = now, item
         return self._guesses[guess] if best is None else best.ask
+
+
+@lru_cache(maxsize=4)
+def _embedded(names: tuple[str, ...]) -> tuple[Scenario, ...]:
+    """The things of a world as secrets."""
+    return tuple(Scenario(name, "", split_of(name)) for name in names)
 
 
 _COST = [0.0] + [count * math.log(count) for count in range(1, 1 << 12)]

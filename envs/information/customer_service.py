@@ -8,22 +8,10 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from credit_gym.envs.information.cases import Case, Conclusion, claim_of, fact_of, idle_facts, make_case
 from credit_gym.envs.information.judge import Answerer, LLMJudge
 from credit_gym.envs.information.reward import Turn
-from credit_gym.envs.information.scenarios import (
-    GOAL,
-    Case,
-    Conclusion,
-    Fact,
-    ScenarioEnv,
-    case_id,
-    fact_of,
-    idle_facts,
-    keywords,
-    partition,
-    transcript,
-)
-from credit_gym.envs.information.sources import split_of
+from credit_gym.envs.information.scenarios import GOAL, ScenarioEnv
 from credit_gym.envs.information.world import read_yaml
 
 WRONG = "I tried that, but it did not help."
@@ -86,21 +74,24 @@ class CustomerServiceEnv(ScenarioEnv):
         expert: bool = True,
         render_mode: str | None = None,
     ) -> None:
-        limit = None if mode == "upstream" or answerer is not None else attempts
         super().__init__(
-            support_cases(),
-            _FRAME.format(turns=turns, rule="" if limit is None else _PATIENCE.format(attempts=limit)),
-            scenarios=scenarios,
-            split=split,
-            answerer=answerer,
-            attempts=limit,
-            mode=mode,
+            split,
             turns=turns,
+            mode=mode,
+            attempts=attempts if answerer is None else None,
+            answerer=answerer,
+            scenarios=scenarios,
             num_tasks=num_tasks,
             reward=reward,
             expert=expert,
             render_mode=render_mode,
         )
+
+    def _embedded(self) -> Sequence[Case]:
+        return support_cases()
+
+    def _frame(self, turns: int, attempts: int | None) -> str:
+        return _FRAME.format(turns=turns, rule="" if attempts is None else _PATIENCE.format(attempts=attempts))
 
     def _concludes(self, action: str) -> bool:
         return is_proposal(action)
@@ -113,11 +104,8 @@ class CustomerServiceEnv(ScenarioEnv):
             return Turn(action, _TOO_MANY, "invalid"), self.memory
         return super()._reply(action)
 
-    def _judge_messages(self, truth: str, action: str, earlier: Sequence[Turn]) -> list[Mapping[str, str]]:
-        return [
-            {"role": "system", "content": _CUSTOMER},
-            {"role": "user", "content": transcript(truth, action, earlier)},
-        ]
+    def _judge_role(self, action: str) -> str:
+        return _CUSTOMER
 
 
 def is_proposal(action: str) -> bool:
@@ -170,13 +158,14 @@ def _cases(device: Mapping[str, Any], idle: Sequence[Mapping[str, str]]) -> list
     facts += idle_facts(idle, len(bit))
     conclusions = []
     for name, row in causes.items():
-        verdict = partition(f"={name}", [(GOAL, bit[name]), (WRONG, everything & ~bit[name])], len(bit))
-        conclusions.append(Conclusion(row["fix"], Fact(row["fix"], keywords(row["say"]), verdict), bit[name]))
+        verdicts = [(GOAL, bit[name]), (WRONG, everything & ~bit[name])]
+        claim = claim_of(name, {"ask": row["fix"], "say": row["say"]}, verdicts, len(bit))
+        conclusions.append(Conclusion(row["fix"], claim, bit[name]))
     cases = []
     for world, row in enumerate(causes.values()):
         told = " ".join(f"{fact.ask} {fact.question.cell(world)[0]}" for fact in facts)
         truth = f"{device['complaint']} The cause: {row['is']}. The fix: {row['fix']} {told}"
         briefing = f"{device['complaint']} (The device: {device['device']}.)"
-        name = case_id("support", f"{device['device']}: {row['is']}")
-        cases.append(Case(name, split_of(name), briefing, truth, tuple(facts), tuple(conclusions), len(bit), world))
+        name = f"{device['device']}: {row['is']}"
+        cases.append(make_case("support", name, briefing, truth, facts, conclusions, len(bit), world))
     return cases

@@ -14,7 +14,9 @@ from credit_gym.envs.information.reward import REWARDS, Turn
 from credit_gym.envs.text_env import TextEnv
 from credit_gym.errors import CreditGymError, unknown
 
+MODES = ("default", "upstream")
 NOTHING_KNOWN = float("nan")
+UNANSWERED = "Nobody could answer that question; ask something else."
 
 
 class Task(NamedTuple):
@@ -178,6 +180,14 @@ class QuestionEnv(TextEnv):
         return "\n".join([self._beginning()[0], *(f"> {turn.action}\n{turn.text}" for turn in self._now.turns)])
 
     @property
+    def _left(self) -> int:
+        """How many turns are left."""
+        return self.turns - _charged(self.asked)
+
+    def _was_asked(self, key: str) -> bool:
+        return any(turn.key == key for turn in self.asked)
+
+    @property
     def _current(self) -> Snapshot:
         if self._now is None:
             raise gym.error.ResetNeeded("No game has begun: call reset() first.")
@@ -216,6 +226,11 @@ class QuestionEnv(TextEnv):
                 f'options["task"] must be an integer from 0 to {len(self.tasks) - 1}, not {number!r}.'
             )
         return int(number)
+
+
+def task_id(kind: str, text: str) -> str:
+    """Return the id of a task: it tells nothing."""
+    return f"{kind}-{hashlib.blake2b(text.encode(), digest_size=5).hexdigest()}"
 
 
 def _charged(turns: Sequence[Turn]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -10,24 +9,18 @@ from itertools import product
 from typing import Any, NamedTuple, TypeVar
 
 from credit_gym import rng
-from credit_gym.envs.information.judge import Answerer, LLMJudge
-from credit_gym.envs.information.language import words
-from credit_gym.envs.information.reward import Turn
-from credit_gym.envs.information.scenarios import (
-    GOAL,
+from credit_gym.envs.information.cases import (
     Case,
     Conclusion,
     Fact,
-    ScenarioEnv,
-    case_id,
+    claim_of,
     fact_of,
     idle_facts,
-    keywords,
-    partition,
-    transcript,
+    make_case,
     worlds_where,
 )
-from credit_gym.envs.information.sources import split_of
+from credit_gym.envs.information.language import words
+from credit_gym.envs.information.scenarios import GOAL, ScenarioEnv
 from credit_gym.envs.information.world import phrases, read_yaml
 from credit_gym.errors import ManifestError
 
@@ -78,35 +71,11 @@ class MurderMysteryEnv(ScenarioEnv):
     unreadable = "Nothing came of that; look into one thing, or ask about one suspect."
     unconcluded = "Suspicion is not enough: accuse somebody if you are sure."
 
-    def __init__(
-        self,
-        split: str | None = None,
-        *,
-        turns: int = 20,
-        mode: str = "default",
-        attempts: int | None = 1,
-        answerer: Answerer | LLMJudge | None = None,
-        scenarios: str | os.PathLike[str] | None = None,
-        num_tasks: int | None = None,
-        reward: str = "outcome",
-        expert: bool = True,
-        render_mode: str | None = None,
-    ) -> None:
-        limit = None if mode == "upstream" else attempts
-        super().__init__(
-            mysteries(),
-            _FRAME.format(turns=turns, rule="" if limit is None else f" {_once(limit)}"),
-            scenarios=scenarios,
-            split=split,
-            answerer=answerer,
-            attempts=limit,
-            mode=mode,
-            turns=turns,
-            num_tasks=num_tasks,
-            reward=reward,
-            expert=expert,
-            render_mode=render_mode,
-        )
+    def _embedded(self) -> Sequence[Case]:
+        return mysteries()
+
+    def _frame(self, turns: int, attempts: int | None) -> str:
+        return _FRAME.format(turns=turns, rule="" if attempts is None else f" {_once(attempts)}")
 
     def _concludes(self, action: str) -> bool:
         return is_accusation(action)
@@ -116,8 +85,8 @@ class MurderMysteryEnv(ScenarioEnv):
         named = [each for each in case.conclusions if not said.isdisjoint(words(each.name))]
         return None if len(named) > 1 else super()._understood(case, action)
 
-    def _judge_messages(self, truth: str, action: str, earlier: Sequence[Turn]) -> list[Mapping[str, str]]:
-        return [{"role": "system", "content": _MASTER}, {"role": "user", "content": transcript(truth, action, earlier)}]
+    def _judge_role(self, action: str) -> str:
+        return _MASTER
 
 
 def is_accusation(action: str) -> bool:
@@ -192,8 +161,7 @@ def _compose(data: Mapping[str, Any], setting: Mapping[str, Any], seed: int) -> 
     scene = _scene(data, setting, plot)
     told = " ".join(fact.question.cell(world)[0] for fact in facts)
     truth = f"{scene} The culprit is {plot.names[plot.culprit]}. {told}"
-    name = case_id("mystery", scene)
-    return Case(name, split_of(name), scene, truth, tuple(facts), tuple(conclusions), len(worlds), world)
+    return make_case("mystery", scene, scene, truth, facts, conclusions, len(worlds), world)
 
 
 def _plot(data: Mapping[str, Any], setting: Mapping[str, Any], seed: int) -> _Plot:
@@ -260,10 +228,9 @@ def _conclusions(plot: _Plot, worlds: Sequence[tuple[int, int]]) -> list[Conclus
     conclusions = []
     for suspect, name in enumerate(plot.names):
         right, wrong = (worlds_where((who == suspect) == holds for who, _ in worlds) for holds in (True, False))
-        verdict = partition(f"={name}", [(GOAL, right), (WRONG, wrong)], len(worlds))
-        conclusions.append(
-            Conclusion(name, Fact(f"I accuse {name}.", keywords(name.replace(" ", ", ")), verdict), right)
-        )
+        said = {"ask": f"I accuse {name}.", "say": name.replace(" ", ", ")}
+        claim = claim_of(name, said, [(GOAL, right), (WRONG, wrong)], len(worlds))
+        conclusions.append(Conclusion(name, claim, right))
     return conclusions
 
 

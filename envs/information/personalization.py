@@ -10,23 +10,11 @@ from itertools import product
 from typing import Any
 
 from credit_gym import rng
-from credit_gym.envs.information.candidates import UNANSWERED
+from credit_gym.envs.information.cases import Case, Conclusion, claim_of, fact_of, idle_facts, make_case, worlds_where
+from credit_gym.envs.information.env import UNANSWERED
 from credit_gym.envs.information.judge import Answerer, LLMJudge, tagged
 from credit_gym.envs.information.reward import REWARDS, Turn
-from credit_gym.envs.information.scenarios import (
-    Case,
-    Conclusion,
-    Fact,
-    ScenarioEnv,
-    case_id,
-    fact_of,
-    idle_facts,
-    keywords,
-    partition,
-    transcript,
-    worlds_where,
-)
-from credit_gym.envs.information.sources import split_of
+from credit_gym.envs.information.scenarios import ScenarioEnv
 from credit_gym.envs.information.world import phrases, read_yaml
 from credit_gym.errors import unknown
 
@@ -83,14 +71,10 @@ class PersonalizationEnv(ScenarioEnv):
         if reward != "fit" and reward not in REWARDS:
             raise unknown("reward", reward, ["fit", *REWARDS])
         super().__init__(
-            personas(),
-            _FRAME.format(turns=questions),
-            scenarios=scenarios,
-            split=split,
-            answerer=answerer,
-            attempts=1,
-            mode="default",
+            split,
             turns=questions + 1,
+            answerer=answerer,
+            scenarios=scenarios,
             num_tasks=num_tasks,
             reward="outcome" if reward == "fit" else reward,
             expert=expert,
@@ -99,12 +83,17 @@ class PersonalizationEnv(ScenarioEnv):
         if reward == "fit":
             self._earn = _fit
 
+    def _embedded(self) -> Sequence[Case]:
+        return personas()
+
+    def _frame(self, turns: int, attempts: int | None) -> str:
+        return _FRAME.format(turns=turns - 1)  # the last turn is the recommendation's
+
     def _concludes(self, action: str) -> bool:
         return bool(_RECOMMENDS.search(action.lower()))
 
-    def _judge_messages(self, truth: str, action: str, earlier: Sequence[Turn]) -> list[Mapping[str, str]]:
-        role = _GRADER if self._concludes(action) else _PERSONA
-        return [{"role": "system", "content": role}, {"role": "user", "content": transcript(truth, action, earlier)}]
+    def _judge_role(self, action: str) -> str:
+        return _GRADER if self._concludes(action) else _PERSONA
 
     def _judged(self, action: str, judge: LLMJudge) -> tuple[Turn, Any]:
         if not self._concludes(action):
@@ -200,9 +189,9 @@ def _draw(data: Mapping[str, Any], domain: Mapping[str, Any], seed: int) -> list
         facts = (*asked, *idle_facts(small_talk, len(worlds)))
         briefing = f"{who} {domain['wish']}. On offer: {'; '.join(offers)}."
         likes = " ".join(fact.question.cell(world)[0] for fact in asked)
-        name = case_id("persona", f"{briefing} {worlds[world]}")
+        name = f"{briefing} {worlds[world]}"
         truth = f"{who}, {job}, {domain['wish']}. {likes}"
-        cases.append(Case(name, split_of(name), briefing, truth, facts, conclusions, len(worlds), world))
+        cases.append(make_case("persona", name, briefing, truth, facts, conclusions, len(worlds), world))
     return cases
 
 
@@ -210,6 +199,10 @@ def _offer(name: str, fits: Sequence[Mapping[str, int]], total: int) -> Conclusi
     """Return the recommendation of one offer, by how well all offers fit in each world."""
     grades = [(18 * fit[name] + total) // (2 * total) + 1 for fit in fits]
     told = [(_graded(grade), worlds_where(each == grade for each in grades)) for grade in sorted(set(grades))]
-    say = keywords(", ".join([name, *(word for word in name.split() if len(word) > 3)]))
-    fact = Fact(f"I recommend {name}.", say, partition(f"={name}", told, len(fits)))
-    return Conclusion(name, fact, worlds_where(fit[name] == max(fit.values()) for fit in fits))
+    said = {
+        "ask": f"I recommend {name}.",
+        "say": ", ".join([name, *(word for word in name.split() if len(word) > 3)]),
+    }
+    return Conclusion(
+        name, claim_of(name, said, told, len(fits)), worlds_where(fit[name] == max(fit.values()) for fit in fits)
+    )

@@ -2,95 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
-from credit_gym.envs.information.candidates import MODES, UNANSWERED
-from credit_gym.envs.information.env import NOTHING_KNOWN, QuestionEnv, Snapshot, Task
+from credit_gym.envs.information.cases import Case, Fact
+from credit_gym.envs.information.env import MODES, NOTHING_KNOWN, UNANSWERED, QuestionEnv, Snapshot, Task, task_id
 from credit_gym.envs.information.judge import Answerer, LLMJudge
 from credit_gym.envs.information.language import words
 from credit_gym.envs.information.reward import Turn
 from credit_gym.envs.information.sources import Scenario, choose, read_scenarios
-from credit_gym.envs.information.world import Question, members, phrases
+from credit_gym.envs.information.world import Question, members
 from credit_gym.envs.webshop.stemmer import stem
 from credit_gym.errors import CreditGymError, ManifestError, unknown
 
 ONE_AT_A_TIME = "One thing at a time, please."
 REPEATED = "You have already done that; try something else."
 GOAL = "Goal reached"
-
-
-class Fact(NamedTuple):
-    """Something that can be asked for.
-
-    Attributes:
-        ask: its wording among the admissible actions.
-        say: sets of word stems; a text with all stems of one set asks for it.
-        question: what would be answered, as a partition of the possible worlds.
-    """
-
-    ask: str
-    say: tuple[frozenset[str], ...]
-    question: Question
-
-
-class Conclusion(NamedTuple):
-    """Something that can be claimed, and ends the game if it is right.
-
-    Attributes:
-        name: short name: a culprit, a cause, a thing to recommend.
-        fact: how it is claimed, and what is then answered in each possible world.
-        right: the worlds in which it is right; those of all conclusions are a partition.
-    """
-
-    name: str
-    fact: Fact
-    right: int
-
-
-@dataclass(frozen=True)
-class Case:
-    """One scenario.
-
-    A set of possible worlds is one integer, bit i standing for world i. All worlds are equally likely at the start.
-
-    Attributes:
-        id: its name.
-        split: ``train``, ``eval`` or ``test``.
-        briefing: what the agent is told.
-        truth: the same as somebody knows it who has to play the scenario: the hidden part.
-        facts: what can be asked for.
-        conclusions: what can be claimed.
-        worlds: number of possible worlds.
-        world: the true one.
-    """
-
-    id: str
-    split: str
-    briefing: str
-    truth: str
-    facts: tuple[Fact, ...]
-    conclusions: tuple[Conclusion, ...]
-    worlds: int
-    world: int
-
-    @cached_property
-    def answer(self) -> Conclusion:
-        """The conclusion that is right in the true world."""
-        return next(each for each in self.conclusions if each.right >> self.world & 1)
-
-    @cached_property
-    def wordings(self) -> dict[tuple[str, ...], Fact]:
-        """Facts and conclusions by the words of their wordings."""
-        return {tuple(words(f.ask)): f for f in (*self.facts, *(c.fact for c in self.conclusions))}
 
 
 class ScenarioEnv(QuestionEnv):
@@ -107,16 +40,14 @@ class ScenarioEnv(QuestionEnv):
     NaN and there is no expert.
 
     Args:
-        cases: the embedded scenarios.
-        frame: what the agent is told to do, before the briefing.
-        scenarios: a published scenario file (entries with ``agent``, the briefing, and ``env``, the truth), in place of
-            the cases; it needs an answerer.
         split: ``train``, ``eval``, ``test``, ``all`` or the name of a list of the file; None takes ``train`` of the
             embedded cases, and all of a file.
-        answerer: who answers in place of the rules.
-        attempts: number of wrong conclusions that loses the game; None for no limit.
-        mode: ``default`` or ``upstream``.
         turns: most turns of a game.
+        mode: ``default`` or ``upstream``.
+        attempts: number of wrong conclusions that loses the game; None for no limit; ``upstream`` has none.
+        answerer: who answers in place of the rules.
+        scenarios: a published scenario file (entries with ``agent``, the briefing, and ``env``, the truth), in place of
+            the embedded cases; it needs an answerer.
         num_tasks: keep only so many scenarios.
         reward: name of the reward.
         expert: whether ``info`` has ``expert_actions``.
@@ -133,22 +64,21 @@ class ScenarioEnv(QuestionEnv):
 
     def __init__(
         self,
-        cases: Sequence[Case],
-        frame: str,
+        split: str | None = None,
         *,
-        scenarios: str | os.PathLike[str] | None,
-        split: str | None,
-        answerer: Answerer | LLMJudge | None,
-        attempts: int | None,
-        mode: str,
-        turns: int,
-        num_tasks: int | None,
-        reward: str,
-        expert: bool,
-        render_mode: str | None,
+        turns: int = 20,
+        mode: str = "default",
+        attempts: int | None = 1,
+        answerer: Answerer | LLMJudge | None = None,
+        scenarios: str | os.PathLike[str] | None = None,
+        num_tasks: int | None = None,
+        reward: str = "outcome",
+        expert: bool = True,
+        render_mode: str | None = None,
     ) -> None:
         if mode not in MODES:
             raise unknown("mode", mode, MODES)
+        attempts = None if mode == "upstream" else attempts
         whole = isinstance(attempts, (int, np.integer)) and not isinstance(attempts, bool)
         if attempts is not None and not (whole and attempts >= 1):
             raise CreditGymError(f"attempts must be a positive integer, or None for no limit, not {attempts!r}.")
@@ -156,15 +86,16 @@ class ScenarioEnv(QuestionEnv):
             raise ManifestError(
                 f"The rules have no facts about the scenarios of {os.fspath(scenarios)}: give answerer= to play them."
             )
+        frame = self._frame(turns, attempts)
         if scenarios is None:
-            by_id = {case.id: case for case in cases}
-            chosen = choose([Scenario(case.id, "", case.split) for case in cases], split or "train", num_tasks)
+            by_id = {case.id: case for case in self._embedded()}
+            chosen = choose([Scenario(c.id, "", c.split) for c in by_id.values()], split or "train", num_tasks)
             self._cases = tuple(by_id[each.secret] for each in chosen)
             tasks = [Task(c.id, c.split, f"{frame} {c.briefing}", c.answer.name) for c in self._cases]
         else:
             chosen = choose(read_scenarios(scenarios), split or "all", num_tasks)
             self._cases = ()
-            tasks = [Task(case_id("file", s.secret), s.split, f"{frame} {s.briefing}", s.secret) for s in chosen]
+            tasks = [Task(task_id("file", s.secret), s.split, f"{frame} {s.briefing}", s.secret) for s in chosen]
         super().__init__(tasks, turns=turns, reward=reward, render_mode=render_mode)
         self.judge = None if answerer is None else LLMJudge.of(answerer)
         self.blocking = self.judge is not None  # a step may wait for a model
@@ -174,12 +105,20 @@ class ScenarioEnv(QuestionEnv):
         self._best = lru_cache(1 << 16)(self._best_action)
 
     @abstractmethod
+    def _embedded(self) -> Sequence[Case]:
+        """Return the scenarios of the package."""
+
+    @abstractmethod
+    def _frame(self, turns: int, attempts: int | None) -> str:
+        """Return what the agent is told to do, before the briefing."""
+
+    @abstractmethod
     def _concludes(self, action: str) -> bool:
         """Return whether an action claims a conclusion, by its form."""
 
     @abstractmethod
-    def _judge_messages(self, truth: str, action: str, earlier: Sequence[Turn]) -> list[Mapping[str, str]]:
-        """Return the chat that lets a model answer an action."""
+    def _judge_role(self, action: str) -> str:
+        """Return what a model is told that answers an action."""
 
     @property
     def case(self) -> Case:
@@ -227,8 +166,7 @@ class ScenarioEnv(QuestionEnv):
             "admissible_actions": [f.ask for f in case.facts] + [c.fact.ask for c in case.conclusions]
         }
         if self._expert:
-            left = self.turns - sum(turn.kind != "unanswered" for turn in self.asked)
-            found["expert_actions"] = [self._best(self._current.task, self.memory, left <= 1)]
+            found["expert_actions"] = [self._best(self._current.task, self.memory, self._left <= 1)]
         return found
 
     def _reply(self, action: str) -> tuple[Turn, Any]:
@@ -241,7 +179,7 @@ class ScenarioEnv(QuestionEnv):
         if fact is None:
             return Turn(action, self.unreadable, "invalid"), self.memory
         claim = next((each for each in case.conclusions if each.fact is fact), None)
-        if any(turn.key == fact.question.key for turn in self.asked):
+        if self._was_asked(fact.question.key):
             return Turn(action, REPEATED, "repeated"), self.memory
         answer, chosen = fact.question.cell(case.world)
         if claim is None:
@@ -261,7 +199,7 @@ class ScenarioEnv(QuestionEnv):
         key = ("=" if claims else "") + " ".join(words(action))
         if not upstream and action.count("?") > 1:
             return Turn(action, ONE_AT_A_TIME, "invalid"), None
-        if not upstream and any(turn.key == key for turn in self.asked):
+        if not upstream and self._was_asked(key):
             return Turn(action, REPEATED, "repeated"), None
         truth = self.case.truth if self._cases else self.target
         earlier = () if upstream else tuple(turn for turn in self.asked if turn.key)
@@ -276,6 +214,12 @@ class ScenarioEnv(QuestionEnv):
         if claims:
             return self._claimed(action, GOAL if reached else reply, key, won=reached), None
         return Turn(action, self.unconcluded if reached else reply, "answered", key), None
+
+    def _judge_messages(self, truth: str, action: str, earlier: Sequence[Turn]) -> list[Mapping[str, str]]:
+        """Return the chat that lets a model answer an action; what never changes comes first."""
+        said = "".join(f"\n> {turn.action}\n{turn.text}" for turn in earlier)
+        shown = f"Hidden truth: {truth}\n" + (f"So far:{said}\n" if said else "") + f"Now: {action}"
+        return [{"role": "system", "content": self._judge_role(action)}, {"role": "user", "content": shown}]
 
     def _understood(self, case: Case, action: str) -> Fact | None:
         """Return the one fact or conclusion that an action is about."""
@@ -315,52 +259,6 @@ class ScenarioEnv(QuestionEnv):
             if gain > 1e-9:
                 return best.ask
         return likeliest.fact.ask
-
-
-def case_id(kind: str, text: str) -> str:
-    """Return the id of a scenario: it tells nothing."""
-    return f"{kind}-{hashlib.blake2b(text.encode(), digest_size=5).hexdigest()}"
-
-
-def fact_of(row: Mapping[str, str], answers: Iterable[tuple[str, int]], worlds: int) -> Fact:
-    """Return the fact of a data row with ``ask`` and ``say``, by its answers and their worlds."""
-    return Fact(row["ask"], keywords(row["say"]), partition(row["ask"], answers, worlds))
-
-
-def idle_facts(rows: Iterable[Mapping[str, str]], worlds: int) -> list[Fact]:
-    """Return facts that are answered alike in every world, and so tell nothing."""
-    return [fact_of(row, [(row["answer"], (1 << worlds) - 1)], worlds) for row in rows]
-
-
-def worlds_where(holds: Iterable[bool]) -> int:
-    """Return the set of the worlds for which something holds, given for each of them."""
-    return sum(1 << number for number, each in enumerate(holds) if each)
-
-
-def keywords(text: str) -> tuple[frozenset[str], ...]:
-    """Return the sets of stems of phrases that commas separate."""
-    return tuple(frozenset(map(stem, words(phrase))) for phrase in phrases(text))
-
-
-def partition(key: str, answers: Iterable[tuple[str, int]], worlds: int) -> Question:
-    """Return a question by its answers and their worlds.
-
-    Raises:
-        ManifestError: the answers do not cover every world exactly once.
-    """
-    cells = tuple((answer, chosen) for answer, chosen in answers if chosen)
-    union = 0
-    for _, chosen in cells:
-        union |= chosen
-    if union != (1 << worlds) - 1 or sum(chosen.bit_count() for _, chosen in cells) != worlds:
-        raise ManifestError(f"The answers to {key!r} must cover every possible case exactly once.")
-    return Question(key, cells)
-
-
-def transcript(truth: str, action: str, earlier: Sequence[Turn]) -> str:
-    """Return what a judge is shown of a game."""
-    said = "".join(f"\n> {turn.action}\n{turn.text}" for turn in earlier)
-    return f"Hidden truth: {truth}\n" + (f"So far:{said}\n" if said else "") + f"Now: {action}"
 
 
 def _nearest(stems: frozenset[str], facts: Sequence[Fact]) -> Fact | None:
