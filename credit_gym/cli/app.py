@@ -141,7 +141,7 @@ def table_writer(to: str) -> Callable[[Table], None]:
     Raises:
         UnknownNameError: there is no such format.
     """
-    from credit_gym.report.tables import WRITERS
+    from credit_gym.report.table import WRITERS
 
     if to == "terminal":
         return show

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from credit_gym.report.page import write_report
-from credit_gym.report.tables import Table, to_html, to_latex, to_markdown, to_rich
+from credit_gym.report.table import Table, to_html, to_latex, to_markdown, to_rich
 from credit_gym.report.terminal import console, show
 from credit_gym.report.text import printable
 

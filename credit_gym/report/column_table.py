@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from credit_gym.data.columns import COLUMNS
-from credit_gym.report.tables import Table, to_markdown
+from credit_gym.report.table import Table, to_markdown
 
 _HEADER = ("name", "values", "meaning", "unit", "recorded by", "in a batch", "in an export")
 

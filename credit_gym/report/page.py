@@ -24,7 +24,7 @@ from credit_gym.data.columns import COLUMNS, Column
 from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import FloatArray
 from credit_gym.errors import BatchError, StoreError
-from credit_gym.report.tables import Table, to_html
+from credit_gym.report.table import Table, to_html
 from credit_gym.report.text import for_html, printable
 
 Credit = FloatArray | Sequence[Sequence[float] | None]

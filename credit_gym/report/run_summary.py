@@ -11,7 +11,7 @@ from credit_gym.credit.stored_runs import label, run_credits
 from credit_gym.data.episode import Episode
 from credit_gym.data.target import pair_with_credit
 from credit_gym.metrics.differentiation import differentiated, preference_table
-from credit_gym.report.tables import Table
+from credit_gym.report.table import Table
 from credit_gym.store import Store
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from credit_gym.report.tables import Table, to_rich
+from credit_gym.report.table import Table, to_rich
 
 WIDE = 200  # columns of output that is not shown on a terminal
 
