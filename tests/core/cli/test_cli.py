@@ -18,6 +18,7 @@ RUN = ("run", "--env", "credit/Stochastic-v0", "--episodes", "6", "--group-size"
 COMMANDS = (
     "envs",
     "scorers",
+    "columns",
     "run",
     "score",
     "import",
