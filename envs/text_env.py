@@ -89,3 +89,14 @@ class TextEnv(gym.Env[str, str]):
     @_np_random.setter
     def _np_random(self, generator: np.random.Generator | None) -> None:
         self._generator = generator
+
+
+def task_number(task: object, count: int) -> int:
+    """Return ``options["task"]`` as the index of one of ``count`` tasks.
+
+    Raises:
+        gymnasium.error.Error: it is none.
+    """
+    if isinstance(task, bool) or not isinstance(task, (int, np.integer)) or not 0 <= task < count:
+        raise gym.error.Error(f'options["task"] must be an integer from 0 to {count - 1}, not {task!r}.')
+    return int(task)

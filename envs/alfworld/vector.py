@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.spaces import Tuple
-from gymnasium.utils import seeding
-from gymnasium.vector import AutoresetMode
 
 from credit_gym import rng
 from credit_gym.data.grouping import BoolArray, FloatArray, IntArray
@@ -20,13 +17,13 @@ from credit_gym.envs.alfworld.native_engine import State, admissible, find, list
 from credit_gym.envs.alfworld.progress import Arrivals, Progress
 from credit_gym.envs.alfworld.rules import Operator
 from credit_gym.envs.alfworld.tasks import list_tasks, load_native
-from credit_gym.spaces import FreeText
+from credit_gym.envs.text_vector_env import TextVectorEnv, masked, objects
 
 Actions = Sequence[str] | Sequence[int] | IntArray
 Observations = tuple[str, ...]
 
 
-class ALFWorldVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
+class ALFWorldVectorEnv(TextVectorEnv):
     """n copies of :class:`~credit_gym.envs.alfworld.env.ALFWorldEnv`, step for step the same as n single ones.
 
     A copy that ended is reset by the next ``step``, whose action it ignores (Gymnasium's ``NEXT_STEP`` mode). Copies
@@ -63,53 +60,18 @@ class ALFWorldVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         admissible: bool = True,
         verifier: bool = True,
     ) -> None:
-        self.num_envs, self.max_steps = num_envs, max_steps
+        super().__init__(num_envs)
+        self.max_steps = max_steps
         self._admissible, self._verifier = admissible, verifier
-        self.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP, "render_modes": []}
-        self.single_observation_space = self.single_action_space = FreeText()
-        self.observation_space = self.action_space = Tuple((FreeText(),) * num_envs)
         self.tasks = list_tasks(split, num_tasks, task_types, data)
         self._streams: list[int] = []
         self._states: list[State] = []
         self._distances = [0.0] * num_envs
         self._progress: list[Progress] = []
         self._arrivals: list[Arrivals] = []
-        self._about = {name: _objects([""] * num_envs) for name in ("id", "split", "goal", "type")}
+        self._about = {name: objects([""] * num_envs) for name in ("id", "split", "goal", "type")}
         self._steps = np.zeros(num_envs, dtype=np.int64)
         self._over = np.zeros(num_envs, dtype=np.bool_)
-
-    def reset(
-        self, *, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observations, dict[str, Any]]:
-        """Start n episodes.
-
-        Args:
-            seed: copy i is seeded with ``seed + i``, or with ``seed[i]``; None goes on with the streams of the copies.
-            options: ``{"task": i}`` with the index of one task or of n of them.
-        """
-        if seed is None and not self._streams:
-            seed = seeding.np_random()[1]
-        if seed is not None:
-            seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, (int, np.integer)) else list(seed)
-            if len(seeds) != self.num_envs or any(not isinstance(s, (int, np.integer)) or s < 0 for s in seeds):
-                raise gym.error.Error(
-                    f"The seed of reset() must be one non-negative integer or {self.num_envs} of them."
-                )
-            self._streams = [rng.derive(int(s)) for s in seeds]
-        tasks = [self._drawn(copy) for copy in range(self.num_envs)]
-        if options is not None and "task" in options:
-            tasks = np.broadcast_to(np.asarray(options["task"], dtype=np.int64), self.num_envs).tolist()
-            if any(not 0 <= task < len(self.tasks) for task in tasks):
-                raise gym.error.Error(f'options["task"] must be integers from 0 to {len(self.tasks) - 1}, not {tasks}.')
-        first = load_native(self.tasks[tasks[0]])
-        self._states = [first.game.start] * self.num_envs
-        self._progress = [first.progress] * self.num_envs
-        self._arrivals = [first.progress.arrivals(first.game.start)] * self.num_envs
-        observations = tuple(self._begin(copy, task) for copy, task in enumerate(tasks))
-        self._steps = np.zeros(self.num_envs, dtype=np.int64)
-        self._over = np.zeros(self.num_envs, dtype=np.bool_)
-        nothing = np.zeros(self.num_envs, dtype=np.bool_)
-        return observations, self._infos(np.zeros(self.num_envs), nothing, nothing)
 
     def step(self, actions: Actions) -> tuple[Observations, FloatArray, BoolArray, BoolArray, dict[str, Any]]:
         """Move every copy, starting the next episode of those that ended at the step before.
@@ -153,6 +115,25 @@ class ALFWorldVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         """Return everything that can be typed in a copy, sorted."""
         return admissible(self._states[copy])
 
+    def _seed(self, seeds: Sequence[int]) -> None:
+        self._streams = [rng.derive(seed) for seed in seeds]
+
+    def _start(self, options: Mapping[str, Any] | None) -> tuple[Observations, dict[str, Any]]:
+        tasks = [self._drawn(copy) for copy in range(self.num_envs)]
+        if options is not None and "task" in options:
+            tasks = np.broadcast_to(np.asarray(options["task"], dtype=np.int64), self.num_envs).tolist()
+            if any(not 0 <= task < len(self.tasks) for task in tasks):
+                raise gym.error.Error(f'options["task"] must be integers from 0 to {len(self.tasks) - 1}, not {tasks}.')
+        first = load_native(self.tasks[tasks[0]])
+        self._states = [first.game.start] * self.num_envs
+        self._progress = [first.progress] * self.num_envs
+        self._arrivals = [first.progress.arrivals(first.game.start)] * self.num_envs
+        observations = tuple(self._begin(copy, task) for copy, task in enumerate(tasks))
+        self._steps = np.zeros(self.num_envs, dtype=np.int64)
+        self._over = np.zeros(self.num_envs, dtype=np.bool_)
+        nothing = np.zeros(self.num_envs, dtype=np.bool_)
+        return observations, self._infos(np.zeros(self.num_envs), nothing, nothing)
+
     def _measured(self, copy: int, state: State, operator: Operator) -> float:
         """Measure the distance of a copy anew; return by how much it fell."""
         before, farthest = self._distances[copy], float(self.max_steps)
@@ -182,23 +163,15 @@ class ALFWorldVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         return map(listed, self._states, np.asarray(actions, dtype=np.int64).tolist())
 
     def _infos(self, verifier: FloatArray, invalid: BoolArray, won: BoolArray) -> dict[str, Any]:
-        states, everyone = self._states, np.ones(self.num_envs, dtype=np.bool_)
-        task = {name: column.copy() for name, column in self._about.items()}
+        states = self._states
         columns = {
-            "state_key": _objects([state.key for state in states]),
+            "state_key": objects([state.key for state in states]),
             "invalid": invalid,
-            "task": task | {f"_{name}": everyone.copy() for name in task},
+            "task": masked({name: column.copy() for name, column in self._about.items()}),
         }
         if self._admissible:
-            columns["admissible_actions"] = _objects([admissible(state) for state in states])
+            columns["admissible_actions"] = objects([admissible(state) for state in states])
         if self._verifier:
             columns |= {"verifier": verifier, "distance": np.array(self._distances)}
-        masks = {f"_{name}": everyone.copy() for name in columns}
+        masks = {f"_{name}": np.ones(self.num_envs, dtype=np.bool_) for name in columns}
         return columns | masks | {"success": won.copy(), "_success": self._over.copy()}
-
-
-def _objects(values: Sequence[Any]) -> np.ndarray:
-    """A one-dimensional object array, also of tuples."""
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array

@@ -11,7 +11,7 @@ import gymnasium as gym
 import numpy as np
 
 from credit_gym.envs.information.reward import REWARDS, Turn
-from credit_gym.envs.text_env import TextEnv
+from credit_gym.envs.text_env import TextEnv, task_number
 from credit_gym.errors import CreditGymError, unknown
 
 MODES = ("default", "upstream")
@@ -138,7 +138,7 @@ class QuestionEnv(TextEnv):
         """Start a game; ``options={"task": i}`` picks it, else the seed does."""
         number = (self.seed_episode(seed) >> 32) * len(self.tasks) >> 32
         if options is not None and "task" in options:
-            number = self._checked(options["task"])
+            number = task_number(options["task"], len(self.tasks))
         self._now = Snapshot(self.stream, number, (), None, 0.0)
         _, memory = self._beginning()
         return self.restore_state(self._now._replace(memory=memory))
@@ -219,13 +219,6 @@ class QuestionEnv(TextEnv):
         keys = sorted({turn.key for turn in self._current.turns if turn.key})
         text = "\x1f".join((type(self).__name__, self.task.goal, self.task.secret, *keys))
         return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
-
-    def _checked(self, number: object) -> int:
-        if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or not 0 <= number < len(self.tasks):
-            raise gym.error.Error(
-                f'options["task"] must be an integer from 0 to {len(self.tasks) - 1}, not {number!r}.'
-            )
-        return int(number)
 
 
 def task_id(kind: str, text: str) -> str:

@@ -6,7 +6,6 @@ import hashlib
 from functools import lru_cache
 from typing import NamedTuple
 
-import gymnasium as gym
 import numpy as np
 
 from credit_gym.envs.tabular.dynamics import start_thresholds, thresholds
@@ -93,14 +92,3 @@ def board(model: TabularModel) -> Board:
 def state_key(state_name: str) -> str:
     """Return the stable hash (16 hex digits) of a state's unique name."""
     return hashlib.blake2b(state_name.encode(), digest_size=8).hexdigest()
-
-
-def check_task(model: TabularModel, task: object) -> int:
-    """Return ``options["task"]`` as an index.
-
-    Raises:
-        gymnasium.error.Error: it is not the number of a task.
-    """
-    if isinstance(task, bool) or not isinstance(task, (int, np.integer)) or not 0 <= task < model.num_tasks:
-        raise gym.error.Error(f'options["task"] must be an integer from 0 to {model.num_tasks - 1}, not {task!r}.')
-    return int(task)

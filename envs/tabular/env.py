@@ -7,12 +7,12 @@ from typing import Any, TypeAlias
 
 import gymnasium as gym
 
-from credit_gym.envs.tabular.board import REFUSAL, SPLIT, Place, board, check_task
+from credit_gym.envs.tabular.board import REFUSAL, SPLIT, Place, board
 from credit_gym.envs.tabular.diagnostic import diagnostic_model
 from credit_gym.envs.tabular.dynamics import dynamics
 from credit_gym.envs.tabular.manifest import embedded_manifest, load_manifest
 from credit_gym.envs.tabular.stochastic import NOISY, stochastic_model
-from credit_gym.envs.text_env import TextEnv
+from credit_gym.envs.text_env import TextEnv, task_number
 from credit_gym.exact.tabular_model import TabularModel
 
 Snapshot: TypeAlias = tuple[int, int, int, float, bool]
@@ -61,7 +61,7 @@ class TabularEnv(TextEnv):
         bits = self.seed_episode(seed)
         task = (bits >> 32) * len(self._starts) >> 32
         if options is not None and "task" in options:
-            task = check_task(self.model, options["task"])
+            task = task_number(options["task"], self.model.num_tasks)
         start, alternative, bound = self._starts[task]
         self._state = alternative if (bits & _LOW) < bound else start
         self._steps, self._reading, self._refused = 0, 0.0, False

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.spaces import Discrete, MultiDiscrete, Tuple
-from gymnasium.utils import seeding
-from gymnasium.vector import AutoresetMode
+from gymnasium.spaces import Discrete, MultiDiscrete
 
 from credit_gym.data.grouping import BoolArray, FloatArray, IntArray
-from credit_gym.envs.tabular.board import REFUSAL, SPLIT, board, check_task
+from credit_gym.envs.tabular.board import REFUSAL, SPLIT, board
 from credit_gym.envs.tabular.diagnostic import diagnostic_model
 from credit_gym.envs.tabular.dynamics import dynamics, start_states
 from credit_gym.envs.tabular.manifest import embedded_manifest, load_manifest
 from credit_gym.envs.tabular.stochastic import NOISY, stochastic_model
+from credit_gym.envs.text_env import task_number
+from credit_gym.envs.text_vector_env import TextVectorEnv, masked, objects
 from credit_gym.exact.tabular_model import TabularModel
 from credit_gym.rng import UIntArray, advance_array, derive_array, mix_array
-from credit_gym.spaces import FreeText
 
 ObservationMode = Literal["text", "index"]
 Observations: TypeAlias = tuple[str, ...] | IntArray
@@ -29,7 +28,7 @@ Actions: TypeAlias = Sequence[str] | Sequence[int] | IntArray
 _HALF = np.uint64(32)
 
 
-class TabularVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
+class TabularVectorEnv(TextVectorEnv):
     """n copies of :class:`~credit_gym.envs.tabular.env.TabularEnv`, step for step the same as n single ones.
 
     A copy that ended is reset by the next ``step``, whose action it ignores (Gymnasium's ``NEXT_STEP`` mode).
@@ -53,14 +52,10 @@ class TabularVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
     def __init__(self, model: TabularModel, num_envs: int = 1, *, observation: ObservationMode = "text") -> None:
         if observation not in ("text", "index"):
             raise gym.error.Error(f'observation must be "text" or "index", not {observation!r}.')
+        super().__init__(num_envs)
         self.model = model
-        self.num_envs = num_envs
-        self.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP, "render_modes": []}
         self._text = observation == "text"
-        if self._text:
-            self.single_observation_space = self.single_action_space = FreeText()
-            self.observation_space = self.action_space = Tuple((FreeText(),) * num_envs)
-        else:
+        if not self._text:
             self.single_observation_space = Discrete(model.num_states)
             self.single_action_space = Discrete(model.admissible.shape[1])
             self.observation_space = MultiDiscrete(np.full(num_envs, model.num_states))
@@ -72,47 +67,21 @@ class TabularVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         self._reward = model.success.astype(np.float64)
         places = board(model).places
         self._slot_of_text = [{text: slot for slot, text in enumerate(place.moves)} for place in places]
-        self._observations = _objects(place.observation for place in places)
+        self._observations = objects(place.observation for place in places)
         self._columns = {
-            "state_key": _objects(place.state_key for place in places),
-            "admissible_actions": _objects(tuple(place.admissible) for place in places),
-            "expert_actions": _objects(tuple(place.expert) for place in places),
+            "state_key": objects(place.state_key for place in places),
+            "admissible_actions": objects(tuple(place.admissible) for place in places),
+            "expert_actions": objects(tuple(place.expert) for place in places),
         }
         self._task_columns = {
-            "id": _objects(place.task_id for place in places),
-            "split": _objects(SPLIT for _ in places),
-            "goal": _objects(place.goal for place in places),
+            "id": objects(place.task_id for place in places),
+            "split": objects(SPLIT for _ in places),
+            "goal": objects(place.goal for place in places),
         }
         self._stream: UIntArray | None = None
         self._state = np.zeros(num_envs, dtype=np.int64)
         self._steps = np.zeros(num_envs, dtype=np.int64)
         self._over = np.zeros(num_envs, dtype=np.bool_)
-
-    def reset(
-        self, *, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observations, dict[str, Any]]:
-        """Start n episodes.
-
-        Args:
-            seed: copy i is seeded with ``seed + i``, or with ``seed[i]``; None goes on with the streams of the copies.
-            options: ``{"task": i}`` with one task or n of them.
-        """
-        if seed is None and self._stream is None:
-            seed = seeding.np_random()[1]
-        if seed is not None:
-            self._stream = derive_array(_seeds(seed, self.num_envs))
-        assert self._stream is not None
-        self._stream = advance_array(self._stream)
-        bits = mix_array(self._stream)
-        task = self._draw_tasks(bits)
-        if options is not None and "task" in options:
-            chosen = [check_task(self.model, number) for number in np.atleast_1d(options["task"]).tolist()]
-            task = np.broadcast_to(np.array(chosen, dtype=np.int64), self.num_envs)
-        self._state = start_states(self.model, task, bits)
-        self._steps = np.zeros(self.num_envs, dtype=np.int64)
-        self._over = np.zeros(self.num_envs, dtype=np.bool_)
-        refused = np.zeros(self.num_envs, dtype=np.bool_)
-        return self._observe(refused), self._infos(np.zeros(self.num_envs), refused)
 
     def step(self, actions: Actions) -> tuple[Observations, FloatArray, BoolArray, BoolArray, dict[str, Any]]:
         """Move every copy, starting the next episode of those that ended at the step before.
@@ -144,6 +113,23 @@ class TabularVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         self._over = terminated | truncated
         reward = self._reward[state]
         return self._observe(refused), reward, terminated, truncated, self._infos(verifier, refused)
+
+    def _seed(self, seeds: Sequence[int]) -> None:
+        self._stream = derive_array(np.array([seed & 0xFFFFFFFFFFFFFFFF for seed in seeds], dtype=np.uint64))
+
+    def _start(self, options: Mapping[str, Any] | None) -> tuple[Observations, dict[str, Any]]:
+        assert self._stream is not None
+        self._stream = advance_array(self._stream)
+        bits = mix_array(self._stream)
+        task = self._draw_tasks(bits)
+        if options is not None and "task" in options:
+            chosen = [task_number(number, self.model.num_tasks) for number in np.atleast_1d(options["task"]).tolist()]
+            task = np.broadcast_to(np.array(chosen, dtype=np.int64), self.num_envs)
+        self._state = start_states(self.model, task, bits)
+        self._steps = np.zeros(self.num_envs, dtype=np.int64)
+        self._over = np.zeros(self.num_envs, dtype=np.bool_)
+        refused = np.zeros(self.num_envs, dtype=np.bool_)
+        return self._observe(refused), self._infos(np.zeros(self.num_envs), refused)
 
     def _draw_tasks(self, bits: UIntArray) -> IntArray:
         task: IntArray = ((bits >> _HALF) * np.uint64(self.model.num_tasks) >> _HALF).astype(np.int64)
@@ -177,41 +163,16 @@ class TabularVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         infos: dict[str, Any] = {}
         if self._text:
             columns |= {name: column[self._state] for name, column in self._columns.items()}
-            infos["task"] = _masked({name: column[self._state] for name, column in self._task_columns.items()})
+            infos["task"] = masked({name: column[self._state] for name, column in self._task_columns.items()})
             infos["_task"] = np.ones(self.num_envs, dtype=np.bool_)
-        infos |= _masked(columns)
+        infos |= masked(columns)
         return infos | {"success": self.model.success[self._state], "_success": self._over.copy()}
-
-
-def _seeds(seed: int | Sequence[int], count: int) -> UIntArray:
-    """The (n,) seeds of the copies.
-
-    Raises:
-        gymnasium.error.Error: there are not n of them, or one is not a non-negative integer.
-    """
-    seeds = [seed + i for i in range(count)] if isinstance(seed, (int, np.integer)) else list(seed)
-    if len(seeds) != count or any(not isinstance(s, (int, np.integer)) or s < 0 for s in seeds):
-        raise gym.error.Error(f"The seed of reset() must be one non-negative integer or {count} of them.")
-    return np.array([int(s) & 0xFFFFFFFFFFFFFFFF for s in seeds], dtype=np.uint64)
 
 
 def _slot_of_position(model: TabularModel) -> IntArray:
     """The (S, A) slots in the order of each state's list of admissible actions, -1 past its end."""
     order = np.argsort(~model.admissible, axis=1, kind="stable")
     return np.where(np.take_along_axis(model.admissible, order, axis=1), order, -1)
-
-
-def _objects(values: Iterable[Any]) -> np.ndarray:
-    """A one-dimensional object array, also of tuples."""
-    values = list(values)
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array
-
-
-def _masked(columns: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Gymnasium's form of vector infos: each column with a mask that says that all copies have it."""
-    return columns | {f"_{name}": np.ones(len(column), dtype=np.bool_) for name, column in columns.items()}
 
 
 def stochastic(

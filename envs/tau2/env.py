@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import gymnasium as gym
-import numpy as np
 
 from credit_gym.envs.tau2.actions import DONE, Message, write_call, write_function
 from credit_gym.envs.tau2.checkout import THEIRS, CheckoutConversation, open_checkout
@@ -24,7 +23,7 @@ from credit_gym.envs.tau2.reward import Grade, Judge
 from credit_gym.envs.tau2.tasks import Task
 from credit_gym.envs.tau2.tools import signature
 from credit_gym.envs.tau2.users import AbsentUser, Model, ModelUser, RecitingUser, User
-from credit_gym.envs.text_env import TextEnv
+from credit_gym.envs.text_env import TextEnv, task_number
 from credit_gym.errors import CreditGymError, ManifestError, unknown
 
 EMBEDDED = "library"
@@ -174,7 +173,7 @@ class Tau2Env(TextEnv):
         """Start a conversation; ``options={"task": i}`` picks the task, else the seed does."""
         task = self.seed_episode(seed) * len(self.tasks) >> 64
         if options is not None and "task" in options:
-            task = _checked(options["task"], len(self.tasks))
+            task = task_number(options["task"], len(self.tasks))
         self._task, self._talk = task, self._conversation(task)
         self._suggested = ()
         return self._at(self._talk.begin(self.draw), 0.0)
@@ -341,12 +340,6 @@ def _customer(domain: Domain, model: Model | None, solo: bool) -> User:
     if model is not None:
         return ModelUser(model, domain.user_tools)
     return Member() if domain.name == EMBEDDED else RecitingUser(domain.user_tools)
-
-
-def _checked(task: object, count: int) -> int:
-    if isinstance(task, bool) or not isinstance(task, (int, np.integer)) or not 0 <= task < count:
-        raise gym.error.Error(f'options["task"] must be an integer from 0 to {count - 1}, not {task!r}.')
-    return int(task)
 
 
 def _shown(messages: tuple[Message, ...]) -> str:

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import gymnasium as gym
-import numpy as np
 
 from credit_gym.envs.team.generated import code_problems, math_problems
 from credit_gym.envs.team.grade_code import CodeGrade, Reward, grade_code
@@ -20,7 +19,7 @@ from credit_gym.envs.team.problems import CodeProblem, MathProblem, Problem
 from credit_gym.envs.team.roles import RoleGraph, role_graph
 from credit_gym.envs.team.sandbox import Isolation, Limits, shared_sandbox
 from credit_gym.envs.team.sources import BadRows, PathLike, read_problems, reasoning_gym_problems
-from credit_gym.envs.text_env import TextEnv
+from credit_gym.envs.text_env import TextEnv, task_number
 from credit_gym.errors import ManifestError, unknown
 
 Moment = tuple[str, dict[str, Any]]
@@ -99,7 +98,7 @@ class MultiAgentEnv(TextEnv, Generic[P]):
         """Start an episode; ``options={"task": i}`` picks the problem, else the seed does."""
         task = self.seed_episode(seed) * len(self.problems) >> 64
         if options is not None and "task" in options:
-            task = self._checked(options["task"])
+            task = task_number(options["task"], len(self.problems))
         return self.restore_state(Snapshot(self.stream, task, (), 0.0, False, None))
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
@@ -162,11 +161,6 @@ class MultiAgentEnv(TextEnv, Generic[P]):
         """Continue from a clone, which may come from another environment with the same problems and roles."""
         self.stream, self._task, self._messages, self._verifier, self._invalid, self._verdict = state
         return self._moment()
-
-    def _checked(self, task: object) -> int:
-        if isinstance(task, bool) or not isinstance(task, (int, np.integer)) or not 0 <= task < self.num_tasks:
-            raise gym.error.Error(f'options["task"] must be an integer from 0 to {self.num_tasks - 1}, not {task!r}.')
-        return int(task)
 
     def _moment(self) -> Moment:
         assert self._messages is not None

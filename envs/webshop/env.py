@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import gymnasium as gym
-import numpy as np
 
-from credit_gym.envs.text_env import TextEnv
+from credit_gym.envs.text_env import TextEnv, task_number
 from credit_gym.envs.webshop.catalogue import Catalogue, RawData, build_catalogue, read_catalogue
 from credit_gym.envs.webshop.game import Game, Quirks, State
 from credit_gym.envs.webshop.generate import generate
@@ -135,7 +134,7 @@ class WebShopEnv(TextEnv):
         """Start an episode; ``options={"task": i}`` picks the goal, else the seed does."""
         task = self._lottery.draw(self.seed_episode(seed))
         if options is not None and "task" in options:
-            task = self._checked(options["task"])
+            task = task_number(options["task"], len(self.goals))
         self._load(task)
         return self._at(State(), 0)
 
@@ -177,11 +176,6 @@ class WebShopEnv(TextEnv):
         self.stream = state.stream
         self._load(state.task)
         return self._at(state.state, state.steps, state.past, state.verifier, invalid=state.invalid)
-
-    def _checked(self, task: object) -> int:
-        if isinstance(task, bool) or not isinstance(task, (int, np.integer)) or not 0 <= task < len(self.goals):
-            raise gym.error.Error(f'options["task"] must be an integer from 0 to {len(self.goals) - 1}, not {task!r}.')
-        return int(task)
 
     def _load(self, task: int) -> None:
         if task != self._task:
