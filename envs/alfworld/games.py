@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from credit_gym.envs.alfworld.catalogue import without_unsolvable
+from credit_gym.envs.alfworld.solvable import without_unsolvable
 from credit_gym.envs.alfworld.tables import TASK_TYPES
 from credit_gym.errors import ManifestError
 

@@ -16,7 +16,6 @@ from credit_gym.envs.alfworld.answers import answer, enumeration, introduction
 from credit_gym.envs.alfworld.keys import Replay
 from credit_gym.envs.alfworld.layout import Layout
 from credit_gym.envs.alfworld.problem import Facts, Row
-from credit_gym.envs.alfworld.progress import Situation, Watch
 from credit_gym.envs.alfworld.rules import (
     AS_BEFORE,
     EMPTY,
@@ -28,6 +27,7 @@ from credit_gym.envs.alfworld.rules import (
     possible,
     visible,
 )
+from credit_gym.envs.alfworld.situation import Situation, Watch
 from credit_gym.errors import ManifestError
 
 K = TypeVar("K")

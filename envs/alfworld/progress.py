@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 from math import inf
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, TypeVar
 
 from credit_gym.envs.alfworld.games import Game
 from credit_gym.envs.alfworld.problem import NO_ROWS, Facts
+from credit_gym.envs.alfworld.situation import Command, Placed, Situation, Watch
 
 _TREATMENTS = {
     "pick_clean_then_place_in_recep": ("isclean", "cleanable", "sinkbasintype"),
@@ -30,68 +31,6 @@ _LOOKING = frozenset({"look", "inventory", "help", "examinereceptacle", "examine
 _STILL = _LOOKING | {_WALK}  # nothing but the agent moves
 _IDLE = _LOOKING | {"closeobject"}  # never brings the goal nearer
 _MOST_SITUATIONS = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """What the distance depends on, beside where the agent stands, what it holds and what is open.
-
-    Attributes:
-        things: objects that matter wherever they are, and once they are turned on.
-        treatment: the fact about them that matters too: ``isclean``, ``ishot``, ``iscool`` or nothing.
-    """
-
-    things: frozenset[str]
-    treatment: str
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """The facts that change, as far as they matter to a goal.
-
-    Attributes:
-        held: the object in the agent's hand.
-        inside: receptacle -> watched objects in it. An object may be in several at once, as in the real data.
-        closed: receptacles that must be opened before anything goes in or out.
-        treated: objects that were cleaned, heated or cooled, whichever the goal asks for.
-        lit: lamps that were turned on.
-    """
-
-    held: str | None
-    inside: Mapping[str, frozenset[str]]
-    closed: frozenset[str]
-    treated: frozenset[str]
-    lit: frozenset[str]
-
-
-class Placed(Protocol):
-    """A state of either engine."""
-
-    @property
-    def won(self) -> bool:
-        """Whether the goal holds."""
-
-    @property
-    def place(self) -> str:
-        """Where the agent stands."""
-
-    def essence(self, watch: Watch) -> Hashable:
-        """Return what tells situations apart; states with equal ones have equal situations."""
-
-    def situation(self, watch: Watch) -> Situation:
-        """Return the facts that matter."""
-
-
-class Command(Protocol):
-    """An operator of either engine."""
-
-    @property
-    def action(self) -> str:
-        """Name of the action."""
-
-    @property
-    def place(self) -> str:
-        """Where it takes the agent; empty if it stays."""
 
 
 class Arrivals(NamedTuple):

@@ -22,7 +22,7 @@ from typing import Any
 from credit_gym.envs.alfworld.grammar import Grammar, parse_grammar, predicates
 from credit_gym.envs.alfworld.keys import Replay, fact_mark, game_digest
 from credit_gym.envs.alfworld.problem import NO_ROWS, Facts, display_names
-from credit_gym.envs.alfworld.progress import Situation, Watch
+from credit_gym.envs.alfworld.situation import Situation, Watch
 from credit_gym.errors import ManifestError, missing_extra
 
 Effect = tuple[str, tuple[str, ...]]

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from credit_gym.envs.tau2.tools import Toolkit
+from credit_gym.envs.tau2.toolkit import Toolkit
 
 STOP = "###STOP###"
 TRANSFER = "###TRANSFER###"

@@ -26,7 +26,7 @@ from credit_gym.envs.tau2.reservations import (
     spend,
     take_seats,
 )
-from credit_gym.envs.tau2.tools import Refused, Toolkit
+from credit_gym.envs.tau2.toolkit import Refused, Toolkit
 
 TOOLS = Toolkit()
 IDENTIFY = frozenset(("get_user_details",))

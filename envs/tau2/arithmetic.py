@@ -9,7 +9,7 @@ import operator
 from collections.abc import Callable
 
 from credit_gym.envs.tau2.database import Draft
-from credit_gym.envs.tau2.tools import Refused
+from credit_gym.envs.tau2.toolkit import Refused
 
 _ALLOWED = frozenset("0123456789+-*/(). ")
 _LONGEST = 500  # characters

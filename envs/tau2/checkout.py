@@ -20,7 +20,7 @@ from credit_gym.envs.tau2.database import Database, Tables
 from credit_gym.envs.tau2.domain import Domain
 from credit_gym.envs.tau2.reward import STOPPED, Grade, Judge, is_match, is_told, transcript
 from credit_gym.envs.tau2.tasks import Task, read_message, read_task
-from credit_gym.envs.tau2.tools import Tool, Toolkit
+from credit_gym.envs.tau2.toolkit import Tool, Toolkit
 from credit_gym.envs.tau2.users import User
 from credit_gym.errors import MissingExtraError, unknown
 

@@ -9,7 +9,7 @@ from typing import Any
 from credit_gym.envs.tau2.actions import ToolCall
 from credit_gym.envs.tau2.database import Database, Draft, Row, Tables
 from credit_gym.envs.tau2.tasks import EnvCall, Task
-from credit_gym.envs.tau2.tools import Refused, Result, Toolkit
+from credit_gym.envs.tau2.toolkit import Refused, Result, Toolkit
 from credit_gym.errors import ManifestError, unknown
 
 Breach = Callable[[Database, ToolCall, str], str | None]

@@ -18,10 +18,10 @@ from credit_gym.envs.tau2.domain import Domain
 from credit_gym.envs.tau2.folder import PUBLISHED, read_domain
 from credit_gym.envs.tau2.library import desk
 from credit_gym.envs.tau2.library.customer import Member
-from credit_gym.envs.tau2.library.domain import library
+from credit_gym.envs.tau2.library.embedded import library
 from credit_gym.envs.tau2.reward import Grade, Judge
 from credit_gym.envs.tau2.tasks import Task
-from credit_gym.envs.tau2.tools import signature
+from credit_gym.envs.tau2.toolkit import signature
 from credit_gym.envs.tau2.users import AbsentUser, Model, ModelUser, RecitingUser, User
 from credit_gym.envs.text_env import TextEnv, task_number
 from credit_gym.errors import CreditGymError, ManifestError, unknown

@@ -13,7 +13,7 @@ from credit_gym.envs.tau2 import airline, mock, retail
 from credit_gym.envs.tau2.database import Row, Tables
 from credit_gym.envs.tau2.domain import Domain
 from credit_gym.envs.tau2.tasks import read_task
-from credit_gym.envs.tau2.tools import Toolkit
+from credit_gym.envs.tau2.toolkit import Toolkit
 from credit_gym.errors import ManifestError
 
 Rows = Mapping[str, Mapping[str, Row]]

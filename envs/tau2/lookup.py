@@ -6,7 +6,7 @@ import unicodedata
 from functools import lru_cache
 
 from credit_gym.envs.tau2.database import Draft, Row
-from credit_gym.envs.tau2.tools import Refused
+from credit_gym.envs.tau2.toolkit import Refused
 
 
 def find_row(db: Draft, table: str, key: str, refusal: str) -> Row:

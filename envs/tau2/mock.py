@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from credit_gym.envs.tau2.database import Draft, Row
 from credit_gym.envs.tau2.lookup import find_row
-from credit_gym.envs.tau2.tools import Toolkit
+from credit_gym.envs.tau2.toolkit import Toolkit
 
 TOOLS = Toolkit()
 USER_TOOLS = Toolkit()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from credit_gym.envs.tau2.database import Draft, Row
 from credit_gym.envs.tau2.lookup import find_row
-from credit_gym.envs.tau2.tools import Refused
+from credit_gym.envs.tau2.toolkit import Refused
 
 
 def find_order(db: Draft, order_id: str) -> Row:

@@ -7,7 +7,7 @@ from typing import Any, TypedDict
 
 from credit_gym.envs.tau2.database import Draft, Row
 from credit_gym.envs.tau2.lookup import find_row_folded
-from credit_gym.envs.tau2.tools import Refused
+from credit_gym.envs.tau2.toolkit import Refused
 
 
 class FlightChoice(TypedDict):

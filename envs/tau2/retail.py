@@ -28,7 +28,7 @@ from credit_gym.envs.tau2.orders import (
     find_user,
     pair_items,
 )
-from credit_gym.envs.tau2.tools import Refused, Toolkit
+from credit_gym.envs.tau2.toolkit import Refused, Toolkit
 
 TOOLS = Toolkit()
 IDENTIFY = frozenset(("find_user_id_by_email", "find_user_id_by_name_zip"))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 from credit_gym.envs.tau2.actions import OUT_OF_SCOPE, STOP, TRANSFER, Message, ToolCall, parse_action
 from credit_gym.envs.tau2.database import Database
 from credit_gym.envs.tau2.tasks import Task
-from credit_gym.envs.tau2.tools import Toolkit
+from credit_gym.envs.tau2.toolkit import Toolkit
 
 Model = Callable[[Sequence[Mapping[str, Any]]], str]
 """A language model: a chat of ``role`` and ``content`` to the next message."""

@@ -6,7 +6,8 @@ from typing import Any
 
 from gymnasium.spaces import Dict
 
-from credit_gym.envs.team.env import MultiAgentCode, MultiAgentEnv, MultiAgentMath
+from credit_gym.envs.team.env import MultiAgentCode, MultiAgentMath
+from credit_gym.envs.team.turns import MultiAgentEnv
 from credit_gym.errors import missing_extra
 from credit_gym.spaces import FreeText
 

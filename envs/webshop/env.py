@@ -13,12 +13,12 @@ import gymnasium as gym
 
 from credit_gym.envs.text_env import TextEnv, task_number
 from credit_gym.envs.webshop.catalogue import Catalogue, RawData, build_catalogue, read_catalogue
-from credit_gym.envs.webshop.game import Game, Quirks, State
 from credit_gym.envs.webshop.generate import generate
 from credit_gym.envs.webshop.goals import Lottery, make_goals
 from credit_gym.envs.webshop.nouns import BUNDLED
 from credit_gym.envs.webshop.pages import SEPARATOR, Node, done_page, heading, show_html, show_rich, show_text
 from credit_gym.envs.webshop.progress import Progress
+from credit_gym.envs.webshop.rules import Game, Quirks, State
 from credit_gym.envs.webshop.search import Index, load_or_build
 from credit_gym.errors import unknown
 
@@ -69,7 +69,7 @@ class WebShopEnv(TextEnv):
         num_products: how many products the shop has; None takes every one of the real data.
         max_goals: keep only so many goals.
         compat: True keeps the oddities of the published environment, a collection of names keeps those
-            (:class:`~credit_gym.envs.webshop.game.Quirks`).
+            (:class:`~credit_gym.envs.webshop.rules.Quirks`).
         show_attributes: whether a product's page leads to its attributes.
         num_prev_obs: show so many earlier pages, and
         num_prev_actions: so many earlier actions, before each page, oldest first and with ``[SEP]`` between them.

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from credit_gym.envs.webshop.game import Game, Page, State
 from credit_gym.envs.webshop.goals import Goal
 from credit_gym.envs.webshop.nouns import bundled_nouns
 from credit_gym.envs.webshop.pages import BUY, HOME, NEXT, PAGE_SIZE, PREVIOUS
 from credit_gym.envs.webshop.reward import Choice, Match, Reward, ceiling, match_product, priced, reward, wants_met
+from credit_gym.envs.webshop.rules import Game, Page, State
 
 _CLAUSE = re.compile(r", and price lower than [\d.]+ dollars$")
 _FRONT = re.compile(r"[,;]| that ")

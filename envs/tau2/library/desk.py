@@ -8,8 +8,8 @@ from functools import lru_cache
 
 from credit_gym.envs.tau2.actions import DONE, Message, ToolCall, write_function
 from credit_gym.envs.tau2.library.customer import Mood
+from credit_gym.envs.tau2.library.generate import BRANCHES
 from credit_gym.envs.tau2.library.requests import HAND_OVER, Request, Script
-from credit_gym.envs.tau2.library.world import BRANCHES
 
 ASK_WHO = "May I have your email, or your card number and last name?"
 ASK_DETAILS = "Could you tell me the details: what exactly, where, and when?"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from credit_gym.envs.tau2.actions import ToolCall
 from credit_gym.envs.tau2.database import Database, Row
-from credit_gym.envs.tau2.library.world import TODAY
+from credit_gym.envs.tau2.library.generate import TODAY
 
 MOST_RENEWALS = 2
 MOST_OWED = 10.0

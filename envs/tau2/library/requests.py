@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from credit_gym.envs.tau2.actions import ToolCall
 from credit_gym.envs.tau2.database import Database, Row
 from credit_gym.envs.tau2.domain import Domain
+from credit_gym.envs.tau2.library.generate import BRANCHES, SLOTS, TODAY, Dice
 from credit_gym.envs.tau2.library.policy import MOST_OWED, breach
-from credit_gym.envs.tau2.library.world import BRANCHES, SLOTS, TODAY, Dice
 from credit_gym.envs.tau2.tasks import GoldAction, Task
 
 SPLITS = {"train": range(120), "eval": range(10_000, 10_030), "test": range(20_000, 20_060)}

@@ -11,7 +11,7 @@ from typing import Literal
 from credit_gym.envs.tau2.arithmetic import calculate
 from credit_gym.envs.tau2.database import Draft, Row
 from credit_gym.envs.tau2.lookup import find_row
-from credit_gym.envs.tau2.tools import Refused, Toolkit
+from credit_gym.envs.tau2.toolkit import Refused, Toolkit
 
 TOOLS = Toolkit()
 IDENTIFY = frozenset(("find_member_by_email", "find_member_by_card"))

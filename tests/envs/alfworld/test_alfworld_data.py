@@ -20,7 +20,7 @@ pytest.importorskip("textworld")
 from typer.testing import CliRunner
 
 from credit_gym.cli import app
-from credit_gym.envs.alfworld import catalogue
+from credit_gym.envs.alfworld import solvable
 from credit_gym.envs.alfworld.env import ALFWorldEnv
 from credit_gym.envs.alfworld.games import find_games
 from credit_gym.envs.alfworld.generate import generate_game, write_games
@@ -42,7 +42,7 @@ def test_files_are_looked_into_once_and_again_when_they_change(tmp_path, monkeyp
     files = write_games(tmp_path, "train", 4)
     assert len(names(tmp_path)) == 4
     looked = []
-    monkeypatch.setattr(catalogue, "_unsolvable", lambda path: looked.append(path) or True)
+    monkeypatch.setattr(solvable, "_unsolvable", lambda path: looked.append(path) or True)
     assert len(names(tmp_path)) == 4
     assert looked == []
     os.utime(files[2], ns=(1, 1))

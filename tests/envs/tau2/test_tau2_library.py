@@ -13,10 +13,10 @@ from credit_gym.envs.tau2.actions import OUT_OF_SCOPE, STOP, TRANSFER, Message, 
 from credit_gym.envs.tau2.env import Tau2Env
 from credit_gym.envs.tau2.library.customer import Member, Mood
 from credit_gym.envs.tau2.library.desk import ASK_DETAILS, ASK_WHO, NOT_FOUND, REFUSE, propose
-from credit_gym.envs.tau2.library.domain import library
+from credit_gym.envs.tau2.library.embedded import library
+from credit_gym.envs.tau2.library.generate import make_tables
 from credit_gym.envs.tau2.library.policy import breach
 from credit_gym.envs.tau2.library.requests import SPLITS
-from credit_gym.envs.tau2.library.world import make_tables
 
 DOMAIN = library()
 TASKS = DOMAIN.split("all")

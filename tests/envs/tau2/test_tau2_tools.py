@@ -15,10 +15,10 @@ from credit_gym.envs.tau2 import airline, mock, retail
 from credit_gym.envs.tau2.actions import Malformed, ToolCall, parse_action, write_call, write_function
 from credit_gym.envs.tau2.arithmetic import calculate
 from credit_gym.envs.tau2.database import Database, Draft, Tables
+from credit_gym.envs.tau2.library.generate import make_tables
 from credit_gym.envs.tau2.library.tools import TOOLS
-from credit_gym.envs.tau2.library.world import make_tables
 from credit_gym.envs.tau2.progress import Progress
-from credit_gym.envs.tau2.tools import Refused, Toolkit
+from credit_gym.envs.tau2.toolkit import Refused, Toolkit
 
 keys = st.sampled_from(["a", "b", "c"])
 rows = st.one_of(st.none(), st.fixed_dictionaries({"n": st.integers(0, 2)}))

@@ -23,8 +23,8 @@ import credit_gym  # noqa: F401 - registers the environments
 from credit_gym.agents.rollout.runner import run_episodes
 from credit_gym.agents.scripted import NoisyExpert, ScriptedExpert
 from credit_gym.envs.webshop.env import WebShopEnv
-from credit_gym.envs.webshop.game import State
 from credit_gym.envs.webshop.generate import generate
+from credit_gym.envs.webshop.rules import State
 from credit_gym.envs.webshop.trials import write_trials
 from credit_gym.wrappers import RecordVerifier
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 from functools import lru_cache
 
 from credit_gym.envs.tau2.domain import Domain
+from credit_gym.envs.tau2.library.generate import make_tables
 from credit_gym.envs.tau2.library.policy import POLICY, breach
 from credit_gym.envs.tau2.library.requests import SPLITS, make_task
 from credit_gym.envs.tau2.library.tools import IDENTIFY, TOOLS
-from credit_gym.envs.tau2.library.world import make_tables
 from credit_gym.envs.tau2.tasks import Task
-from credit_gym.envs.tau2.tools import Toolkit
+from credit_gym.envs.tau2.toolkit import Toolkit
 
 
 @lru_cache(maxsize=1)

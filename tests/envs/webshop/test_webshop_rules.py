@@ -17,10 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_gym.envs.webshop.env import WebShopEnv
-from credit_gym.envs.webshop.game import Quirks, parse
 from credit_gym.envs.webshop.generate import RawCatalogue
 from credit_gym.envs.webshop.goals import Lottery
 from credit_gym.envs.webshop.pages import Node, show_html, show_rich, show_text
+from credit_gym.envs.webshop.rules import Quirks, parse
 from credit_gym.errors import UnknownNameError
 
 
