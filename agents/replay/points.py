@@ -11,7 +11,7 @@ import numpy as np
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import FloatArray
-from credit_gym.metrics.replay_fidelity import Bucket
+from credit_gym.metrics.bucket import Bucket
 from credit_gym.wrappers.recorder import Recorder
 
 

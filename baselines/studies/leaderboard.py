@@ -11,7 +11,7 @@ from credit_gym.baselines.protocol.experiment import Results
 from credit_gym.baselines.protocol.scorer_rows import display
 from credit_gym.data.grouping import FloatArray
 from credit_gym.errors import UnknownNameError
-from credit_gym.metrics.fidelity import bootstrap_interval
+from credit_gym.metrics.statistics import bootstrap_mean
 from credit_gym.report import Table, to_markdown
 from credit_gym.scorers import get
 
@@ -97,8 +97,7 @@ def _pooled(results: Mapping[str, Results], row: str, suites: Sequence[str], met
 
 
 def _interval(values: FloatArray) -> str:
-    low, high = bootstrap_interval(values)
-    return f"{values.mean():.3f} [{low:.3f}, {high:.3f}]"
+    return f"{bootstrap_mean(values):.3f}"
 
 
 def _size(value: float) -> str:

@@ -33,9 +33,10 @@ from credit_gym.envs.who_and_when.logs import ALGORITHM_GENERATED, SPLITS, Failu
 from credit_gym.envs.who_and_when.zero_model import ZERO_MODEL
 from credit_gym.errors import CreditGymError
 from credit_gym.metrics.attribution import Logs, compare, label_rank, predict, within
+from credit_gym.metrics.statistics import Estimate, bootstrap_mean
 from credit_gym.report import Table, show
 from credit_gym.report.command import run as run_command
-from credit_gym.report.tables import to_markdown
+from credit_gym.report.table import to_markdown
 
 RULES = ("sharpest_drop", "min_cumulative", "sharpest_abs_drop")
 HEADLINE = ("sharpest_drop", "min_cumulative")
@@ -245,9 +246,7 @@ def _expected(name: str, hit: FloatArray, distance: FloatArray) -> Row:
 
 def _interval(values: FloatArray) -> str:
     """Mean and its percentile bootstrap interval over logs, in percent."""
-    draws = np.random.default_rng(0).integers(values.size, size=(2000, values.size))
-    low, high = np.percentile(values[draws].mean(axis=1), [2.5, 97.5])
-    return f"{100 * values.mean():.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+    return f"{Estimate(*(100 * bound for bound in bootstrap_mean(values))):.1f}"
 
 
 def _splits(data: Path | None) -> dict[str, bool]:

@@ -25,6 +25,7 @@ from credit_gym.envs.tau2.domain import Domain
 from credit_gym.envs.tau2.env import Tau2Env
 from credit_gym.envs.tau2.results import from_episode, replay, write_results
 from credit_gym.metrics.pass_at_k import PassRate, pass_table
+from credit_gym.metrics.statistics import Estimate
 from credit_gym.report import Table, show
 from credit_gym.report.command import run as run_command
 
@@ -110,7 +111,7 @@ def _pass_rates(domain: str, rates: dict[str, dict[str, PassRate]]) -> Table:
 
 
 def _shown(rate: PassRate) -> str:
-    return f"{rate.value:.3f} [{rate.low:.3f}, {rate.high:.3f}]"
+    return f"{Estimate(*rate[:3]):.3f}"
 
 
 if __name__ == "__main__":

@@ -25,9 +25,10 @@ from credit_gym.baselines.tables.uncertainty import PAIRS, study_batches
 from credit_gym.data.grouping import IntArray
 from credit_gym.errors import CreditGymError
 from credit_gym.metrics.best_of_n import Selection, best_of
+from credit_gym.metrics.statistics import bootstrap
 from credit_gym.report import Table, show
 from credit_gym.report.command import run as run_command
-from credit_gym.report.tables import to_markdown
+from credit_gym.report.table import to_markdown
 
 
 def selection_table(title: str, sources: Sequence[Recorded], shown: tuple[int, ...]) -> Table:
@@ -51,17 +52,12 @@ def selection_table(title: str, sources: Sequence[Recorded], shown: tuple[int, .
 
 def _gap(found: Selection, k: int) -> str | None:
     """The share with its interval; None where the oracle is no better than chance."""
-    tasks = found.chance.size
-    draws = np.random.default_rng(0).integers(tasks, size=(2000, tasks))
-    value = found.gap_recovered[k - 1]
-    if np.isnan(value):
-        return None
-    low, high = np.nanpercentile([_resampled(found, i, k) for i in draws], [2.5, 97.5])
-    return f"{value:.2f} [{low:.2f}, {high:.2f}]"
 
+    def share(tasks: IntArray) -> float:
+        return float(Selection(*(column[tasks] for column in found)).gap_recovered[k - 1])
 
-def _resampled(found: Selection, tasks: IntArray, k: int) -> float:
-    return float(Selection(*(column[tasks] for column in found)).gap_recovered[k - 1])
+    recovered = bootstrap(share, np.arange(found.chance.size))
+    return None if np.isnan(recovered.value) else f"{recovered:.2f}"
 
 
 def main(

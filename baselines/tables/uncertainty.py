@@ -29,10 +29,11 @@ from credit_gym.baselines.protocol.trajectory_scores import (
 )
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.errors import CreditGymError
-from credit_gym.metrics.discrimination import STATISTICS, auroc, estimate, paired_difference
+from credit_gym.metrics.discrimination import STATISTICS, auroc, estimate, margin
+from credit_gym.metrics.statistics import Estimate, t_interval
 from credit_gym.report import Table, show
 from credit_gym.report.command import run as run_command
-from credit_gym.report.tables import to_markdown
+from credit_gym.report.table import to_markdown
 
 PAIRS = ("trajectory", "turn-wise + belief")
 CONTROL = "fewer steps"
@@ -49,26 +50,21 @@ def episode_table(title: str, recorded: Recorded, *, seed: int = 0) -> Table:
     rows = []
     for name, values in scores.items():
         found = [estimate(values, batch.success, statistic, seed=seed) for statistic in STATISTICS.values()]
-        gained = paired_difference(values, scores[CONTROL], batch.success, seed=seed)
+        gained = margin(values, scores[CONTROL], batch.success, seed=seed)
         tuned = f"{nested_choice(batch, name, mode=mode)[0]:.3f}" if name in STEP_SCORES else None
         missing = f" ({found[0].missing} without)" if found[0].missing else ""
-        rows.append((name + missing, *(_interval(*each[:3]) for each in found), _interval(*gained[:3]), tuned))
+        rows.append((name + missing, *(_interval(each.estimate) for each in found), _interval(gained), tuned))
     header = ("score", *STATISTICS, f"AUROC over {CONTROL!r}", "tuned AUROC")
     return Table(f"{title}: {batch.num_episodes} episodes, {batch.success.mean():.1%} solved", header, tuple(rows))
 
 
 def seed_table(title: str, batches: Mapping[int, EpisodeBatch]) -> Table:
     """Several seeds: AUROC of each, their mean and the 95 % t interval over seeds."""
-    from credit_gym.baselines.studies.delta_belief.guessing_study import paired
-
     values: dict[str, list[float]] = {}
     for batch in batches.values():
         for name, scores in trajectory_scores(batch).items():
             values.setdefault(name, []).append(auroc(scores, batch.success))
-    rows = [
-        (name, _interval(*paired(found, np.full(len(found), 0.0).tolist())), " ".join(f"{v:.3f}" for v in found))
-        for name, found in values.items()
-    ]
+    rows = [(name, _interval(t_interval(found)), " ".join(f"{v:.3f}" for v in found)) for name, found in values.items()]
     solved = np.mean([batch.success.mean() for batch in batches.values()])
     return Table(f"{title} ({solved:.1%} solved)", ("score", "AUROC [95 % over seeds]", "each seed"), tuple(rows))
 
@@ -93,8 +89,8 @@ def study_batches(folder: Path, recipe: str, seeds: int, repeats: int) -> dict[s
     return found
 
 
-def _interval(value: float, low: float, high: float) -> str | None:
-    return None if np.isnan(value) else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+def _interval(found: Estimate) -> str | None:
+    return None if np.isnan(found.value) else f"{found:.3f}"
 
 
 def main(

@@ -15,6 +15,7 @@ equal actions are not merged, which keeps the mean over siblings an unbiased est
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -106,3 +107,29 @@ def others_mean(values: FloatArray, tree: Siblings) -> FloatArray:
     size = tree.size[tree.context]
     others = (size * context_mean(values, tree) - values) / np.maximum(size - 1.0, 1.0)
     return np.where(size > 1.0, others, values)
+
+
+def check_product_tree(batch: EpisodeBatch, fanout: Sequence[int]) -> None:
+    """Check that every group is one product tree: ``fanout[d]`` plays in every context of depth d.
+
+    Raises:
+        MissingColumnError: there is no column ``parent``.
+        BatchError: a context has another number of plays (a leaf is missing, or listed twice), a step lies deeper than
+            the fan-out, or two plays claim to have led to one point.
+    """
+    parent: IntArray = batch.require("parent")
+    tree = siblings(batch)
+    if batch.num_steps and int(batch.step.max()) >= len(fanout):
+        raise BatchError(f"A step lies at depth {batch.step.max()}, but the fan-out has {len(fanout)} depths.")
+    wrong = np.flatnonzero(tree.size[tree.context] != np.asarray(fanout)[batch.step])
+    if wrong.size:
+        row = int(wrong[0])
+        raise BatchError(
+            f"The context of step {row} has {tree.size[tree.context[row]]:.0f} plays; "
+            f"the fan-out asks for {fanout[batch.step[row]]} at depth {batch.step[row]}."
+        )
+    inner = np.flatnonzero(~batch.is_last)
+    reached = np.stack([batch.step_group[inner], parent[inner + 1], tree.play[inner]], axis=1)
+    distinct = np.unique(reached, axis=0)
+    if len(np.unique(distinct[:, :2], axis=0)) != len(distinct):
+        raise BatchError("Two plays lead to one point; points must be numbered uniquely within a group.")

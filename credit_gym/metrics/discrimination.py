@@ -1,4 +1,4 @@
-"""Does a score tell success from failure? Rank statistics with stratified bootstrap intervals."""
+"""Does a score tell success from failure? AUROC, average precision and rank correlation, with bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -6,27 +6,24 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
-from credit_gym.data.grouping import BoolArray, FloatArray, IntArray
+from credit_gym.data.grouping import BoolArray, FloatArray
 from credit_gym.errors import BatchError
+from credit_gym.metrics.statistics import Estimate, average_ranks, bootstrap, spearman
 
 Statistic = Callable[[FloatArray, BoolArray], float]
 
 
-class Estimate(NamedTuple):
-    """A statistic with its 95 % interval.
+class Discrimination(NamedTuple):
+    """How well a score tells success from failure.
 
     Attributes:
-        value: on the data; NaN where all labels are equal.
-        low, high: bounds.
+        estimate: the statistic with its 95 % interval; NaN where all labels are equal.
         pairs: how many scored episodes it rests on.
         missing: how many scores were missing and ranked worst.
     """
 
-    value: float
-    low: float
-    high: float
+    estimate: Estimate
     pairs: int
     missing: int
 
@@ -41,7 +38,7 @@ def auroc(score: FloatArray, success: BoolArray) -> float:
     negatives = success.size - positives
     if not positives or not negatives:
         return float("nan")
-    ranks = stats.rankdata(score)
+    ranks = average_ranks(score)
     return float((ranks[success].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
@@ -60,27 +57,16 @@ def auprc(score: FloatArray, success: BoolArray) -> float:
     return float((np.diff(recall, prepend=0.0) * precision).sum())
 
 
-def spearman(score: FloatArray, success: BoolArray) -> float:
-    """Spearman's rank correlation with the label, average ranks for ties.
-
-    Returns:
-        In [-1, 1]; NaN where the labels or the scores are all equal.
-    """
-    if success.all() or not success.any() or np.ptp(score) == 0.0:
-        return float("nan")
-    return float(np.corrcoef(stats.rankdata(score), success)[0, 1])  # two label values: their ranks are linear in them
-
-
 STATISTICS: dict[str, Statistic] = {"auroc": auroc, "auprc": auprc, "spearman": spearman}
 
 
 def estimate(
     score: FloatArray, success: BoolArray, statistic: Statistic = auroc, *, resamples: int = 2000, seed: int = 0
-) -> Estimate:
+) -> Discrimination:
     """Return a statistic with its stratified percentile bootstrap interval.
 
-    Successes and failures are resampled separately, so that every resample has as many of each as the data. A missing
-    score (NaN) ranks worst and is counted.
+    Successes and failures are resampled separately (successes first, which fixes the draws), so that every resample
+    has as many of each as the data. A missing score (NaN) ranks worst and is counted.
 
     Args:
         score: (M,) float64, higher should mean success.
@@ -95,16 +81,13 @@ def estimate(
     filled = ranked_worst(score)
     if filled.shape != success.shape:
         raise BatchError(f"There are {filled.size} scores but {success.size} outcomes.")
-    missing = int(np.isnan(score).sum())
-    value = statistic(filled, success)
-    if np.isnan(value):
-        return Estimate(value, float("nan"), float("nan"), success.size, missing)
-    values = [statistic(filled[i], success[i]) for i in stratified(success, resamples, seed)]
-    low, high = np.nanpercentile(values, [2.5, 97.5])
-    return Estimate(value, float(low), float(high), success.size, missing)
+    found = bootstrap(
+        lambda rows: statistic(filled[rows], success[rows]), ~success, stratified=True, resamples=resamples, seed=seed
+    )
+    return Discrimination(found, success.size, int(np.isnan(score).sum()))
 
 
-def paired_difference(
+def margin(
     score: FloatArray,
     other: FloatArray,
     success: BoolArray,
@@ -115,19 +98,13 @@ def paired_difference(
 ) -> Estimate:
     """Return by how much one score beats another on the same episodes, each resample scored by both."""
     first, second = ranked_worst(score), ranked_worst(other)
-    value = statistic(first, success) - statistic(second, success)
-    differences = [
-        statistic(first[i], success[i]) - statistic(second[i], success[i]) for i in stratified(success, resamples, seed)
-    ]
-    low, high = np.nanpercentile(differences, [2.5, 97.5]) if not np.isnan(value) else (np.nan, np.nan)
-    return Estimate(value, float(low), float(high), success.size, int(np.isnan(score).sum()))
-
-
-def stratified(success: BoolArray, resamples: int, seed: int) -> list[IntArray]:
-    """Return indices of bootstrap resamples that keep the number of successes and failures."""
-    generator = np.random.default_rng(seed)
-    strata = [np.flatnonzero(success == value) for value in (True, False)]
-    return [np.concatenate([generator.choice(s, s.size) for s in strata if s.size]) for _ in range(resamples)]
+    return bootstrap(
+        lambda rows: statistic(first[rows], success[rows]) - statistic(second[rows], success[rows]),
+        ~success,
+        stratified=True,
+        resamples=resamples,
+        seed=seed,
+    )
 
 
 def ranked_worst(score: FloatArray) -> FloatArray:

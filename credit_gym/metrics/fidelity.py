@@ -8,7 +8,6 @@ correlations count it as 0, sign accuracy as one half.
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
 
 from credit_gym.data.grouping import BoolArray, FloatArray, IntArray, group_mean, group_size
 
@@ -39,7 +38,11 @@ def _signs(values: FloatArray) -> FloatArray:
 
 
 def spearman(credit: FloatArray, exact: FloatArray, mask: BoolArray) -> FloatArray:
-    """Spearman's rank correlation (average ranks) of each state; (S,), 0 where either side is constant."""
+    """Spearman's rank correlation (average ranks) of each state; (S,), 0 where either side is constant.
+
+    That of :func:`credit_gym.metrics.statistics.spearman` for all states at once, but for values that differ by less
+    than ``FLAT``: they are tied here, so that rounding is no opinion.
+    """
     size = np.maximum(mask.sum(axis=1), 1)
 
     def ranks(values: FloatArray) -> FloatArray:
@@ -145,24 +148,3 @@ def by_owner(values: FloatArray, keep: BoolArray, owner: IntArray, owners: int) 
     """Mean of the kept states' values in each task, NaN in a task that keeps none; (owners,)."""
     mean = group_mean(values[keep], owner[keep], owners)
     return np.where(group_size(owner[keep], owners) > 0, mean, np.nan)
-
-
-def bootstrap_interval(
-    values: FloatArray, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean over the first axis (seeds); NaN when there is nothing to resample."""
-    values = np.asarray(values, dtype=np.float64)
-    values = values[np.isfinite(values)]
-    if values.size == 0:
-        return float("nan"), float("nan")
-    if np.ptp(values) == 0.0:
-        return float(values[0]), float(values[0])
-    result = stats.bootstrap(
-        (values,),
-        np.mean,
-        confidence_level=level,
-        n_resamples=resamples,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    )
-    return float(result.confidence_interval.low), float(result.confidence_interval.high)

@@ -1,8 +1,8 @@
-"""How well an agent finds things out: Mean@k, Pass@k, success by budget, repeated questions, all over secrets.
+"""How well an agent finds things out: Mean@k, success by budget, repeated questions, all over secrets.
 
 Every function takes the outcomes of n games of each of m secrets, (m, n) bool. What is uncertain is which secrets one
 happened to test on, so intervals resample secrets; the spread over the n repetitions says only how noisy one full test
-pass is.
+pass is. Pass@k is that of :mod:`credit_gym.metrics.pass_at_k`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 
 from credit_gym.data.grouping import BoolArray, FloatArray, IntArray
 from credit_gym.errors import BatchError
-from credit_gym.metrics.fidelity import bootstrap_interval
+from credit_gym.metrics.statistics import Estimate, bootstrap_mean
 
 
 def mean_at_k(success: BoolArray) -> tuple[float, float]:
@@ -25,28 +25,6 @@ def mean_at_k(success: BoolArray) -> tuple[float, float]:
     """
     rates = _outcomes(success).mean(axis=0)
     return float(rates.mean()), float(rates.std())
-
-
-def pass_at_k(success: BoolArray) -> FloatArray:
-    """Return the unbiased estimate of Pass@k of each secret, for k = 1..n; (m, n).
-
-    ``1 - C(n - c, k) / C(n, k)`` for c wins in n games (Chen et al., 2021, "Evaluating large language models trained on
-    code", equation 1), as the running product ``1 - prod_{j<k} (n - c - j) / (n - j)``. Its mean over the secrets is
-    the benchmark's Pass@k.
-
-    Args:
-        success: (m, n) whether game j of secret i was won.
-
-    Raises:
-        BatchError: there is no game.
-    """
-    outcomes = _outcomes(success)
-    games = outcomes.shape[1]
-    drawn = np.arange(games)
-    failures = games - outcomes.sum(axis=1)
-    factors = np.maximum(failures[:, None] - drawn, 0) / (games - drawn)
-    result: FloatArray = 1.0 - np.cumprod(factors, axis=1)
-    return result
 
 
 def success_by_budget(won: BoolArray, turns: IntArray, budget: int) -> FloatArray:
@@ -83,18 +61,18 @@ def repeated_fraction(repeated: BoolArray, answered: BoolArray | None = None) ->
 
 def interval_over_secrets(
     values: FloatArray | BoolArray, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
-) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of a mean over secrets, which are resampled with all their games.
+) -> Estimate:
+    """Return a mean over secrets with its bootstrap interval; secrets are resampled with all their games.
 
     Args:
-        values: (m, n) outcomes, of which each secret's mean is taken, or (m,) one value a secret, such as a column of
-            :func:`pass_at_k`.
+        values: (m, n) outcomes, of which each secret's mean is taken, or (m,) one value a secret, such as its
+            pass@k.
         level: coverage.
         resamples: number of bootstrap samples.
         seed: fixes them.
     """
     each = np.asarray(values, dtype=np.float64)
-    return bootstrap_interval(each.reshape(len(each), -1).mean(axis=1), level=level, resamples=resamples, seed=seed)
+    return bootstrap_mean(each.reshape(len(each), -1).mean(axis=1), level=level, resamples=resamples, seed=seed)
 
 
 def _outcomes(success: BoolArray) -> BoolArray:

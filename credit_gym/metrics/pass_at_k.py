@@ -1,7 +1,6 @@
-"""How often an agent solves a task every time, and how often at least once: pass^k and pass@k of uneven attempts.
+"""How often an agent solves a task every time, and how often at least once: pass^k and pass@k.
 
-:mod:`credit_gym.metrics.information` has pass@k for a table with equally many attempts at each task; here the attempts
-are counted, so that tasks may have different numbers of them.
+Attempts are counted, so that tasks may have different numbers of them.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import numpy as np
 from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import FloatArray, IntArray
 from credit_gym.errors import BatchError
-from credit_gym.metrics.fidelity import bootstrap_interval
+from credit_gym.metrics.statistics import bootstrap_mean
 
 
 class PassRate(NamedTuple):
@@ -93,7 +92,7 @@ def pass_rate(attempts: IntArray, successes: IntArray, k: int, name: str = "pass
     if not enough.any():
         return PassRate(float("nan"), float("nan"), float("nan"), 0)
     values = ESTIMATORS[name](attempts[enough], successes[enough], k)
-    return PassRate(float(values.mean()), *bootstrap_interval(values, seed=seed), int(values.size))
+    return PassRate(*bootstrap_mean(values, seed=seed), int(values.size))
 
 
 def attempts_per_task(episodes: Iterable[Episode]) -> tuple[IntArray, IntArray]:

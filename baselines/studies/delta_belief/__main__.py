@@ -30,16 +30,16 @@ from credit_gym.baselines.studies.delta_belief.guessing_study import (
     Plan,
     belief_growth,
     gain_correlation,
-    paired,
     run_study,
     trained,
 )
 from credit_gym.baselines.studies.delta_belief.guessing_training import RECIPES, Point, evaluate
 from credit_gym.baselines.studies.delta_belief.published_evaluation import games_table, play_games
+from credit_gym.metrics.statistics import paired_difference
 from credit_gym.report import Table, console, show
 from credit_gym.report.command import run as run_command
 from credit_gym.report.plots import Curve, plot_curves, save
-from credit_gym.report.tables import to_markdown
+from credit_gym.report.table import to_markdown
 
 BASELINE = "trajectory"
 CROSSED = ("trajectory", "trajectory + belief", "turn-wise", "turn-wise + belief")
@@ -70,8 +70,7 @@ def success_table(curves: Curves) -> Table:
             elif recipe == BASELINE or len(base) < len(own):
                 cells.append(f"{np.mean(own):.3f}")
             else:
-                mean, low, high = paired(own, base[: len(own)])
-                cells.append(f"{np.mean(own):.3f} ({mean:+.3f} [{low:+.3f}, {high:+.3f}])")
+                cells.append(f"{np.mean(own):.3f} ({paired_difference(own, base[: len(own)]):+.3f})")
         rows.append(tuple(cells))
     header = ("credit", "seeds", *(f"{games:,} games" for games in points))
     return Table("Success (paired difference to trajectory, 95 % t interval over seeds)", header, tuple(rows))
@@ -92,21 +91,19 @@ def behaviour_table(curves: Curves, taught: Point, games: int) -> Table:
 def correlation_table(models: Mapping[str, Any]) -> Table:
     """How well belief credit ranks questions by their exact information gain."""
     table = make_table()
-    rows = []
-    for name, model in models.items():
-        for belief, (value, low, high) in gain_correlation(model, table).items():
-            rows.append((name, belief, f"{value:.3f} [{low:.3f}, {high:.3f}]"))
+    rows = tuple(
+        (name, belief, f"{found:.3f}")
+        for name, model in models.items()
+        for belief, found in gain_correlation(model, table).items()
+    )
     title = "Spearman correlation of belief gain with exact information gain (95 % bootstrap over secrets)"
-    return Table(title, ("policy", "belief by", "correlation"), tuple(rows))
+    return Table(title, ("policy", "belief by", "correlation"), rows)
 
 
 def best_of_table(taught: Any, n: int) -> Table:
     """Success of the taught model when each move is the best of n by belief gain."""
-    rows = []
-    for candidates in sorted({1, n}):
-        mean, low, high = success(taught, make_table(), candidates)
-        rows.append((candidates, f"{mean:.3f} [{low:.3f}, {high:.3f}]"))
-    return Table("The best of n moves by belief gain (95 % bootstrap over secrets)", ("n", "success"), tuple(rows))
+    rows = tuple((moves, f"{success(taught, make_table(), moves):.3f}") for moves in sorted({1, n}))
+    return Table("The best of n moves by belief gain (95 % bootstrap over secrets)", ("n", "success"), rows)
 
 
 def at(runs: Sequence[Sequence[Point]], games: int) -> list[float]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from credit_gym.baselines.studies.delta_belief.guessing_game import BOS, ELICIT, ENTITIES, FIRST_ENTITY, TURNS, Table
 from credit_gym.data.grouping import BoolArray, IntArray
+from credit_gym.metrics.statistics import Estimate, bootstrap_mean
 
 
 def play_best_of(model: Any, table: Table, secret: IntArray, n: int, seed: int) -> BoolArray:
@@ -50,10 +51,7 @@ def play_best_of(model: Any, table: Table, secret: IntArray, n: int, seed: int) 
     return won
 
 
-def success(model: Any, table: Table, n: int, *, repeats: int = 8, seed: int = 3) -> tuple[float, float, float]:
+def success(model: Any, table: Table, n: int, *, repeats: int = 8, seed: int = 3) -> Estimate:
     """Success of best-of-n play and its 95 % bootstrap interval over secrets."""
     secret = np.tile(np.arange(ENTITIES), repeats)
-    rate = play_best_of(model, table, secret, n, seed).reshape(repeats, ENTITIES).mean(axis=0)
-    draws = np.random.default_rng(0).integers(ENTITIES, size=(2000, ENTITIES))
-    low, high = np.percentile(rate[draws].mean(axis=1), [2.5, 97.5])
-    return float(rate.mean()), float(low), float(high)
+    return bootstrap_mean(play_best_of(model, table, secret, n, seed).reshape(repeats, ENTITIES).mean(axis=0))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from credit_gym.baselines.studies.delta_belief.guessing_game import ENTITIES, Table, make_table
 from credit_gym.baselines.studies.delta_belief.guessing_model import load_or_teach, play, read
 from credit_gym.baselines.studies.delta_belief.guessing_training import GAMES, RECIPES, Point, load, save, start, train
 from credit_gym.data.grouping import FloatArray, IntArray
+from credit_gym.metrics.statistics import Estimate, bootstrap, spearman
 
 CHECKPOINTS = (7_168, 19_200, 23_040, 38_400, 76_800, 102_400)
 TEACHING_STEPS = 3_500
@@ -69,7 +70,7 @@ def run_folder(folder: Path, recipe: str, seed: int) -> Path:
     return folder / f"{''.join(c if c.isalnum() else '-' for c in recipe)}-{seed}"
 
 
-def gain_correlation(model: Any, table: Table, *, seed: int = 2, repeats: int = 32) -> dict[str, tuple[float, ...]]:
+def gain_correlation(model: Any, table: Table, *, seed: int = 2, repeats: int = 32) -> dict[str, Estimate]:
     """Rank correlation of belief credit with the exact information gain of every question.
 
     Returns:
@@ -88,8 +89,8 @@ def gain_correlation(model: Any, table: Table, *, seed: int = 2, repeats: int = 
     rows = np.nonzero(asked)
     truth, owner = exact[rows], played.secret[rows[0]]
     return {
-        "model": _correlation(own[rows], truth, owner),
-        "exact posterior": _correlation(truth, truth, owner),
+        name: bootstrap(partial(_correlation, credit, truth), owner, resamples=500)
+        for name, credit in (("model", own[rows]), ("exact posterior", truth))
     }
 
 
@@ -123,23 +124,8 @@ def belief_growth(
     return found
 
 
-def paired(a: Sequence[float], b: Sequence[float]) -> tuple[float, float, float]:
-    """Mean difference over seeds with its 95 % t interval."""
-    difference = np.asarray(a) - np.asarray(b)
-    mean = float(difference.mean())
-    if difference.size < 2 or np.ptp(difference) == 0.0:
-        return mean, mean, mean
-    half = float(stats.t.ppf(0.975, difference.size - 1) * stats.sem(difference))
-    return mean, mean - half, mean + half
-
-
-def _correlation(credit: FloatArray, exact: FloatArray, owner: IntArray) -> tuple[float, float, float]:
-    generator = np.random.default_rng(0)
-    of_secret = [np.flatnonzero(owner == secret) for secret in range(ENTITIES)]
-    draws = [np.concatenate([of_secret[i] for i in generator.integers(ENTITIES, size=ENTITIES)]) for _ in range(500)]
-    values = [stats.spearmanr(credit[i], exact[i]).statistic for i in draws]
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(stats.spearmanr(credit, exact).statistic), float(low), float(high)
+def _correlation(credit: FloatArray, exact: FloatArray, rows: IntArray) -> float:
+    return spearman(credit[rows], exact[rows])
 
 
 def _one_thread() -> None:

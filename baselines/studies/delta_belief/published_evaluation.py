@@ -16,13 +16,8 @@ from credit_gym.agents.rollout.runner import open_agent, run_episodes, usual_wor
 from credit_gym.agents.spec import parse_agent
 from credit_gym.data.episode import Episode
 from credit_gym.errors import CreditGymError
-from credit_gym.metrics.information import (
-    interval_over_secrets,
-    mean_at_k,
-    pass_at_k,
-    repeated_fraction,
-    success_by_budget,
-)
+from credit_gym.metrics.information import interval_over_secrets, mean_at_k, repeated_fraction, success_by_budget
+from credit_gym.metrics.pass_at_k import pass_once
 from credit_gym.report import Table
 
 
@@ -83,7 +78,8 @@ def games_table(title: str, episodes: Sequence[Episode], repeats: int, turns: in
     played = [episode for group in whole for episode in group]
     won = np.array([[episode.success for episode in group] for group in whole])
     mean, spread = mean_at_k(won)
-    passed = pass_at_k(won)
+    games, wins = np.full(len(won), repeats), won.sum(axis=1)
+    passed = {k: pass_once(games, wins, k) for k in (1, repeats)}
     lengths = np.array([len(episode) for episode in played], dtype=np.int64)
     questions = [[question.strip().casefold() for question in episode.actions] for episode in played]
     again = np.array([q in asked[:t] for asked in questions for t, q in enumerate(asked)], dtype=np.bool_)
@@ -91,7 +87,7 @@ def games_table(title: str, episodes: Sequence[Episode], repeats: int, turns: in
     half = max(turns // 2, 1)
     rows = [
         (f"Mean@{repeats}", f"{mean:.3f} ± {spread:.3f}", _interval(won)),
-        *((f"Pass@{k}", f"{passed[:, k - 1].mean():.3f}", _interval(passed[:, k - 1])) for k in (1, repeats)),
+        *((f"Pass@{k}", f"{passed[k].mean():.3f}", _interval(passed[k])) for k in (1, repeats)),
         (f"success within {half} turns", f"{budgets[half - 1]:.3f}", None),
         ("questions of a game", f"{lengths.mean():.2f}", _interval(lengths.reshape(won.shape))),
         ("questions asked before", f"{repeated_fraction(again):.3f}", None),
@@ -101,5 +97,5 @@ def games_table(title: str, episodes: Sequence[Episode], repeats: int, turns: in
 
 
 def _interval(values: Any) -> str:
-    low, high = interval_over_secrets(np.asarray(values, dtype=np.float64))
+    _, low, high = interval_over_secrets(np.asarray(values, dtype=np.float64))
     return f"[{low:.3f}, {high:.3f}]"

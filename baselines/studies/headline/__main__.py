@@ -17,7 +17,6 @@ import numpy as np
 import typer
 from rich.progress import Progress
 
-from credit_gym.baselines.studies.delta_belief.guessing_study import paired
 from credit_gym.baselines.studies.headline.headline_games import GAMES
 from credit_gym.baselines.studies.headline.headline_study import (
     BASELINE,
@@ -30,10 +29,11 @@ from credit_gym.baselines.studies.headline.headline_study import (
 )
 from credit_gym.baselines.studies.headline.learner import RECIPES, Point
 from credit_gym.errors import unknown
+from credit_gym.metrics.statistics import Estimate, paired_difference
 from credit_gym.report import Table, console, show
 from credit_gym.report.command import run as run_command
 from credit_gym.report.plots import Curve, plot_curves, save
-from credit_gym.report.tables import to_markdown
+from credit_gym.report.table import to_markdown
 
 
 def success_table(game: str, curves: Curves) -> Table:
@@ -49,7 +49,7 @@ def success_table(game: str, curves: Curves) -> Table:
             )
             text = f"{np.mean(own):.3f}"
             if name != BASELINE:
-                text += " ({:+.3f} [{:+.3f}, {:+.3f}])".format(*paired(own, base))
+                text += f" ({paired_difference(own, base):+.3f})"
             cells.append(text)
         rows.append(tuple(cells))
     seeds = len(curves[BASELINE])
@@ -67,13 +67,13 @@ def cost_table(studied: Mapping[str, Curves]) -> Table:
         target = np.mean([curve[-1].success for curve in curves[BASELINE]])
         for name, runs in curves.items():
             ratios = [cost_ratio(runs, curves[BASELINE], column) for column in ("episodes", "tokens")]
-            verdict = "yes" if ratios[0][0] <= 0.5 else "no"
+            verdict = "yes" if ratios[0].value <= 0.5 else "no"
             rows.append((game, f"{target:.3f}", name, *map(_interval, ratios), verdict))
     title = f"Cost of reaching the success that {BASELINE} ends at, over what it spent (95 % bootstrap over seeds)"
     return Table(title, ("environment", "success", "credit", "episodes", "tokens", "half the episodes"), tuple(rows))
 
 
-def _interval(ratio: tuple[float, float, float]) -> str:
+def _interval(ratio: Estimate) -> str:
     texts = [f"{value:.2f}" if np.isfinite(value) else "never" for value in ratio]
     return f"{texts[0]} [{texts[1]}, {texts[2]}]"
 

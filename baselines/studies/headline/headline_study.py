@@ -15,7 +15,8 @@ from credit_gym.baselines.studies.delta_belief.guessing_study import run_folder
 from credit_gym.baselines.studies.headline.headline_games import GAMES
 from credit_gym.baselines.studies.headline.learner import RECIPES, Learner, Point
 from credit_gym.baselines.studies.headline.lessons import taught
-from credit_gym.data.grouping import FloatArray
+from credit_gym.data.grouping import IntArray
+from credit_gym.metrics.statistics import Estimate, bootstrap
 
 BASELINE = "outcome-only GRPO"
 RATE = 1e-3
@@ -94,24 +95,20 @@ def cost_of(curves: Sequence[Sequence[Point]], target: float, column: str) -> fl
 
 def cost_ratio(
     curves: Sequence[Sequence[Point]], baseline: Sequence[Sequence[Point]], column: str, *, draws: int = 2_000
-) -> tuple[float, float, float]:
+) -> Estimate:
     """What a credit needs to reach the success that the baseline ends at, over what the baseline spent in all.
 
     Returns:
         The ratio, and its 95 % interval by a bootstrap over seeds, paired.
     """
 
-    def ratio(seeds: Sequence[int]) -> float:
+    def ratio(seeds: IntArray) -> float:
         own, other = [curves[seed] for seed in seeds], [baseline[seed] for seed in seeds]
         target = float(np.mean([curve[-1].success for curve in other]))
         spent = float(np.mean([getattr(curve[-1], column) for curve in other]))
         return cost_of(own, target, column) / spent
 
-    count = len(curves)
-    generator = np.random.default_rng(0)
-    found: FloatArray = np.array([ratio(generator.integers(count, size=count).tolist()) for _ in range(draws)])
-    low, high = np.quantile(found, [0.025, 0.975], method="nearest")  # some draws may be infinite
-    return ratio(range(count)), float(low), float(high)
+    return bootstrap(ratio, np.arange(len(curves)), resamples=draws, method="nearest")  # some draws may be infinite
 
 
 def _teach(folder: Path, game: str) -> None:

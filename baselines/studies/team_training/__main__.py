@@ -16,13 +16,13 @@ import numpy as np
 import typer
 from rich.progress import Progress
 
-from credit_gym.baselines.studies.delta_belief.guessing_study import paired
 from credit_gym.baselines.studies.team_training.team_policy_gradient import RECIPES
 from credit_gym.baselines.studies.team_training.team_study import EVERY, Curves, fidelity, run_study
+from credit_gym.metrics.statistics import paired_difference, t_interval
 from credit_gym.report import Table, console, show
 from credit_gym.report.command import run as run_command
 from credit_gym.report.plots import Curve, plot_curves, save
-from credit_gym.report.tables import to_markdown
+from credit_gym.report.table import to_markdown
 
 BASELINE = "c3"
 
@@ -37,15 +37,13 @@ def success_table(curves: Curves, steps: int) -> Table:
             own, base = at(curves, name, mark), at(curves, BASELINE, mark)
             text = f"{np.mean(own):.3f}"
             if name != BASELINE:
-                text += " ({:+.3f} [{:+.3f}, {:+.3f}])".format(*paired(own, base))
+                text += f" ({paired_difference(own, base):+.3f})"
             cells.append(text)
         mean = [np.mean([point.success for point in run]) for run in runs]
         base_mean = [np.mean([point.success for point in run]) for run in curves[BASELINE]]
         text = f"{np.mean(mean):.3f}"
         if name != BASELINE:
-            text += " ({:+.3f} [{:+.3f}, {:+.3f}])".format(
-                *paired(np.array(mean).tolist(), np.array(base_mean).tolist())
-            )
+            text += f" ({paired_difference(mean, base_mean):+.3f})"
         rows.append((*cells, text))
     header = ("credit", "evaluator calls", "messages", *(f"{mark} steps" for mark in marks), "mean of the curve")
     seeds = len(curves[BASELINE])
@@ -65,7 +63,7 @@ def budget_table(curves: Curves, steps: int) -> Table:
             budget = min(own, base) * steps
             mine, theirs = (budget // cost // EVERY * EVERY for cost in (own, base))
             a, b = at(curves, name, mine), at(curves, BASELINE, theirs)
-            cells.append("{} / {}: {:+.3f} [{:+.3f}, {:+.3f}]".format(mine, theirs, *paired(b, a)))
+            cells.append(f"{mine} / {theirs}: {paired_difference(b, a):+.3f}")
         rows.append(tuple(cells))
     title = f"{BASELINE} minus each credit at equal cost (steps of the credit / steps of {BASELINE}: difference)"
     return Table(title, ("credit", "equal messages", "equal evaluator calls"), tuple(rows))
@@ -77,9 +75,7 @@ def fidelity_table(names: list[str], seeds: int) -> Table:
     for name in names:
         if RECIPES[name].credit is not None and not RECIPES[name].solo:
             found = np.array([fidelity(RECIPES[name], seed) for seed in range(seeds)])
-            rows.append(
-                (name, *("{:.3f} [{:.3f}, {:.3f}]".format(*paired(c, [0.0] * seeds)) for c in found.T.tolist()))
-            )
+            rows.append((name, *(f"{t_interval(column):.3f}" for column in found.T)))
     title = "Spearman correlation with the exact advantage before training (95 % t interval over seeds)"
     return Table(title, ("credit", "all roles", "planner", "checker", "solver"), tuple(rows))
 

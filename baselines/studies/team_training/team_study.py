@@ -8,7 +8,6 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
 
 from credit_gym.baselines.studies.delta_belief.guessing_study import run_folder
 from credit_gym.baselines.studies.team_training.team_game import FAN_OUT, make_game
@@ -24,6 +23,7 @@ from credit_gym.baselines.studies.team_training.team_policy_gradient import (
 )
 from credit_gym.data.grouping import group_mean
 from credit_gym.estimation.siblings import siblings
+from credit_gym.metrics.statistics import spearman
 
 EVERY = 10
 BATCHES = 40
@@ -81,7 +81,7 @@ def fidelity(recipe: Recipe, seed: int) -> tuple[float, ...]:
         critic.learn(said, batch.episode_return)
     role, credit, exact = np.concatenate(rows, axis=1)
     chosen = [role >= 0, *(role == k for k in range(len(FAN_OUT)))]
-    return tuple(float(stats.spearmanr(credit[c], exact[c]).statistic) for c in chosen)
+    return tuple(spearman(credit[c], exact[c]) for c in chosen)
 
 
 def _one_thread() -> None:

@@ -30,8 +30,7 @@ from credit_gym.data.episode import Episode
 from credit_gym.envs.tabular.env import stochastic
 from credit_gym.envs.team.game import TeamGame, team_model
 from credit_gym.errors import BudgetError, CreditGymError, UnknownNameError
-from credit_gym.estimation.siblings import siblings
-from credit_gym.metrics.replay_fidelity import check_product_tree
+from credit_gym.estimation.siblings import check_product_tree, siblings
 from credit_gym.store import Store
 from credit_gym.wrappers import RecordVerifier
 

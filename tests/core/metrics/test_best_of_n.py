@@ -12,7 +12,8 @@ from scipy import stats
 
 from credit_gym.errors import BatchError
 from credit_gym.metrics.best_of_n import best_of
-from credit_gym.metrics.discrimination import auprc, auroc, estimate, paired_difference, spearman
+from credit_gym.metrics.discrimination import auprc, auroc, estimate, margin
+from credit_gym.metrics.statistics import spearman
 
 scores = st.sampled_from((-2.0, -0.5, 0.0, 0.5, 3.0))
 candidates = st.lists(st.tuples(scores, st.booleans()), min_size=1, max_size=6)
@@ -88,7 +89,7 @@ def test_average_precision_is_the_sum_over_thresholds(rows: list[tuple[float, bo
 
 
 def test_equal_labels_give_no_statistic() -> None:
-    assert np.isnan(estimate(np.arange(3.0), np.ones(3, dtype=bool)).value)
+    assert np.isnan(estimate(np.arange(3.0), np.ones(3, dtype=bool)).estimate.value)
 
 
 def test_the_interval_covers_the_value_and_counts_missing_scores() -> None:
@@ -96,9 +97,9 @@ def test_the_interval_covers_the_value_and_counts_missing_scores() -> None:
     won = generator.random(200) < 0.4
     score = won + generator.normal(size=200)
     found = estimate(np.where(np.arange(200) < 5, np.nan, score), won)
-    assert found.low < found.value < found.high
-    assert found.low > 0.5
+    assert found.estimate.low < found.estimate.value < found.estimate.high
+    assert found.estimate.low > 0.5
     assert (found.pairs, found.missing) == (200, 5)
-    better = paired_difference(score, generator.normal(size=200), won)
+    better = margin(score, generator.normal(size=200), won)
     assert better.low > 0.0
-    assert paired_difference(score, score, won)[:3] == (0.0, 0.0, 0.0)
+    assert margin(score, score, won) == (0.0, 0.0, 0.0)

@@ -85,11 +85,3 @@ def test_differentiation_compares_mean_credits_of_observed_actions() -> None:
     credit = np.asarray([[0.0, 0.02, 9.0], [0.0, 0.005, 9.0]])
     observed = np.asarray([[True, True, False], [True, True, False]])
     assert metrics.differentiated(credit, observed).tolist() == [True, False]
-
-
-def test_bootstrap_interval_brackets_the_mean_and_is_seeded() -> None:
-    values = np.random.default_rng(0).normal(3.0, 1.0, 50)
-    low, high = metrics.bootstrap_interval(values)
-    assert low < values.mean() < high
-    assert (low, high) == metrics.bootstrap_interval(values)
-    assert metrics.bootstrap_interval(np.asarray([2.0, 2.0])) == (2.0, 2.0)

@@ -1,8 +1,6 @@
-"""Mean@k, Pass@k, success by budget, repeats and intervals."""
+"""Mean@k, success by budget, repeats and intervals."""
 
 from __future__ import annotations
-
-from itertools import combinations
 
 import numpy as np
 import pytest
@@ -13,37 +11,21 @@ from credit_gym.errors import BatchError
 from credit_gym.metrics.information import (
     interval_over_secrets,
     mean_at_k,
-    pass_at_k,
     repeated_fraction,
     success_by_budget,
 )
+from credit_gym.metrics.pass_at_k import pass_once
 
 TABLES = st.integers(1, 6).flatmap(
     lambda games: st.lists(st.lists(st.booleans(), min_size=games, max_size=games), min_size=1, max_size=5)
 )
 
 
-def test_pass_at_k_of_two_wins_in_eight_games():
-    games = np.array([[True, False, False, True, False, False, False, False]])
-    expected = [0.25, 0.4643, 0.6429, 0.7857, 0.8929, 0.9643, 1.0, 1.0]
-    assert pass_at_k(games)[0] == pytest.approx(expected, abs=5e-5)
-
-
-@given(TABLES)
-def test_pass_at_k_is_the_share_of_k_games_that_hold_a_win(table):
-    success = np.array(table)
-    estimate = pass_at_k(success)
-    games = success.shape[1]
-    for row, values in zip(success, estimate, strict=True):
-        for k in range(1, games + 1):
-            drawn = [row[list(chosen)].any() for chosen in combinations(range(games), k)]
-            assert values[k - 1] == pytest.approx(np.mean(drawn))
-
-
 @given(TABLES)
 def test_pass_at_1_and_mean_at_k_agree(table):
     success = np.array(table)
-    assert pass_at_k(success)[:, 0].mean() == pytest.approx(mean_at_k(success)[0])
+    games = np.full(len(success), success.shape[1])
+    assert pass_once(games, success.sum(axis=1), 1).mean() == pytest.approx(mean_at_k(success)[0])
 
 
 def test_mean_at_k_spreads_over_repetitions_not_over_secrets():
@@ -77,16 +59,16 @@ def test_repeats_are_counted_among_the_answered_questions():
 
 def test_the_interval_resamples_secrets_with_all_their_games():
     success = np.repeat(np.array([[True], [False], [True], [False]] * 25), 64, axis=1)
-    low, high = interval_over_secrets(success)
+    found = interval_over_secrets(success)
+    _, low, high = found
     assert low < 0.5 < high
     width = 2 * 1.96 * 0.5 / np.sqrt(100)  # 100 secrets, however many games each
     assert high - low == pytest.approx(width, rel=0.2)
-    assert interval_over_secrets(success[:, 0]) == (low, high)
-    assert interval_over_secrets(pass_at_k(success)[:, 7]) == (low, high)
+    assert interval_over_secrets(success[:, 0]) == found
 
 
 def test_tables_without_games_are_refused():
     with pytest.raises(BatchError, match="table"):
-        pass_at_k(np.zeros((0, 3), dtype=bool))
+        mean_at_k(np.zeros((0, 3), dtype=bool))
     with pytest.raises(BatchError, match="one outcome"):
         success_by_budget(np.array([True]), np.array([1, 2]), 3)

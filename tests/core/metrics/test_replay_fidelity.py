@@ -18,13 +18,16 @@ from credit_gym.agents.replay.tree import grow_trees
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import FloatArray
 from credit_gym.envs.tabular.board import state_key
-from credit_gym.envs.team.game import TeamGame, influence, team_model
+from credit_gym.envs.team.game import TeamGame, team_model
+from credit_gym.envs.team.game import influence as exact_influence
 from credit_gym.errors import BatchError
 from credit_gym.estimation.siblings import siblings
 from credit_gym.exact import oracle
 from credit_gym.exact.tabular_model import TabularModel
 from credit_gym.metrics import replay_fidelity as cf
-from credit_gym.metrics.replay_fidelity import Bucket
+from credit_gym.metrics.bucket import Bucket, dead_rate, duplicate_rate
+from credit_gym.metrics.influence import influence
+from credit_gym.metrics.statistics import spearman
 from credit_gym.scorers import score
 
 ONE: dict[str, Any] = {"num_tasks": 1, "roles": 2, "messages": 3, "suite_seed": 4, "coupling": 1.5}
@@ -204,7 +207,7 @@ def test_the_noise_law_needs_two_draws_and_two_replays() -> None:
 def test_fidelity_rises_with_the_number_of_replays_and_stays_below_one() -> None:
     draw = np.random.default_rng(5)
     buckets = [binary_bucket(draw.random(6), 264, draw, i) for i in range(150)]
-    found = [cf.spearman(*cf.fidelity_to_replay(buckets, c)) for c in (1, 4, 8)]
+    found = [spearman(*cf.fidelity_to_replay(buckets, c)) for c in (1, 4, 8)]
     assert 0.2 < found[0] < found[1] < found[2] < 1.0
 
 
@@ -212,15 +215,15 @@ def test_a_truth_from_the_same_replays_would_agree_with_anything() -> None:
     """The published default: the credit against its own values is an affine function of them."""
     draw = np.random.default_rng(1)
     one = binary_bucket(draw.random(6), 1, draw)
-    assert cf.spearman(cf.leave_one_out(one.values), cf.mean_centred(one.values)) == pytest.approx(1.0)
+    assert spearman(cf.leave_one_out(one.values), cf.mean_centred(one.values)) == pytest.approx(1.0)
     buckets = [binary_bucket(np.full(6, 0.5), 41, draw, i) for i in range(200)]  # nothing to be found
-    assert abs(cf.spearman(*cf.fidelity_to_replay(buckets, 1))) < 0.1
+    assert abs(spearman(*cf.fidelity_to_replay(buckets, 1))) < 0.1
 
 
 def test_both_estimators_have_one_fidelity_and_variances_in_a_fixed_ratio() -> None:
     draw = np.random.default_rng(2)
     buckets = [binary_bucket(draw.random(8), 20, draw, i) for i in range(50)]
-    loo, mean = (cf.spearman(*cf.fidelity_to_replay(buckets, 4, name)) for name in ("loo", "mean"))
+    loo, mean = (spearman(*cf.fidelity_to_replay(buckets, 4, name)) for name in ("loo", "mean"))
     assert loo == pytest.approx(mean, abs=1e-2)  # ties across buckets are broken by rounding
     ratio = cf.within_context_variance(buckets) / cf.within_context_variance(buckets, "mean")
     np.testing.assert_allclose(ratio, (8 / 7) ** 2)
@@ -245,7 +248,7 @@ def test_scale_and_error_of_a_credit() -> None:
     assert cf.nrmse(-3 * truth, truth) == pytest.approx(0.0)
     assert cf.nrmse(np.zeros(3), truth) == cf.nrmse(np.array([1.0, 1.0, 0.0]), truth) == 1.0
     assert np.isnan(cf.slope(truth, np.zeros(3)))
-    assert np.isnan(cf.spearman(np.zeros(3), truth))
+    assert np.isnan(spearman(np.zeros(3), truth))
 
 
 # Influence
@@ -258,7 +261,7 @@ def answered(replays: int, choose: Any, draws: int = 4) -> Bucket:
 
 def test_influence_of_a_deaf_team_is_zero_after_correction() -> None:
     draw = np.random.default_rng(0)
-    found = [cf.influence(answered(8, lambda j: draw.integers(3), 8), shuffles=50) for _ in range(60)]
+    found = [influence(answered(8, lambda j: draw.integers(3), 8), shuffles=50) for _ in range(60)]
     corrected, plug_in = np.mean([f.value for f in found]), np.mean([f.plug_in for f in found])
     assert abs(corrected) < 0.03
     assert plug_in > 0.08  # what the correction removes
@@ -267,7 +270,7 @@ def test_influence_of_a_deaf_team_is_zero_after_correction() -> None:
 
 
 def test_influence_of_a_copier_is_the_logarithm_of_the_number_of_messages() -> None:
-    found = cf.influence(answered(50, lambda j: j))
+    found = influence(answered(50, lambda j: j))
     assert found.value == pytest.approx(np.log(4), abs=0.02)
     assert found.plug_in == pytest.approx(np.log(4))
     assert found.p_value < 0.01
@@ -276,7 +279,7 @@ def test_influence_of_a_copier_is_the_logarithm_of_the_number_of_messages() -> N
 
 def test_unique_answers_look_like_influence_and_the_null_says_so() -> None:
     numbers = iter(range(1000))
-    found = cf.influence(answered(1, lambda j: next(numbers)))
+    found = influence(answered(1, lambda j: next(numbers)))
     assert found.value > 1.0
     assert found.null_mean == pytest.approx(found.value)
     assert found.p_value == 1.0
@@ -285,9 +288,9 @@ def test_unique_answers_look_like_influence_and_the_null_says_so() -> None:
 def test_influence_on_the_team_game_is_the_exact_one() -> None:
     game = {"num_tasks": 6, "roles": 2, "messages": 3, "coupling": 2.0}
     model = team_model(**game)
-    truth = influence(model)[model.start]
+    truth = exact_influence(model)[model.start]
     trees = trees_of(PerDecision(30, 15, (0,)), 18, game=game)
-    found = np.array([cf.influence(tree.buckets()[0], shuffles=1).value for tree in trees]).reshape(3, 6)
+    found = np.array([influence(tree.buckets()[0], shuffles=1).value for tree in trees]).reshape(3, 6)
     np.testing.assert_allclose(found.mean(axis=0), truth, atol=0.08)
 
 
@@ -296,22 +299,10 @@ def test_influence_on_the_team_game_is_the_exact_one() -> None:
 
 def test_rates_of_duplicates_and_of_dead_buckets() -> None:
     repeated = Bucket(question="q", context="h", actions=("a b", "a b", "b c", "a b"), returns=((0.0,),) * 4)
-    assert cf.duplicate_rate(repeated) == 0.5
-    assert cf.duplicate_rate(repeated, jaccard=0.3) == 0.75
-    assert cf.dead_rate([repeated, bucket((1.0, 1.0), (1.0,)), bucket((0.0,), (1.0,))]) == pytest.approx(2 / 3)
-    assert np.isnan(cf.dead_rate([]))
-
-
-def test_the_bootstrap_resamples_questions_not_rows() -> None:
-    clusters = np.repeat(np.arange(20), 50)
-    values = np.random.default_rng(0).normal(size=20)[clusters]
-    found = cf.cluster_bootstrap(lambda rows: float(values[rows].mean()), clusters)
-    naive = cf.cluster_bootstrap(lambda rows: float(values[rows].mean()), np.arange(1000))
-    assert found.value == naive.value == pytest.approx(values.mean())
-    assert (found.high - found.low) > 4 * (naive.high - naive.low)
-    width = 2 * 1.96 * values[::50].std() / np.sqrt(20)
-    assert found.high - found.low == pytest.approx(width, rel=0.2)
-    assert np.isnan(cf.cluster_bootstrap(lambda rows: 0.0, []).value)
+    assert duplicate_rate(repeated) == 0.5
+    assert duplicate_rate(repeated, jaccard=0.3) == 0.75
+    assert dead_rate([repeated, bucket((1.0, 1.0), (1.0,)), bucket((0.0,), (1.0,))]) == pytest.approx(2 / 3)
+    assert np.isnan(dead_rate([]))
 
 
 def test_a_malformed_bucket_is_refused_by_name() -> None:
@@ -322,4 +313,4 @@ def test_a_malformed_bucket_is_refused_by_name() -> None:
     with pytest.raises(BatchError, match="one answer"):
         bucket((1.0,), (0.0,), answers=(("x",),))
     with pytest.raises(BatchError, match="records no answers"):
-        cf.influence(bucket((1.0,), (0.0,)))
+        influence(bucket((1.0,), (0.0,)))

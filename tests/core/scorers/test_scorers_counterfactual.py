@@ -19,7 +19,7 @@ import credit_gym.scorers.role_shapley
 import credit_gym.scorers.vine  # noqa: F401
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.errors import BatchError, MissingColumnError, UnknownNameError
-from credit_gym.metrics.replay_fidelity import check_product_tree
+from credit_gym.estimation.siblings import check_product_tree
 from credit_gym.scorers import score
 
 LEAVES = (1, 0, 0, 1, 0, 0, 1, 0)  # spec: fan-out [2, 4]
