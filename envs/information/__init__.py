@@ -1,6 +1,10 @@
 """Games of asking: an agent finds out a secret by questions in plain language.
 
-``core.QuestionEnv`` is the turn loop of every such game, ``candidates.CandidateEnv`` adds the exact belief over a known
-world (``world``), asked about in English (``language``). ``scenarios.ScenarioEnv`` has
-facts of its own for each task. ``judge.LLMJudge`` lets a language model answer instead.
+``env``                                  the turns that every such game shares (``QuestionEnv``)
+``candidates``                           games over a known world, with the exact belief (``CandidateEnv``)
+``twenty_questions``, ``guess_my_city``  the two of this kind
+``world``, ``atlas``, ``language``       things and what tells them apart, the cities, questions in English
+``scenarios``, ``cases``                 games in which each task has its own facts (``ScenarioEnv``), and these facts
+``murder_mystery``, ``customer_service``, ``personalization``  the three of this kind
+``judge``, ``reward``, ``sources``       a model that answers instead, what a turn earns, files of secrets
 """

@@ -1,1 +1,12 @@
-"""credit/Tau2-v0: agents that serve a customer with tools, under a policy, on a database."""
+"""credit/Tau2-v0: agents that serve a customer with tools, under a policy, on a database.
+
+``env``, ``conversation``                 the environment, and one conversation as a value
+``domain``, ``folder``, ``library``       what a domain is, the published ones, the embedded one
+``mock``, ``retail``, ``airline``         the tools of the published domains
+``orders``, ``reservations``, ``lookup``  what these tools rest on
+``arithmetic``, ``handover``              tools of several domains
+``toolkit``, ``database``                 tools and their schemas, and versions of a database
+``tasks``, ``users``, ``actions``         tasks, customers, and what an agent may write
+``reward``, ``progress``, ``judge``       the grade, the distance to the goal, a model that checks sentences
+``results``, ``episodes``, ``checkout``   tau2's files, conversations of others as episodes, tau2's own orchestrator
+"""
