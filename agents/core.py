@@ -44,6 +44,11 @@ class Action(str):
         prompt_token_ids: the tokens of the chat that was answered.
         decoding: how the model's text became the action: ``free`` (as written), ``exact`` (as written, and admissible),
             ``constrained`` (the backend could write nothing else), ``nearest`` (the closest admissible one).
+        reply: what the model wrote, before it was read as an action.
+        thought: reasoning that came with the reply and is no part of the action.
+        finish_reason: why the reply ended: ``stop``, ``tool_calls``, ``length`` (it was cut short), ``content_filter``,
+            ``refusal``, or a backend's own word.
+        tool_calls: the tool calls that the action consists of, each a mapping with ``id``, ``name``, ``arguments``.
         usage: what the answer cost, such as ``{"prompt_tokens": 210, "completion_tokens": 9}``.
     """
 
@@ -52,6 +57,10 @@ class Action(str):
     token_ids: tuple[int, ...]
     prompt_token_ids: tuple[int, ...]
     decoding: str
+    reply: str
+    thought: str
+    finish_reason: str
+    tool_calls: tuple[Mapping[str, Any], ...]
     usage: Mapping[str, float]
 
     def __new__(
@@ -63,6 +72,10 @@ class Action(str):
         token_ids: Sequence[int] = (),
         prompt_token_ids: Sequence[int] = (),
         decoding: str = "",
+        reply: str = "",
+        thought: str = "",
+        finish_reason: str = "",
+        tool_calls: Sequence[Mapping[str, Any]] = (),
         usage: Mapping[str, float] | None = None,
     ) -> Action:
         """Return the text with its parts; what is left out is empty."""
@@ -72,6 +85,10 @@ class Action(str):
         action.token_ids = tuple(token_ids)
         action.prompt_token_ids = tuple(prompt_token_ids)
         action.decoding = decoding
+        action.reply = reply
+        action.thought = thought
+        action.finish_reason = finish_reason
+        action.tool_calls = tuple(tool_calls)
         action.usage = dict(usage or {})
         return action
 

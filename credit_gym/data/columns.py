@@ -17,7 +17,9 @@ Kind = Literal["episode", "step", "point", "token"]
 """How many values an episode of T steps has: one, T, T+1 (before each step and after the last), one a token of a step's
 action."""
 
-Type = Literal["text", "texts", "number", "integer", "integers", "flag", "messages", "mapping"]
+Type = Literal["text", "texts", "number", "integer", "integers", "flag", "messages", "calls", "mapping"]
+"""What a value is. ``messages`` is a chat: mappings with ``role`` and ``content``, and ``tool_calls`` or
+``tool_call_id`` as OpenAI writes them. ``calls`` are tool calls: mappings with ``id``, ``name`` and ``arguments`` (a mapping)."""
 
 _MISSING: dict[str, Any] = {
     "text": "",
@@ -27,6 +29,7 @@ _MISSING: dict[str, Any] = {
     "integers": (),
     "flag": False,
     "messages": (),
+    "calls": (),
 }
 _WORDS = {"text": "str", "number": "float", "integer": "int", "flag": "bool", "mapping": "mapping"}
 
@@ -154,6 +157,18 @@ COLUMNS: tuple[Column, ...] = (
     Column(name="decodings", kind="step", type="text", answer="decoding", export="decoding",
            recorded_by="an agent with a language model",
            meaning="how the model's text became the action: free, exact, constrained or nearest"),
+    Column(name="replies", kind="step", type="text", answer="reply", export="reply",
+           recorded_by="an agent with a language model",
+           meaning="what the model wrote, before it was read as an action"),
+    Column(name="thoughts", kind="step", type="text", answer="thought", export="thought",
+           recorded_by="an agent with a language model",
+           meaning="reasoning that came with the reply and is no part of the action"),
+    Column(name="finish_reasons", kind="step", type="text", answer="finish_reason", export="finish_reason",
+           recorded_by="an agent with a language model",
+           meaning="why the reply ended: stop, tool_calls, length (cut short), content_filter, refusal, or a backend's "
+                   "own word"),
+    Column(name="tool_calls", kind="step", type="calls", answer="tool_calls", export="tool_calls",
+           recorded_by="an agent whose backend calls tools", meaning="tool calls that the action consists of"),
     Column(name="expert_actions", kind="step", type="texts", info="expert_actions", read="before",
            meaning="optimal (or expert) actions before the step, where the environment knows them"),
     Column(name="invalid", kind="step", type="flag", batch="invalid", info="invalid",

@@ -59,6 +59,10 @@ if TYPE_CHECKING:
         token_ids: tuple[tuple[int, ...], ...] | None = None
         policy_logprobs: tuple[tuple[float, ...], ...] | None = None
         decodings: tuple[str, ...] | None = None
+        replies: tuple[str, ...] | None = None
+        thoughts: tuple[str, ...] | None = None
+        finish_reasons: tuple[str, ...] | None = None
+        tool_calls: tuple[tuple[Mapping[str, Any], ...], ...] | None = None
         expert_actions: tuple[tuple[str, ...], ...] | None = None
         invalid: tuple[bool, ...] | None = None
         parents: tuple[int, ...] | None = None

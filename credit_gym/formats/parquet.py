@@ -1,7 +1,8 @@
 """The turn and episode tables as Parquet files.
 
 Both files carry ``credit_gym.schema`` (its version) in their metadata. What the columns are is said in
-:mod:`credit_gym.formats.turn_table`; of a message, ``rest`` is JSON of its fields other than role and content.
+:mod:`credit_gym.formats.turn_table`; of a message, ``rest`` is JSON of its fields other than role and content; of a
+tool call, ``arguments`` is JSON.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from credit_gym.data.episode import Episode
 from credit_gym.errors import StoreError
 from credit_gym.formats.turn_table import EPISODE_COLUMNS, TURN_COLUMNS, Credits, episode_row, turn_rows
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _VERSION_KEY = b"credit_gym.schema"
 _MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string()), ("rest", pa.string())])
+_CALL = pa.struct([("id", pa.string()), ("name", pa.string()), ("arguments", pa.string())])
 _TYPES = {
     "text": pa.string(),
     "texts": pa.list_(pa.string()),
@@ -30,6 +32,7 @@ _TYPES = {
     "integers": pa.list_(pa.int64()),
     "flag": pa.bool_(),
     "messages": pa.list_(_MESSAGE),
+    "calls": pa.list_(_CALL),
 }
 
 

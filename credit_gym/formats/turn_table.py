@@ -65,11 +65,11 @@ def episode_row(episode: Episode) -> dict[str, Any]:
 def plain(column: Column, value: Any) -> Any:
     """Return one value of a column as JSON's types; None where it was not recorded.
 
-    An optional text is null where it is empty, a row of tokens likewise; NaN is null.
+    An optional text is null where it is empty, a row of tokens or calls likewise; NaN is null.
     """
     if value is None:
         return None
-    if column.nullable and column.kind != "episode" and column.type in ("text", "integers") and not value:
+    if column.nullable and column.kind != "episode" and column.type in ("text", "integers", "calls") and not value:
         return None
     if column.kind == "token":
         return [_number(number) for number in value] or None
@@ -92,6 +92,15 @@ def _message(message: Mapping[str, Any]) -> dict[str, str | None]:
     }
 
 
+def _call(call: Mapping[str, Any]) -> dict[str, str]:
+    arguments = json.dumps(call.get("arguments", {}), ensure_ascii=False, sort_keys=True)
+    return {
+        "id": legal_text(str(call.get("id", ""))),
+        "name": legal_text(str(call.get("name", ""))),
+        "arguments": legal_text(arguments),
+    }
+
+
 def _texts(values: Iterable[str]) -> list[str]:
     return [legal_text(text) for text in values]
 
@@ -108,4 +117,5 @@ _PLAIN: dict[str, Callable[[Any], Any]] = {
     "integers": list,
     "flag": bool,
     "messages": lambda chat: [_message(message) for message in chat],
+    "calls": lambda calls: [_call(call) for call in calls],
 }

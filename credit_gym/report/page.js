@@ -138,6 +138,11 @@ function notes(step) {
     if (step.expert.includes(step.action)) add("as the expert", "good");
     else add(`expert: ${step.expert.join(" · ")}`);
   }
+  if (step.finish) add(`reply ended by ${step.finish}`, "bad");
+  for (const text of step.calls || []) add(`calls ${text}`);
+  for (const [name, text] of [["thought", step.thought], ["raw reply", step.reply]]) {
+    if (text) parts.push(make("details", {}, make("summary", { text: name }), make("pre", { className: "model", text })));
+  }
   if (step.admissible && step.admissible.length) {
     parts.push(make("details", {}, make("summary", { text: `${step.admissible.length} actions on offer` }),
       make("ul", {}, ...step.admissible.map((text) => make("li", { text })))));

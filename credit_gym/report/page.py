@@ -32,6 +32,7 @@ Credit = FloatArray | Sequence[Sequence[float] | None]
 
 _ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 _SIGNIFICANT_DIGITS = 6
+_ENDED_ITSELF = ("", "stop", "tool_calls")
 _LABELLED = tuple(column for column in COLUMNS if column.shown)
 
 
@@ -132,12 +133,25 @@ def _step(episode: Episode, t: int) -> dict[str, Any]:
         shown["invalid"] = True
     if episode.admissible_actions is not None:
         shown["admissible"] = [printable(action) for action in episode.admissible_actions[t]]
+    if episode.thoughts is not None and episode.thoughts[t]:
+        shown["thought"] = printable(episode.thoughts[t])
+    if episode.replies is not None and episode.replies[t] not in ("", episode.actions[t]):
+        shown["reply"] = printable(episode.replies[t])
+    if episode.finish_reasons is not None and episode.finish_reasons[t] not in _ENDED_ITSELF:
+        shown["finish"] = printable(episode.finish_reasons[t])
+    if episode.tool_calls is not None and episode.tool_calls[t]:
+        shown["calls"] = [_call(call) for call in episode.tool_calls[t]]
     more = [[column.shown, printable(str(value))] for column, value in _labelled(episode, t)]
     if more:
         shown["more"] = more
     if episode.expert_actions is not None:
         shown["expert"] = [printable(action) for action in episode.expert_actions[t]]
     return shown
+
+
+def _call(call: Mapping[str, Any]) -> str:
+    arguments = json.dumps(call.get("arguments", {}), ensure_ascii=False, sort_keys=True, default=str)
+    return printable(f"{call.get('name', '')}({arguments})")
 
 
 def _labelled(episode: Episode, t: int) -> Iterator[tuple[Column, Any]]:

@@ -177,6 +177,7 @@ CODECS: dict[str, Codec] = {
     "integers": INTEGERS,
     "flag": FLAG,
     "messages": MESSAGES,
+    "calls": TEXTS,  # a row of anything that JSON can hold
     "mapping": Codec(lambda f, c: [encode_json(f, v) for v in c], lambda f, c: [decode_json(f, v) for v in c]),
     "number a token": RAGGED,
     "integer a token": INTEGERS,

@@ -13,7 +13,7 @@ from credit_gym.errors import StoreError
 from credit_gym.store.codecs import EPISODE_COLUMNS, STEP_COLUMNS
 
 APPLICATION_ID = 0x43475354  # "CGST", so that another program's database is never written to
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _BUSY_SECONDS = 60.0
 
 # Step columns carry no type on purpose: SQLite then keeps every value as it was given (REAL would turn -0.0 into 0.0).

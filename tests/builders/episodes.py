@@ -23,6 +23,13 @@ HOSTILE = (
 
 texts = st.one_of(st.text(st.characters(exclude_categories=()), max_size=12), st.sampled_from(HOSTILE))
 numbers = st.one_of(st.floats(allow_infinity=False), st.just(math.nan), st.just(-0.0))
+calls = st.fixed_dictionaries(
+    {
+        "id": texts,
+        "name": texts,
+        "arguments": st.dictionaries(texts, texts | st.integers() | st.booleans() | st.none(), max_size=2),
+    }
+)
 finite = st.floats(-1e300, 1e300)  # the sum of a few is finite too
 
 
@@ -77,6 +84,10 @@ def episodes(draw: st.DrawFn, *, episode_id: str = "7-0", max_steps: int = 4) ->
         prompt_token_ids=draw(_maybe(_row(tokens, steps))),
         token_ids=draw(_maybe(_row(tokens, steps))),
         decodings=draw(_maybe(_row(st.sampled_from(("", "free", "exact", "constrained", "nearest")), steps))),
+        replies=draw(_maybe(_row(texts, steps))),
+        thoughts=draw(_maybe(_row(texts, steps))),
+        finish_reasons=draw(_maybe(_row(st.sampled_from(("", "stop", "length", "tool_calls")), steps))),
+        tool_calls=draw(_maybe(_row(st.lists(calls, max_size=2).map(tuple), steps))),
         usage=draw(st.dictionaries(st.sampled_from(("tokens", "seconds")), finite)),
         error=draw(_maybe(texts)),
     )
