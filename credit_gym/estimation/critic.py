@@ -49,11 +49,27 @@ def certainty_equivalent_value(batch: EpisodeBatch, discount: float) -> FloatArr
     return chain_value(graph, batch.reward, discount)[graph.node]
 
 
-def temporal_differences(batch: EpisodeBatch, fitted: FloatArray, discount: float) -> FloatArray:
-    """``r_t + discount * V(s_{t+1}) - V(s_t)``, V = 0 after a termination.
+def values_around(batch: EpisodeBatch, fitted: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Value of the state before each step and of the one after it, 0 after a termination; (S,) each.
 
     V is the critic's column ``value`` wherever it has a reading, else the fitted value. Only a recorded value can
     speak for the state in which a truncated episode stopped; a fitted critic takes it to be worth 0.
+
+    Args:
+        batch: the episodes.
+        fitted: (S,) float64 value of the state before each step.
+    """
+    current = fitted
+    following = np.where(batch.is_last, 0.0, np.roll(fitted, -1))
+    if batch.value is not None:
+        before = point_before(batch)
+        current = _prefer(batch.value[before], current)
+        following = _prefer(batch.value[before + 1], following)
+    return current, np.where(batch.is_last & batch.terminated[batch.episode], 0.0, following)
+
+
+def temporal_differences(batch: EpisodeBatch, fitted: FloatArray, discount: float) -> FloatArray:
+    """``r_t + discount * V(s_{t+1}) - V(s_t)`` with V of :func:`values_around`.
 
     Args:
         batch: the episodes.
@@ -63,13 +79,7 @@ def temporal_differences(batch: EpisodeBatch, fitted: FloatArray, discount: floa
     Returns:
         (S,) float64, reward units.
     """
-    current = fitted
-    following = np.where(batch.is_last, 0.0, np.roll(fitted, -1))
-    if batch.value is not None:
-        before = point_before(batch)
-        current = _prefer(batch.value[before], current)
-        following = _prefer(batch.value[before + 1], following)
-    following = np.where(batch.is_last & batch.terminated[batch.episode], 0.0, following)
+    current, following = values_around(batch, fitted)
     return batch.reward + discount * following - current
 
 

@@ -1,15 +1,20 @@
-"""Adaptive credit: outcome evidence at the states where successes passed, the verifier everywhere else."""
+"""Adaptive credit: outcome evidence at the states where successes passed, the verifier everywhere else.
+
+``c = w(s) z_s(Q) + (1 - w(s)) branch_aware``, ``w(s) = m_s / (m_s + kappa)`` for m_s successes through s. Q is the
+optimal value of what was seen (``adaptive_q``) or the value of what was done (``adaptive``). A method of this project.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from credit_gym.data.batch import EpisodeBatch
-from credit_gym.data.grouping import FloatArray, compact, group_size
+from credit_gym.data.grouping import FloatArray
+from credit_gym.estimation.branches import branch_contrast
 from credit_gym.estimation.normalise import standardise
+from credit_gym.estimation.policy_iteration import optimal_action_value
 from credit_gym.estimation.pooled_graph import PooledGraph, action_value, pool, success_value
-from credit_gym.scorers.branch_aware import branch_contrast
-from credit_gym.scorers.emp_qstar import optimal_action_value
+from credit_gym.estimation.successes import successes_through
 from credit_gym.scorers.registry import register
 
 _REFERENCE = "credit_gym: evidence-weighted mixture of closure and verifier"
@@ -64,15 +69,6 @@ def adaptive(batch: EpisodeBatch, *, kappa: float = 2.0, discount: float = 0.98)
     graph = pool(batch)
     quality = action_value(graph, success_value(graph, discount), discount)
     return _mix(batch, graph, quality, kappa)
-
-
-def successes_through(batch: EpisodeBatch, graph: PooledGraph) -> FloatArray:
-    """Number m_s of successful episodes that visited each node, an episode counted once; (N,) float64."""
-    steps = np.flatnonzero(batch.success[batch.episode])
-    visited, count = compact(batch.episode[steps], graph.local_node[graph.node[steps]])
-    node = np.zeros(count, dtype=np.int64)
-    node[visited] = graph.node[steps]
-    return group_size(node, graph.num_nodes).astype(np.float64)
 
 
 def _mix(batch: EpisodeBatch, graph: PooledGraph, quality: FloatArray, kappa: float) -> FloatArray:

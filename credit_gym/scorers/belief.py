@@ -1,4 +1,8 @@
-"""Credit from the agent's own belief in the truth: what each step did to log b (delta-belief and its relatives)."""
+"""Credit from the agent's own belief in the truth: what each step did to log b.
+
+``c_t = log b_{t+1} - log b_t``, rectified as published (Auzina et al. 2026, DeltaBelief-RL, arXiv:2602.12342), measured
+from the highest belief so far, or against distractors; IGPO (2025, arXiv:2510.14967) takes b in place of its logarithm.
+"""
 
 from __future__ import annotations
 
@@ -22,22 +26,6 @@ Scale = Literal["none", "batch", "group"]
 _EPSILON = 1e-8
 _CLAMP = 2.0
 _REFERENCE = "Auzina et al. 2026, DeltaBelief-RL, arXiv:2602.12342"
-
-
-def belief_gain(batch: EpisodeBatch) -> FloatArray:
-    """The rise of the recorded log-belief across each step, ``log b_{t+1} - log b_t``.
-
-    Where the batch has a column ``anchor_log_belief`` (beliefs of a slowly following copy of the model, the "EMA"
-    variant), the belief before the step is taken from it.
-
-    Returns:
-        (S,) float64, nats; NaN where either belief is missing.
-    """
-    belief: FloatArray = batch.require("log_belief")
-    anchor = belief if batch.anchor_log_belief is None else batch.anchor_log_belief
-    before = point_before(batch)
-    gain: FloatArray = belief[before + 1] - anchor[before]
-    return gain
 
 
 @register("delta_belief", needs={"log_belief"}, reference=_REFERENCE)
@@ -81,7 +69,7 @@ def delta_belief(
     for kind, name, known in (("squash", squash, _SQUASHES), ("centre", centre, _CENTRES), ("scale", scale, _SCALES)):
         if name not in known:
             raise unknown(kind, name, known)
-    gain = belief_gain(batch)
+    gain = _gain(batch)
     counts = ~np.isnan(gain)
     if not winning_turn:
         counts &= ~(batch.is_last & batch.success[batch.episode])
@@ -181,6 +169,21 @@ def igpo(batch: EpisodeBatch, *, tokens: int = 1, discount: float = 1.0) -> Floa
     gain = np.nan_to_num(probability[before + 1] - probability[before])
     reward = np.where(batch.is_last, batch.episode_return[batch.episode], gain)
     return discounted_sum(standardise(reward, batch.step_group, batch.num_groups), batch.offsets, discount)
+
+
+def _gain(batch: EpisodeBatch) -> FloatArray:
+    """The rise of the recorded log-belief across each step, ``log b_{t+1} - log b_t``.
+
+    Where the batch has a column ``anchor_log_belief`` (beliefs of a slowly following copy of the model, the "EMA"
+    variant), the belief before the step is taken from it.
+
+    (S,) nats; NaN where either belief is missing.
+    """
+    belief: FloatArray = batch.require("log_belief")
+    anchor = belief if batch.anchor_log_belief is None else batch.anchor_log_belief
+    before = point_before(batch)
+    gain: FloatArray = belief[before + 1] - anchor[before]
+    return gain
 
 
 def _running_max(points: FloatArray, batch: EpisodeBatch) -> FloatArray:

@@ -1,12 +1,14 @@
-"""Branch-aware credit: what the verifier says of an action against what it says of the alternatives."""
+"""Branch-aware credit: what the verifier says of an action against what it says of the alternatives.
+
+``c_t = v_t - mean over a' != a_t of vbar(s_t, a')``. A method of this project.
+"""
 
 from __future__ import annotations
 
-import numpy as np
-
 from credit_gym.data.batch import EpisodeBatch
-from credit_gym.data.grouping import FloatArray, group_mean, group_size, group_sum
-from credit_gym.estimation.pooled_graph import PooledGraph, pool
+from credit_gym.data.grouping import FloatArray
+from credit_gym.estimation.branches import branch_contrast
+from credit_gym.estimation.pooled_graph import pool
 from credit_gym.scorers.registry import register
 
 
@@ -29,18 +31,3 @@ def branch_aware(batch: EpisodeBatch) -> FloatArray:
         MissingColumnError: the batch has no verifier readings.
     """
     return branch_contrast(pool(batch), batch.require("verifier"))
-
-
-def branch_contrast(graph: PooledGraph, verifier: FloatArray) -> FloatArray:
-    """The contrast of :func:`branch_aware` on a given graph; (M,) readings -> (M,)."""
-    read = np.isfinite(verifier)
-    edge_mean = group_mean(verifier[read], graph.edge[read], graph.num_edges)
-    has_reading = group_size(graph.edge[read], graph.num_edges) > 0
-    actions = group_size(graph.edge_node[has_reading], graph.num_nodes)
-    total = group_sum(edge_mean, graph.edge_node, graph.num_nodes)
-
-    others = (actions - 1)[graph.edge_node]
-    others_mean = (total[graph.edge_node] - edge_mean) / np.maximum(others, 1)
-    comparable = (has_reading & (others > 0))[graph.edge]
-    reading = np.where(read, verifier, edge_mean[graph.edge])
-    return np.where(comparable, reading - others_mean[graph.edge], 0.0)

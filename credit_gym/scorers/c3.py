@@ -1,4 +1,8 @@
-"""Counterfactual credit on replay trees: a message against the others that were drawn in exactly its context."""
+"""Counterfactual credit on replay trees: a message against the others that were drawn in exactly its context.
+
+``A_i = q_i - mean_{j != i} q_j`` over the n siblings of a context, q the mean return of what followed (Chen et al.
+2026, C3, arXiv:2603.06859); ``counterfactual`` pools equal actions and keeps magnitudes.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 """Coalition credit: the actions tried at a state as players of one small game, solved in closed form.
 
+``loo(a) = v(A) - v(A without a)`` (after C3, 2026, arXiv:2603.06859) and the Shapley value of a (Shapley 1953; after
+SCAR, 2025, arXiv:2505.20417).
+
 The game of state s: a coalition C of the k actions tried there is worth ``v(C) = mean over a in C of Q(s, a)``, the
 probability that the pooled chain succeeds when the agent, once at s, picks evenly among C and then behaves as recorded;
 the empty coalition is worth 0, for it cannot go on. Coalitions weigh their members evenly on purpose: weights by
@@ -11,8 +14,9 @@ from __future__ import annotations
 import numpy as np
 
 from credit_gym.data.batch import EpisodeBatch
-from credit_gym.data.grouping import FloatArray, group_sum
-from credit_gym.estimation.pooled_graph import PooledGraph, action_value, pool, success_value
+from credit_gym.data.grouping import FloatArray
+from credit_gym.estimation.branches import other_actions_mean
+from credit_gym.estimation.pooled_graph import action_value, pool, success_value
 from credit_gym.scorers.registry import register
 
 
@@ -32,7 +36,7 @@ def loo(batch: EpisodeBatch, *, discount: float = 0.98) -> FloatArray:
     graph = pool(batch)
     quality = action_value(graph, success_value(graph, discount), discount)
     actions = graph.num_actions[graph.edge_node]
-    credit: FloatArray = (quality - _mean_of_others(graph, quality)) / actions
+    credit: FloatArray = (quality - other_actions_mean(graph, quality)) / actions
     return credit[graph.edge]
 
 
@@ -56,12 +60,5 @@ def shapley(batch: EpisodeBatch, *, discount: float = 0.98) -> FloatArray:
     quality = action_value(graph, success_value(graph, discount), discount)
     actions = graph.num_actions[graph.edge_node]
     harmonic = np.cumsum(1.0 / np.arange(1, int(actions.max(initial=1)) + 1))[actions - 1]
-    credit: FloatArray = (quality + (harmonic - 1.0) * (quality - _mean_of_others(graph, quality))) / actions
+    credit: FloatArray = (quality + (harmonic - 1.0) * (quality - other_actions_mean(graph, quality))) / actions
     return credit[graph.edge]
-
-
-def _mean_of_others(graph: PooledGraph, quality: FloatArray) -> FloatArray:
-    """Mean quality of the other actions of the same node, 0 if there are none; (K,) -> (K,)."""
-    total = group_sum(quality, graph.edge_node, graph.num_nodes)[graph.edge_node]
-    others: FloatArray = (total - quality) / np.maximum(graph.num_actions[graph.edge_node] - 1, 1)
-    return others

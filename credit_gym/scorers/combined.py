@@ -1,12 +1,15 @@
-"""Combined credit: the verifier's contrast at a branch plus presence on a success path."""
+"""Combined credit: the verifier's contrast at a branch plus presence on a success path.
+
+``c = branch_aware + lambda * hindsight``. A method of this project.
+"""
 
 from __future__ import annotations
 
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import FloatArray
+from credit_gym.estimation.branches import branch_contrast
 from credit_gym.estimation.pooled_graph import pool
-from credit_gym.scorers.branch_aware import branch_contrast
-from credit_gym.scorers.hindsight import success_path
+from credit_gym.estimation.successes import success_path
 from credit_gym.scorers.registry import register
 
 

@@ -1,4 +1,8 @@
-"""The two ends of every table: credit that knows nothing, and credit that knows everything."""
+"""The two ends of every table: credit that knows nothing, and credit that knows everything.
+
+``random``: independent ``c_t ~ N(0, 1)``; ``oracle``: ``c_t = A(s_t, a_t)``, the exact advantage by dynamic programming
+(Sutton & Barto 2018, chapter 4).
+"""
 
 from __future__ import annotations
 

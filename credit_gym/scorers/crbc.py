@@ -1,4 +1,8 @@
-"""Bellman-closure credit: the advantage of an action in the absorbing chain that all episodes of a group form."""
+"""Bellman-closure credit: the advantage of an action in the absorbing chain that all episodes of a group form.
+
+``A^S = (Q(s, a) - V(s)) / max(sd(s), floor)``, ``V = b (M V + p)``, ``Q(s, a) = b sum_x P(x | s, a) V(x)`` (Ren et al.
+2026, Cross-Rollout Bellman Closure, arXiv:2609.35082).
+"""
 
 from __future__ import annotations
 
@@ -41,7 +45,7 @@ def crbc(
         (S,) float64 credit, dimensionless.
     """
     graph = pool(batch)
-    advantage = chain_advantage(graph, discount)[graph.edge]
+    advantage = _chain_advantage(graph, discount)[graph.edge]
     spread = np.maximum(group_std(advantage, graph.node, graph.num_nodes), floor)[graph.node]
     credit: FloatArray = weight_group * grpo(batch) + weight_state * advantage / spread
     return credit
@@ -62,10 +66,10 @@ def crbc_raw(batch: EpisodeBatch, *, discount: float = 0.98) -> FloatArray:
         (S,) float64 in [-1, 1]; the visits of a state sum to 0.
     """
     graph = pool(batch)
-    return chain_advantage(graph, discount)[graph.edge]
+    return _chain_advantage(graph, discount)[graph.edge]
 
 
-def chain_advantage(graph: PooledGraph, discount: float) -> FloatArray:
+def _chain_advantage(graph: PooledGraph, discount: float) -> FloatArray:
     """Advantage ``Q(s, a) - V(s)`` of each edge of the pooled chain under the recorded behaviour.
 
     Args:

@@ -1,4 +1,8 @@
-"""Groups within groups: episodes are compared within their task, steps within their state (GiGPO, HGPO)."""
+"""Groups within groups: episodes are compared within their task, steps within their state.
+
+``c_t = A^E + w A^S``, ``A^E = (R_i - mean R) / F(R)`` over the group, ``A^S = (G_t - mean G) / F(G)`` over the visits
+to s_t (Feng et al. 2025, GiGPO, arXiv:2505.10978); HGPO (2026, arXiv:2602.22817) nests the groups by history.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from credit_gym.data.grouping import FloatArray, IntArray, compact, discounted_s
 from credit_gym.estimation.critic import state_nodes
 from credit_gym.estimation.modes import Mode, is_upstream
 from credit_gym.estimation.normalise import centre, standardise, standardise_upstream
-from credit_gym.scorers.outcome import group_advantage
+from credit_gym.scorers.outcome import grpo
 from credit_gym.scorers.registry import register
 
 
@@ -39,7 +43,7 @@ def gigpo(
     returns = discounted_sum(batch.reward, batch.offsets, discount)
     step_advantage = normalise(returns, *state_nodes(batch))
     if not upstream:
-        return group_advantage(batch, scale=scale)[batch.episode] + weight * step_advantage
+        return grpo(batch, scale=scale) + weight * step_advantage
     outcome, group, count = batch.episode_return[batch.episode], batch.step_group, batch.num_groups
     lone = group_size(group, count)[group] == 1
     return np.where(lone, outcome, normalise(outcome, group, count)) + weight * step_advantage
@@ -85,7 +89,7 @@ def hgpo(
         if level < history:
             ids, count = compact(_of_previous_step(batch, ids), state)
     step_advantage = np.divide(total, mass, out=np.zeros_like(total), where=mass > 0)
-    return group_advantage(batch, scale=scale)[batch.episode] + weight * step_advantage
+    return grpo(batch, scale=scale) + weight * step_advantage
 
 
 def _of_previous_step(batch: EpisodeBatch, ids: IntArray) -> IntArray:

@@ -1,4 +1,8 @@
-"""Graph shortest-path credit: how near to success a step led, in the best case that the group has seen."""
+"""Graph shortest-path credit: how near to success a step led, in the best case that the group has seen.
+
+``x = g**(d(s') + c)``, d the fewest recorded transitions to success, standardised over the visits of s (Cheng et al.
+2026, GraphGPO, arXiv:2605.26684).
+"""
 
 from __future__ import annotations
 

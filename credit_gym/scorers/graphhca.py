@@ -1,4 +1,8 @@
-"""Graph hindsight credit: each step changes the log-potential of success in the pooled graph."""
+"""Graph hindsight credit: each step changes the log-potential of success in the pooled graph.
+
+``l = log max(Phi(s'), e) - log max(Phi(s), e)``, ``Phi(s) = g E_mu[Phi(s')]``, standardised over the visits of s, plus
+the outcome (Zhu et al. 2026, GraphHCA, arXiv:2609.35084).
+"""
 
 from __future__ import annotations
 

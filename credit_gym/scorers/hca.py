@@ -1,4 +1,8 @@
-"""Hindsight credit: how much more likely an action is once the outcome is known (HCA, HCAPO), by counting."""
+"""Hindsight credit: how much more likely an action is once the outcome is known, by counting.
+
+``c_t = (1 - pi(a_t | s_t) / h(a_t | s_t, R)) R`` (Harutyunyan et al. 2019, arXiv:1912.02503); HCAPO (2026,
+arXiv:2603.08754) weighs discounted returns by h and adds the outcome.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from credit_gym.data.grouping import FloatArray, compact, group_mean, group_size
 from credit_gym.estimation.critic import state_nodes
 from credit_gym.estimation.normalise import standardise
 from credit_gym.scorers.imitation import filtered_bc, majority
-from credit_gym.scorers.outcome import group_advantage
+from credit_gym.scorers.outcome import grpo
 from credit_gym.scorers.registry import register
 
 
@@ -63,4 +67,4 @@ def hcapo(
     value = np.clip(ratio, low, high) * discount**to_end * batch.episode_return[episode]
     refined = standardise(value, batch.step_group, batch.num_groups)
     refined = np.where(batch.success[episode], np.maximum(refined, 0.0), refined)
-    return group_advantage(batch)[episode] + weight * refined
+    return grpo(batch) + weight * refined

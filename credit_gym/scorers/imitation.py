@@ -1,4 +1,8 @@
-"""Credit for doing what was done: how often an action was chosen, by everyone or by those who succeeded."""
+"""Credit for doing what was done: how often an action was chosen, by everyone or by those who succeeded.
+
+``c_t = n(s_t, a_t) / n(s_t)``, what behaviour cloning (Pomerleau 1991, doi:10.1162/neco.1991.3.1.88) estimates; over
+successful episodes alone it is filtered cloning.
+"""
 
 from __future__ import annotations
 

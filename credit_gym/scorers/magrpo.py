@@ -1,4 +1,8 @@
-"""MAGRPO: the group advantage of a team's joint answer, or of each role on its own."""
+"""MAGRPO: the group advantage of a team's joint answer, or of each role on its own.
+
+``A_e = R_e - mean_j R_j`` over the group's episodes j, or the same over the plays of one role (Liu et al. 2025, MAGRPO,
+arXiv:2508.04652).
+"""
 
 from __future__ import annotations
 

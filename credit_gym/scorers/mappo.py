@@ -1,4 +1,7 @@
-"""MAPPO: advantage estimation over the turns of roles, with a critic that sees what the whole team has said."""
+"""MAPPO: advantage estimation over the turns of roles, with a critic that sees what the whole team has said.
+
+``A_k = d_k + g lam A_{k+1}``, ``d_k = r_k + g V_{k+1} - V_k`` over turns k (Yu et al. 2022, MAPPO, arXiv:2103.01955).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import numpy as np
 
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import FloatArray, discounted_sum, group_sum
-from credit_gym.estimation.critic import monte_carlo_value, point_before
+from credit_gym.estimation.critic import monte_carlo_value, values_around
 from credit_gym.estimation.modes import Mode, is_upstream
 from credit_gym.estimation.scaling import Scale, scaled
 from credit_gym.scorers.registry import register
@@ -50,14 +53,7 @@ def mappo(
     offsets = np.concatenate([[0], np.cumsum(np.bincount(batch.episode[first], minlength=batch.num_episodes))])
     last = np.concatenate([first[1:], [batch.num_steps]])[: first.size] - 1
 
-    value: FloatArray = batch.require("value")
-    before = point_before(batch)
-    fitted = monte_carlo_value(batch, 1.0)
-    now = np.where(np.isnan(value[before]), fitted, value[before])
-    then = np.where(batch.is_last, 0.0, np.roll(fitted, -1))
-    then = np.where(np.isnan(value[before + 1]), then, value[before + 1])
-    then = np.where(batch.is_last & batch.terminated[batch.episode], 0.0, then)
-
+    now, then = values_around(batch, monte_carlo_value(batch, 1.0))
     earned = group_sum(batch.reward, turn, first.size)
     surprise = earned + discount * then[last] - now[first]
     credit = discounted_sum(surprise, offsets, discount * lam)[turn]

@@ -1,4 +1,8 @@
-"""Turn-level group advantages: verifier readings compared at equal turn index (MT-GRPO)."""
+"""Turn-level group advantages: verifier readings compared at equal turn index.
+
+``c_t = A^O + w A^T_t``, ``A^T_t = H_{i,t} - mean over the other episodes j of H_{j,t}``, H the readings from turn t on
+(Zeng et al. 2025, MT-GRPO, arXiv:2505.11821).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from credit_gym.estimation.normalise import standardise_upstream
 from credit_gym.scorers.outcome import rloo
 from credit_gym.scorers.registry import register
 
-UPSTREAM_EPSILON = 1e-4
+_UPSTREAM_EPSILON = 1e-4
 
 
 @register("mt_grpo", needs={"verifier"}, reference="Zeng et al. 2025, MT-GRPO, arXiv:2505.11821")
@@ -60,6 +64,6 @@ def _upstream(batch: EpisodeBatch, weight: float, discount: float) -> FloatArray
     known = np.flatnonzero(~np.isnan(verifier))
     turn, count = compact(batch.step_group[known], batch.step[known])
     scores = np.zeros(batch.num_steps)
-    scores[known] = standardise_upstream(verifier[known], turn, count, epsilon=UPSTREAM_EPSILON)
-    outcome = standardise_upstream(batch.episode_return, batch.group, batch.num_groups, epsilon=UPSTREAM_EPSILON)
+    scores[known] = standardise_upstream(verifier[known], turn, count, epsilon=_UPSTREAM_EPSILON)
+    outcome = standardise_upstream(batch.episode_return, batch.group, batch.num_groups, epsilon=_UPSTREAM_EPSILON)
     return outcome[batch.episode] + weight * discounted_sum(scores, batch.offsets, discount)

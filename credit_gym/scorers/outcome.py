@@ -1,4 +1,8 @@
-"""Credit from the outcome alone: every step of an episode gets the same number."""
+"""Credit from the outcome alone: every step of an episode gets the same number.
+
+``c_t = R`` (Williams 1992, REINFORCE), ``(R_i - mean R) / sd R`` over the group (Shao et al. 2024, GRPO,
+arXiv:2402.03300), or ``R_i - mean_{j != i} R_j`` (Ahmadian et al. 2024, RLOO, arXiv:2402.14740).
+"""
 
 from __future__ import annotations
 
@@ -41,16 +45,11 @@ def grpo(batch: EpisodeBatch, *, scale: bool = True, mode: Mode = "default") -> 
     Returns:
         (S,) float64, in standard deviations (in reward units without ``scale``).
     """
-    return group_advantage(batch, scale=scale, mode=mode)[batch.episode]
-
-
-def group_advantage(batch: EpisodeBatch, *, scale: bool = True, mode: Mode = "default") -> FloatArray:
-    """The GRPO advantage of each episode, (E,); the options are those of :func:`grpo`."""
     returns, group, count = batch.episode_return, batch.group, batch.num_groups
     if not is_upstream(mode):
-        return standardise(returns, group, count) if scale else centre(returns, group, count)
-    advantage = standardise_upstream(returns, group, count) if scale else centre(returns, group, count)
-    return np.where(group_size(group, count)[group] == 1, returns, advantage)
+        return (standardise if scale else centre)(returns, group, count)[batch.episode]
+    advantage = (standardise_upstream if scale else centre)(returns, group, count)
+    return np.where(group_size(group, count)[group] == 1, returns, advantage)[batch.episode]
 
 
 @register("rloo", reference="Kool et al. 2019; Ahmadian et al. 2024, arXiv:2402.14740; LOOP 2025, arXiv:2502.01600")

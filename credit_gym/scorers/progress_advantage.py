@@ -1,4 +1,8 @@
-"""Training-free step scores from token log-probabilities: progress advantage, and the confidence scores beside it."""
+"""Training-free step scores from token log-probabilities: progress advantage, and the confidence scores beside it.
+
+``c_t = beta * g(log pi(y_j) - log pi_ref(y_j))`` over the tokens j of the step (Progress Advantage 2026,
+arXiv:2606.26080), g a mean, minimum, quantile; self-certainty is that of Kang et al. (2025, arXiv:2502.18581).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Return redistribution: fit the return as a sum over an episode, and give each step its term (RUDDER, SPA)."""
+"""Return redistribution: fit the return as a sum over an episode, and give each step its term.
+
+``c_t = g_{t+1} - g_t`` for a prediction g_t of R after t steps (Arjona-Medina et al. 2019, RUDDER, arXiv:1806.07857),
+or ``sum_t c(s_t, a_t) = R`` by least squares (Wang et al. 2025, SPA-RL, arXiv:2505.20732).
+"""
 
 from __future__ import annotations
 

@@ -1,20 +1,22 @@
-"""Role-level Shapley values: how the outcome divides among the roles of a team."""
+"""Role-level Shapley values: how the outcome divides among the roles of a team.
+
+``phi_r = sum over C without r of |C|! (R - |C| - 1)! / R! (v(C + r) - v(C))``, v(C) the mean return of the episodes in
+which the roles of C said the same (Shapley 1953; SHARP 2026, arXiv:2602.08335).
+"""
 
 from __future__ import annotations
-
-from itertools import combinations
-from math import comb
 
 import numpy as np
 
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import FloatArray, IntArray, compact, group_sum
 from credit_gym.errors import BatchError
+from credit_gym.estimation.coalitions import shapley_values
 from credit_gym.estimation.scaling import Scale, scaled
 from credit_gym.estimation.siblings import siblings
 from credit_gym.scorers.registry import register
 
-MOST_ROLES = 12
+_MOST_ROLES = 12
 
 
 @register("role_shapley", needs={"role"}, reference="Shapley 1953; SHARP 2026, arXiv:2602.08335 (from its abstract)")
@@ -42,23 +44,11 @@ def role_shapley(batch: EpisodeBatch, *, scale: Scale = "none") -> FloatArray:
         UnknownNameError: there is no such scale.
     """
     role, roles = compact(batch.require("role"))
-    if roles > MOST_ROLES:
-        raise BatchError(f"The batch has {roles} roles; exact Shapley values are affordable for {MOST_ROLES} at most.")
+    if roles > _MOST_ROLES:
+        raise BatchError(f"The batch has {roles} roles; exact Shapley values are affordable for {_MOST_ROLES} at most.")
     weight = _policy_weight(batch)
     said = [_said(batch, role == r) for r in range(roles)]
-    members = range(roles)
-    worth = {
-        coalition: _conditional_mean(batch, weight, [said[r] for r in coalition])
-        for size in range(roles + 1)
-        for coalition in combinations(members, size)
-    }
-    phi = np.zeros((roles, batch.num_episodes))
-    for coalition in worth:
-        for r in members:
-            if r not in coalition:
-                joined = tuple(sorted((*coalition, r)))
-                share = 1.0 / (roles * comb(roles - 1, len(coalition)))
-                phi[r] += share * (worth[joined] - worth[coalition])
+    phi = shapley_values(roles, lambda coalition: _conditional_mean(batch, weight, [said[r] for r in coalition]))
     turn, turns = compact(batch.episode, role)
     steps = np.bincount(turn, minlength=turns)[turn]
     return scaled(phi[role, batch.episode] / steps, batch, scale)

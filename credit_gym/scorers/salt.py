@@ -1,10 +1,13 @@
-"""Trajectory advantages averaged where trajectories share an edge (SALT)."""
+"""Trajectory advantages averaged where trajectories share an edge.
+
+``c_t = mean of A^GRPO_j`` over the steps of the group with the same (s, a, s') (SALT 2025, arXiv:2510.20022).
+"""
 
 from __future__ import annotations
 
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import FloatArray, compact, group_mean
-from credit_gym.scorers.outcome import group_advantage
+from credit_gym.scorers.outcome import grpo
 from credit_gym.scorers.registry import register
 
 
@@ -23,4 +26,4 @@ def salt(batch: EpisodeBatch) -> FloatArray:
         (S,) float64, in standard deviations.
     """
     transition, count = compact(batch.step_group, batch.state, batch.action, batch.next_state)
-    return group_mean(group_advantage(batch)[batch.episode], transition, count)[transition]
+    return group_mean(grpo(batch), transition, count)[transition]

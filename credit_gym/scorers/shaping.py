@@ -1,4 +1,8 @@
-"""Potential-based reward shaping: a step gets its reward plus the rise of a potential."""
+"""Potential-based reward shaping: a step gets its reward plus the rise of a potential.
+
+``c_t = r_t + g Phi(s_{t+1}) - Phi(s_t)`` (Ng, Harada and Russell 1999, ICML), Phi the progress that the verifier saw
+(TIPS 2026, arXiv:2603.22293) or a critic's value.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Credit against a critic: Monte-Carlo returns, one-step surprises, and everything between (GAE)."""
+"""Credit against a critic: Monte-Carlo returns, one-step surprises, and everything between.
+
+``c_t = sum_{l>=0} (g lam)^l d_{t+l}``, ``d_t = r_t + g V(s_{t+1}) - V(s_t)`` (Schulman et al. 2016, GAE,
+arXiv:1506.02438): ``lam=0`` is the TD error (Sutton 1988), ``lam=1`` the return less its baseline.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Turn-wise GRPO: the rewards of the group's episodes compared turn by turn, belief credit among them."""
+"""Turn-wise GRPO: the rewards of the group's episodes compared turn by turn, belief credit among them.
+
+``c_t = (r_t - mean r) / sd r``, r_t the penalty of the turn, the outcome, and ``w (log b_{t+1} - log b_t)`` (Auzina et
+al. 2026, DeltaBelief-RL, arXiv:2602.12342); over whole episodes it is StarPO (Wang et al. 2025, arXiv:2504.20073).
+"""
 
 from __future__ import annotations
 

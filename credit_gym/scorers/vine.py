@@ -1,4 +1,7 @@
-"""VinePPO: the value of a point is the mean outcome of the rollouts restarted there."""
+"""VinePPO: the value of a point is the mean outcome of the rollouts restarted there.
+
+``A_t = r_t + V(s_{t+1}) - V(s_t)``, V the mean over restarts (Kazemnejad et al. 2024, VinePPO, arXiv:2410.01679).
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import fields, replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -143,6 +144,18 @@ def test_scorers_see_nothing_but_the_batch(path: Path) -> None:
         modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         for module in modules:
             assert module.startswith(allowed) or not module.startswith("credit_gym"), f"{path.name} imports {module}"
+
+
+@pytest.mark.parametrize("path", sorted(Path(scorers.__file__).parent.glob("*.py")), ids=lambda p: p.stem)
+def test_a_scorer_takes_from_another_nothing_but_what_is_registered(path: Path) -> None:
+    """What two scorers share lies in ``credit_gym.estimation``."""
+    registered = {scorers.get(name).function for name in NAMES}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("credit_gym.scorers."):
+            if path.stem == "__init__" or node.module == "credit_gym.scorers.registry":
+                continue
+            for alias in node.names:
+                assert getattr(import_module(node.module), alias.name) in registered, f"{path.name}: {alias.name}"
 
 
 def mean_table(batch: EpisodeBatch, credit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

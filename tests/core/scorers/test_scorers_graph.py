@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import FloatArray, group_mean
 from credit_gym.errors import MissingColumnError
+from credit_gym.estimation.policy_iteration import optimal_action_value
 from credit_gym.estimation.pooled_graph import PooledGraph, action_value, pool, success_value
+from credit_gym.estimation.successes import success_path, successes_through
 from credit_gym.scorers import score
-from credit_gym.scorers.adaptive import successes_through
-from credit_gym.scorers.emp_qstar import optimal_action_value
-from credit_gym.scorers.hindsight import success_path
 
 LOOP, ON, DIE = 0, 1, 2
 
