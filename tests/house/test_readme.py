@@ -14,10 +14,10 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 def test_the_examples_run_in_order() -> None:
     code = "\n".join(re.findall(r"```python\n(.*?)```", README, re.DOTALL))
     code += (
-        "\nfrom credit_gym.testing.environments import check_info\n"
+        "\nfrom credit_gym.testing import check_env\n"
         "from credit_gym.data.batch import EpisodeBatch\n"
         "from credit_gym.scorers import score\n"
-        "check_info(Coin())\n"
+        "check_env(Coin())\n"
         "assert len(episodes) == 16\n"
         "credit = score(EpisodeBatch.from_episodes(episodes), 'state_mean', scale=2.0)\n"
         "assert credit.size == sum(map(len, episodes))\n"

@@ -10,7 +10,7 @@ import pytest
 
 from credit_gym.envs.alfworld.env import ALFWorldEnv
 from credit_gym.errors import UnknownNameError
-from credit_gym.testing.environments import check_fork
+from credit_gym.testing import check_fork
 
 pytest.importorskip("alfworld")
 

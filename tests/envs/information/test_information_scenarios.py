@@ -1,87 +1,36 @@
-"""Murder Mystery, Customer Service, Personalization: rules, exact beliefs, judges, and the path through a server."""
+"""Murder Mystery, Customer Service and Personalization: scenarios, exact beliefs, words and conclusions."""
 
 from __future__ import annotations
 
 import itertools
 import json
 import math
-import pickle
 from collections import Counter
 
-import gymnasium as gym
 import pytest
-from builders.model_servers import KEY, Reply, chat_completion, openai_server, serving
-from gymnasium.utils.env_checker import check_env
+from builders.question_games import (
+    SCENARIO_GAMES,
+    play_expert,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import credit_gym  # noqa: F401 - registers the environments
+from credit_gym.envs.information.cases import keywords, partition
 from credit_gym.envs.information.customer_service import CustomerServiceEnv, is_proposal, support_cases
-from credit_gym.envs.information.judge import LLMJudge
 from credit_gym.envs.information.murder_mystery import MurderMysteryEnv, is_accusation, mysteries
 from credit_gym.envs.information.personalization import PersonalizationEnv, personas
-from credit_gym.envs.information.scenarios import keywords, partition
 from credit_gym.envs.information.sources import SPLITS
-from credit_gym.envs.information.twenty_questions import TwentyQuestionsEnv
-from credit_gym.errors import CreditGymError, ManifestError, UnknownNameError
-from credit_gym.testing.environments import check_fork, check_info, check_no_leak_after_reset, check_seed_isolation
+from credit_gym.errors import CreditGymError, ManifestError
 
-ENVS = [MurderMysteryEnv, CustomerServiceEnv, PersonalizationEnv]
+ENVS = SCENARIO_GAMES
 CASES = {MurderMysteryEnv: mysteries, CustomerServiceEnv: support_cases, PersonalizationEnv: personas}
-
-
-def play_expert(env, info):
-    rewards, verifiers, done = [], [], False
-    while not done:
-        _, reward, terminated, truncated, info = env.step(info["expert_actions"][0])
-        rewards.append(reward)
-        verifiers.append(info["verifier"])
-        done = terminated or truncated
-    return rewards, verifiers, info
 
 
 def wrong_claim(env):
     return next(c.fact.ask for c in env.case.conclusions if c.name != env.target)
 
 
-class Model:
-    """A model that says what it is told to, in turn, and remembers what it was asked."""
-
-    def __init__(self, *texts):
-        self.texts = list(texts)
-        self.asked = []
-
-    def __call__(self, messages):
-        self.asked.append(messages)
-        return self.texts.pop(0) if len(self.texts) > 1 else self.texts[0]
-
-
-# What every environment promises
-
-
-@pytest.mark.filterwarnings("ignore:.*render")
-@pytest.mark.parametrize("make", ENVS)
-def test_the_house_checks_pass(make):
-    check_env(make())
-    check_info(make())
-    for seed in range(3):
-        check_fork(make(), seed=seed)
-    check_no_leak_after_reset(make(), episodes=5)
-    check_seed_isolation(make, seeds=5)
-
-
-@pytest.mark.parametrize("make", ENVS)
-def test_clones_are_small_and_fit_another_environment(make):
-    env, other = make(), make()
-    _, info = env.reset(seed=3)
-    env.step(info["admissible_actions"][1])
-    state = env.clone_state()
-    assert len(pickle.dumps(state)) < 2000
-    observation, info = other.restore_state(pickle.loads(pickle.dumps(state)))
-    assert observation == state.turns[-1].text
-    assert info == env.restore_state(state)[1]
-    action = info["expert_actions"][0]
-    assert other.step(action) == env.step(action)
+# Scenarios
 
 
 @pytest.mark.parametrize(
@@ -137,35 +86,15 @@ def test_no_action_crashes_a_game(actions):
 
 
 @pytest.mark.parametrize("make", ENVS)
-def test_bad_options_are_refused_in_a_sentence(make):
-    with pytest.raises(UnknownNameError, match="did you mean upstream"):
-        make(reward="upstraem")
-    with pytest.raises(ManifestError, match="choose among all, eval, test, train"):
-        make("validation")
+def test_a_file_needs_an_answerer_and_a_limit_is_positive(make):
     with pytest.raises(ManifestError, match="give answerer= to play them"):
         make(scenarios="file.json")
-    with pytest.raises(gym.error.ResetNeeded):
-        make().step("Is it alive?")
     if make is not PersonalizationEnv:
         with pytest.raises(CreditGymError, match="attempts must be a positive integer"):
             make(attempts=0)
-        with pytest.raises(UnknownNameError, match="did you mean default"):
-            make(mode="defualt")
 
 
 # Beliefs
-
-
-@pytest.mark.parametrize("make", ENVS)
-def test_verifier_readings_telescope_to_the_rise_of_the_log_posterior(make):
-    env = make("all")
-    for seed in range(20):
-        _, info = env.reset(seed=seed)
-        start = env.log_belief()
-        _, verifiers, _ = play_expert(env, info)
-        assert sum(verifiers) == pytest.approx(env.log_belief() - start)
-        assert env.log_belief() == 0.0
-        assert env.remaining() == (env.target,)
 
 
 @pytest.mark.parametrize("make", ENVS)
@@ -376,146 +305,3 @@ def test_the_grade_by_hand():
 
 def test_keywords_are_sets_of_stems():
     assert keywords("drain filters, Hoses") == (frozenset({"drain", "filter"}), frozenset({"hose"}))
-
-
-# Judges and files
-
-
-def scenario_file(tmp_path):
-    path = tmp_path / "scenarios.json"
-    entries = [
-        {"agent": "A duke is dead.", "env": "The butler Brown did it."},
-        {"agent": "A count is dead.", "env": "X."},
-    ]
-    path.write_text(json.dumps({"train": entries, "eval": [{"agent": "", "env": "Y."}]}))
-    return path
-
-
-@pytest.mark.parametrize("make", ENVS)
-def test_published_scenario_files_are_played_by_a_judge(make, tmp_path):
-    model = Model("You find a glove.")
-    env = make("train", scenarios=scenario_file(tmp_path), answerer=model)
-    assert env.num_tasks == 2
-    _, info = env.reset(options={"task": 0})
-    assert "A duke is dead." in info["task"]["goal"]
-    assert "Brown" not in json.dumps(info)
-    observation, _, _, _, info = env.step("Look around.")
-    assert observation == "You find a glove."
-    assert math.isnan(info["verifier"])
-    assert info["admissible_actions"] == []
-    assert "expert_actions" not in info
-    assert "The butler Brown did it." in model.asked[0][1]["content"]
-    with pytest.raises(CreditGymError, match="make the environment without answerer"):
-        env.log_belief()
-    assert make(scenarios=scenario_file(tmp_path), answerer=model).num_tasks == 3
-
-
-@pytest.mark.parametrize(
-    ("make", "mode", "action", "said", "kind"),
-    [
-        (MurderMysteryEnv, "default", "I accuse Brown.", "Goal reached", "won"),
-        (MurderMysteryEnv, "default", "Brown looks suspicious.", "Goal reached", "answered"),
-        (MurderMysteryEnv, "upstream", "Brown looks suspicious.", "goal reached!", "won"),
-        (MurderMysteryEnv, "default", "I accuse Smith.", "You accuse Smith.", "lost"),
-        (MurderMysteryEnv, "upstream", "I accuse Smith.", "You accuse Smith.", "answered"),
-        (MurderMysteryEnv, "default", "Look around.", "  ", "unanswered"),
-        (MurderMysteryEnv, "upstream", "Look around.", "", "answered"),
-        (CustomerServiceEnv, "default", "Replace the cable.", "Goal reached", "won"),
-        (CustomerServiceEnv, "default", "Is the cable loose?", "Goal reached", "answered"),
-        (CustomerServiceEnv, "upstream", "Is the cable loose?", "Goal reached", "won"),
-        (CustomerServiceEnv, "upstream", "Is it on? Is it off?", "Goal reached", "invalid"),
-        (PersonalizationEnv, "default", "I recommend the sea.", "<answer>9/10</answer>", "won"),
-        (PersonalizationEnv, "default", "I recommend the sea.", "<answer>3</answer>", "lost"),
-        (PersonalizationEnv, "default", "I recommend the sea.", "It is a ten.", "unanswered"),
-        (PersonalizationEnv, "default", "Do you like the sea?", "Very much.", "answered"),
-    ],
-)
-def test_decisions_on_what_the_judge_says(make, mode, action, said, kind, tmp_path):
-    options = {} if make is PersonalizationEnv else {"mode": mode}
-    env = make(scenarios=scenario_file(tmp_path), answerer=Model(said), **options)
-    env.reset(options={"task": 0})
-    _, reward, terminated, _, info = env.step(action)
-    assert info["kind"] == kind
-    assert terminated == (kind in ("won", "lost"))
-    if make is PersonalizationEnv and terminated:
-        assert reward == pytest.approx({"won": 8 / 9, "lost": 2 / 9}[kind])
-    else:
-        assert reward == (kind == "won")
-
-
-def test_the_default_judge_remembers_the_conversation_and_the_upstream_one_does_not(tmp_path):
-    for mode, sees in (("default", True), ("upstream", False)):
-        model = Model("A glove.")
-        env = MurderMysteryEnv(scenarios=scenario_file(tmp_path), answerer=model, mode=mode)
-        env.reset(options={"task": 0})
-        env.step("Look around.")
-        env.step("Look at the table.")
-        assert ("Look around." in model.asked[1][1]["content"]) == sees
-        assert model.asked[0][0] == model.asked[1][0]  # what never changes comes first
-
-
-def test_embedded_cases_can_be_played_by_a_judge_who_is_told_all_facts():
-    model = Model("Nothing.")
-    env = MurderMysteryEnv("all", answerer=model)
-    env.reset(seed=0)
-    env.step("Look for footprints.")
-    told = model.asked[0][1]["content"]
-    assert f"The culprit is {env.target}." in told
-    assert all(fact.question.cell(env.case.world)[0] in told for fact in env.case.facts)
-
-
-# The whole path: an agent and a judge behind one OpenAI-compatible server
-
-
-def played_through_a_server(monkeypatch, verdict):
-    pytest.importorskip("openai")
-    from credit_gym.agents import parse_agent, run_episodes
-    from credit_gym.agents.llm.asking import asker
-
-    questions = ["Is it alive?", "Is it a tool?", "Is it heavy?", "Is it edible?"]
-
-    def answer(seen):
-        if seen.method != "POST":
-            return openai_server(seen)
-        messages = seen.body["messages"]
-        if "You judge a game" in messages[0]["content"]:
-            return Reply(chat_completion(verdict))
-        return Reply(chat_completion(questions[sum(m["role"] == "assistant" for m in messages) % len(questions)]))
-
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    with serving(answer) as server:
-        spec = f"openai:m@{server.root}/v1"
-        judge = LLMJudge(asker(spec))
-        episodes = run_episodes(
-            lambda: TwentyQuestionsEnv(turns=4, answerer=judge, reward="upstream"),
-            parse_agent(spec),
-            episodes=2,
-            seed=3,
-            workers=2,
-            progress=False,
-        )
-        return list(episodes), judge, len(server.posts())
-
-
-def test_an_agent_and_a_judge_behind_a_server_play_twenty_questions(monkeypatch):
-    episodes, judge, posts = played_through_a_server(monkeypatch, "Not so. <answer>No</answer>")
-    for episode in episodes:
-        assert episode.error is None
-        assert episode.actions == ("Is it alive?", "Is it a tool?", "Is it heavy?", "Is it edible?")
-        assert episode.observations[1:] == ("no",) * 4
-        assert episode.truncated
-        assert episode.rewards == pytest.approx((0.0, 0.0, 0.0, -0.2))
-    assert judge.failures == 0
-    assert posts == 8 + judge.calls
-
-
-def test_a_judge_that_talks_nonsense_is_never_charged_to_the_agent(monkeypatch):
-    episodes, judge, _ = played_through_a_server(monkeypatch, "The weather is fine.")
-    for episode in episodes:
-        assert episode.error is None
-        assert all("Nobody could answer" in text for text in episode.observations[1:])
-        assert episode.rewards == (0.0,) * 4
-        assert not any(episode.invalid)
-        assert not episode.success
-    assert judge.failures == 8
-    assert judge.calls == 3 * judge.failures

@@ -12,7 +12,6 @@ from typing import Any
 
 import gymnasium as gym
 import pytest
-from gymnasium.utils.env_checker import check_env
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +19,7 @@ from credit_gym.envs.tau2.actions import OUT_OF_SCOPE, STOP
 from credit_gym.envs.tau2.env import Tau2Env
 from credit_gym.envs.tau2.judge import model_judge
 from credit_gym.errors import BackendError, CreditGymError, MissingExtraError, UnknownNameError
-from credit_gym.testing.environments import check_fork, check_info, check_no_leak_after_reset, check_seed_isolation
+from credit_gym.testing import check_env, check_fork, check_no_leak, check_seeds
 
 
 def finish(env: Tau2Env, info: dict[str, Any]) -> tuple[float, dict[str, Any]]:
@@ -33,14 +32,13 @@ def finish(env: Tau2Env, info: dict[str, Any]) -> tuple[float, dict[str, Any]]:
 @pytest.mark.filterwarnings("ignore:.*render")
 def test_the_contract_of_every_environment_holds() -> None:
     check_env(Tau2Env())
-    check_info(Tau2Env())
-    check_no_leak_after_reset(Tau2Env(), episodes=5)
+    check_no_leak(Tau2Env(), episodes=5)
     for seed in range(5):
         check_fork(Tau2Env(split="all"), seed=seed)
 
 
 def test_threads_see_what_one_thread_sees() -> None:
-    check_seed_isolation(Tau2Env, seeds=20, threads=4)
+    check_seeds(Tau2Env, seeds=20, threads=4)
 
 
 def test_the_same_seed_gives_the_same_bytes_in_another_process() -> None:

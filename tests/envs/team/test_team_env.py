@@ -11,16 +11,16 @@ from typing import Any
 
 import gymnasium as gym
 import pytest
-from gymnasium.utils.env_checker import check_env
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credit_gym.agents.rollout.runner import run_episodes
 from credit_gym.agents.scripted import RandomAgent, ScriptedExpert
-from credit_gym.envs.team.env import MultiAgentCode, MultiAgentEnv, MultiAgentMath
+from credit_gym.envs.team.env import MultiAgentCode, MultiAgentMath
 from credit_gym.envs.team.roles import ROLE_GRAPHS, RoleGraph, role_graph
+from credit_gym.envs.team.turns import MultiAgentEnv
 from credit_gym.errors import CreditGymError, UnknownNameError
-from credit_gym.testing.environments import check_fork, check_info, check_no_leak_after_reset, check_seed_isolation
+from credit_gym.testing import check_env, check_fork, check_no_leak, check_seeds
 from credit_gym.wrappers import RecordVerifier
 
 KINDS = {"math": MultiAgentMath, "code": MultiAgentCode}
@@ -45,15 +45,14 @@ def play(env: MultiAgentEnv[Any], *messages: str, seed: int = 0, task: int = 0) 
 @pytest.mark.parametrize("graph", GRAPHS, ids=str)
 def test_the_environment_keeps_the_common_promises(kind: Any, graph: Any) -> None:
     check_env(kind(graph))
-    check_info(kind(graph))
-    check_no_leak_after_reset(kind(graph), episodes=3)
+    check_no_leak(kind(graph), episodes=3)
     for seed in range(2):
         check_fork(kind(graph), seed=seed)
         check_fork(kind(graph), seed=seed, before=1)
 
 
 def test_threads_see_what_one_thread_sees(kind: Any) -> None:
-    check_seed_isolation(lambda: kind("planner_solvers"), seeds=10)
+    check_seeds(lambda: kind("planner_solvers"), seeds=10)
 
 
 @pytest.mark.parametrize("graph", GRAPHS, ids=str)
@@ -182,7 +181,7 @@ def test_a_clone_goes_on_in_another_environment_and_survives_pickling(kind: Any)
 def test_episodes_are_the_same_bytes_in_another_process(kind: Any) -> None:
     code = (
         "import json, sys\n"
-        "from credit_gym.testing.environments import play\n"
+        "from credit_gym.testing import play\n"
         f"from credit_gym.envs.team.env import {kind.__name__} as kind\n"
         "env = kind('planner_solvers')\n"
         "observation, info = env.reset(seed=5)\n"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from gymnasium.utils.env_checker import check_env
 
 from credit_gym.agents.replay.behaviour import BehaviourAgent
 from credit_gym.agents.rollout.runner import run_episodes
@@ -13,7 +12,7 @@ from credit_gym.envs.team.game import GAMES, TeamGame, influence, team_model
 from credit_gym.errors import ManifestError, UnknownNameError
 from credit_gym.exact import oracle
 from credit_gym.exact.tabular_model import TabularModel
-from credit_gym.testing.environments import check_fork, check_info, check_no_leak_after_reset, check_seed_isolation
+from credit_gym.testing import check_env, check_fork, check_no_leak, check_seeds
 
 
 def state(model: TabularModel, name: str) -> int:
@@ -28,10 +27,9 @@ def advantage(model: TabularModel, name: str) -> np.ndarray:
 @pytest.mark.filterwarnings("ignore:.*render")
 @pytest.mark.parametrize("game", GAMES)
 def test_it_keeps_the_promises_of_every_environment(game: str) -> None:
-    check_env(TeamGame(game=game).unwrapped)
-    check_info(TeamGame(game=game))
-    check_no_leak_after_reset(TeamGame(game=game), episodes=5)
-    check_seed_isolation(lambda: TeamGame(game=game), seeds=20)
+    check_env(TeamGame(game=game))
+    check_no_leak(TeamGame(game=game), episodes=5)
+    check_seeds(lambda: TeamGame(game=game), seeds=20)
     for seed in range(3):
         check_fork(TeamGame(game=game, roles=4), seed=seed, before=2)
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import gymnasium as gym
 import numpy as np
 import pytest
-from gymnasium.utils.env_checker import check_env
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,7 +26,7 @@ from credit_gym.envs.who_and_when.planted import generate_log, is_decisive, make
 from credit_gym.envs.who_and_when.zero_model import ZERO_MODEL, second_turn
 from credit_gym.errors import ManifestError, UnknownNameError
 from credit_gym.metrics.attribution import compare, predict
-from credit_gym.testing.environments import check_fork, check_info
+from credit_gym.testing import check_env, check_fork
 
 EMPTY = '{"mistake_step": "%s", "question": "", "ground_truth": "", "mistake_agent": "", "history": []}'
 every_protocol = pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -108,8 +107,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, text: str, said: str) -> None:
 @every_protocol
 def test_the_environment_keeps_its_promises(protocol: str) -> None:
     env = gym.make("credit/WhoAndWhen-v0", protocol=protocol, num_tasks=8, disable_env_checker=True)
-    check_env(env.unwrapped, skip_render_check=True)
-    check_info(env)
+    check_env(env)
     check_fork(env)
 
 
