@@ -1,15 +1,15 @@
 """Checks for anybody's environments, scorers and agents: each raises AssertionError and says which promise is broken.
 
-- :mod:`~credit_gym.testing.environments`: ``check_env``, ``check_fork``, ``check_seeds``, ``check_no_leak``.
-- :mod:`~credit_gym.testing.scorers`: ``check_scorer``.
-- :mod:`~credit_gym.testing.agents`: ``check_agent``.
+- :mod:`~credit_gym.testing.environment_checks`: ``check_env``, ``check_fork``, ``check_seeds``, ``check_no_leak``.
+- :mod:`~credit_gym.testing.scorer_checks`: ``check_scorer``.
+- :mod:`~credit_gym.testing.agent_checks`: ``check_agent``.
 """
 
 from __future__ import annotations
 
-from credit_gym.testing.agents import check_agent, sample_contexts
-from credit_gym.testing.environments import check_env, check_fork, check_no_leak, check_seeds, play
-from credit_gym.testing.scorers import check_scorer, sample_batches
+from credit_gym.testing.agent_checks import check_agent, sample_contexts
+from credit_gym.testing.environment_checks import check_env, check_fork, check_no_leak, check_seeds, play
+from credit_gym.testing.scorer_checks import check_scorer, sample_batches
 
 __all__ = [
     "check_agent",
