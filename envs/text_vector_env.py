@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import gymnasium as gym
 import numpy as np
@@ -12,7 +12,10 @@ from gymnasium.spaces import Tuple
 from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode
 
+from credit_gym.data.grouping import BoolArray, FloatArray, IntArray
 from credit_gym.spaces import FreeText
+
+Actions: TypeAlias = Sequence[str] | Sequence[int] | IntArray
 
 
 class TextVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
@@ -45,6 +48,20 @@ class TextVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
             self._seeded = True
         return self._start(options)
 
+    def step(self, actions: Actions) -> tuple[Any, FloatArray, BoolArray, BoolArray, dict[str, Any]]:
+        """Move every copy, starting the next episode of those that ended at the step before.
+
+        Args:
+            actions: n texts, or (n,) integers.
+
+        Raises:
+            ResetNeeded: :meth:`reset` was never called.
+            InvalidAction: there are not n actions.
+        """
+        if not self._seeded:
+            raise gym.error.ResetNeeded("There is no episode to step: call reset() first.")
+        return self._move(actions)
+
     @abstractmethod
     def _seed(self, seeds: Sequence[int]) -> None:
         """Let the stream of each copy begin at its seed."""
@@ -52,6 +69,10 @@ class TextVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
     @abstractmethod
     def _start(self, options: Mapping[str, Any] | None) -> tuple[Any, dict[str, Any]]:
         """Start n episodes; return their observations and infos."""
+
+    @abstractmethod
+    def _move(self, actions: Actions) -> tuple[Any, FloatArray, BoolArray, BoolArray, dict[str, Any]]:
+        """Move every copy; refuse another number of actions than n."""
 
 
 def objects(values: Iterable[Any]) -> np.ndarray:

@@ -10,16 +10,15 @@ import gymnasium as gym
 import numpy as np
 
 from credit_gym import rng
-from credit_gym.data.grouping import BoolArray, FloatArray, IntArray
+from credit_gym.data.grouping import BoolArray, FloatArray
 from credit_gym.envs.alfworld.answers import answer
 from credit_gym.envs.alfworld.env import NOTHING_HAPPENS
 from credit_gym.envs.alfworld.native_engine import State, admissible, find, listed, step
 from credit_gym.envs.alfworld.progress import Arrivals, Progress
 from credit_gym.envs.alfworld.rules import Operator
 from credit_gym.envs.alfworld.tasks import list_tasks, load_native
-from credit_gym.envs.text_vector_env import TextVectorEnv, masked, objects
+from credit_gym.envs.text_vector_env import Actions, TextVectorEnv, masked, objects
 
-Actions = Sequence[str] | Sequence[int] | IntArray
 Observations = tuple[str, ...]
 
 
@@ -73,17 +72,30 @@ class ALFWorldVectorEnv(TextVectorEnv):
         self._steps = np.zeros(num_envs, dtype=np.int64)
         self._over = np.zeros(num_envs, dtype=np.bool_)
 
-    def step(self, actions: Actions) -> tuple[Observations, FloatArray, BoolArray, BoolArray, dict[str, Any]]:
-        """Move every copy, starting the next episode of those that ended at the step before.
+    def admissible_actions(self, copy: int) -> tuple[str, ...]:
+        """Return everything that can be typed in a copy, sorted."""
+        return admissible(self._states[copy])
 
-        Args:
-            actions: n texts, or (n,) integers.
+    def _seed(self, seeds: Sequence[int]) -> None:
+        self._streams = [rng.derive(seed) for seed in seeds]
 
-        Raises:
-            ResetNeeded: :meth:`reset` was never called.
-        """
-        if not self._streams:
-            raise gym.error.ResetNeeded("There is no episode to step: call reset() first.")
+    def _start(self, options: Mapping[str, Any] | None) -> tuple[Observations, dict[str, Any]]:
+        tasks = [self._drawn(copy) for copy in range(self.num_envs)]
+        if options is not None and "task" in options:
+            tasks = np.broadcast_to(np.asarray(options["task"], dtype=np.int64), self.num_envs).tolist()
+            if any(not 0 <= task < len(self.tasks) for task in tasks):
+                raise gym.error.Error(f'options["task"] must be integers from 0 to {len(self.tasks) - 1}, not {tasks}.')
+        first = load_native(self.tasks[tasks[0]])
+        self._states = [first.game.start] * self.num_envs
+        self._progress = [first.progress] * self.num_envs
+        self._arrivals = [first.progress.arrivals(first.game.start)] * self.num_envs
+        observations = tuple(self._begin(copy, task) for copy, task in enumerate(tasks))
+        self._steps = np.zeros(self.num_envs, dtype=np.int64)
+        self._over = np.zeros(self.num_envs, dtype=np.bool_)
+        nothing = np.zeros(self.num_envs, dtype=np.bool_)
+        return observations, self._infos(np.zeros(self.num_envs), nothing, nothing)
+
+    def _move(self, actions: Actions) -> tuple[Observations, FloatArray, BoolArray, BoolArray, dict[str, Any]]:
         if len(actions) != self.num_envs:
             raise gym.error.InvalidAction(f"step() needs {self.num_envs} actions, not {len(actions)}.")
         states = self._states
@@ -110,29 +122,6 @@ class ALFWorldVectorEnv(TextVectorEnv):
         self._over = terminated | truncated
         infos = self._infos(np.array(verifier), invalid, terminated)
         return tuple(observations), terminated.astype(np.float64), terminated, truncated, infos
-
-    def admissible_actions(self, copy: int) -> tuple[str, ...]:
-        """Return everything that can be typed in a copy, sorted."""
-        return admissible(self._states[copy])
-
-    def _seed(self, seeds: Sequence[int]) -> None:
-        self._streams = [rng.derive(seed) for seed in seeds]
-
-    def _start(self, options: Mapping[str, Any] | None) -> tuple[Observations, dict[str, Any]]:
-        tasks = [self._drawn(copy) for copy in range(self.num_envs)]
-        if options is not None and "task" in options:
-            tasks = np.broadcast_to(np.asarray(options["task"], dtype=np.int64), self.num_envs).tolist()
-            if any(not 0 <= task < len(self.tasks) for task in tasks):
-                raise gym.error.Error(f'options["task"] must be integers from 0 to {len(self.tasks) - 1}, not {tasks}.')
-        first = load_native(self.tasks[tasks[0]])
-        self._states = [first.game.start] * self.num_envs
-        self._progress = [first.progress] * self.num_envs
-        self._arrivals = [first.progress.arrivals(first.game.start)] * self.num_envs
-        observations = tuple(self._begin(copy, task) for copy, task in enumerate(tasks))
-        self._steps = np.zeros(self.num_envs, dtype=np.int64)
-        self._over = np.zeros(self.num_envs, dtype=np.bool_)
-        nothing = np.zeros(self.num_envs, dtype=np.bool_)
-        return observations, self._infos(np.zeros(self.num_envs), nothing, nothing)
 
     def _measured(self, copy: int, state: State, operator: Operator) -> float:
         """Measure the distance of a copy anew; return by how much it fell."""

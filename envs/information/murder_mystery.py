@@ -50,22 +50,7 @@ class MurderMysteryEnv(ScenarioEnv):
     asked before        repeated                                            repeated by the rules; the judge answers
     ==================  ==================================================  ===========================================
 
-    Args:
-        split: ``train`` (the default), ``eval``, ``test``, ``all``, or the name of a list in the file.
-        turns: most turns of a game.
-        mode: ``default`` or ``upstream``.
-        attempts: number of wrong accusations that loses the game, None for no limit; ``upstream`` has none.
-        answerer: who answers: None for the rules, a function from messages to text, or an
-            :class:`~credit_gym.envs.information.judge.LLMJudge`.
-        scenarios: a published scenario file; it needs an answerer.
-        num_tasks: keep only so many mysteries.
-        reward: ``outcome`` (1 for a win, as published for this game) or ``upstream`` (that of Twenty Questions).
-        expert: whether ``info`` has ``expert_actions``.
-        render_mode: ``ansi`` or None.
-
-    Raises:
-        ManifestError: the file is malformed or has no answerer, or there is nothing in the split.
-        UnknownNameError: there is no such mode or reward.
+    The arguments are those of :class:`~credit_gym.envs.information.scenarios.ScenarioEnv`.
     """
 
     unreadable = "Nothing came of that; look into one thing, or ask about one suspect."

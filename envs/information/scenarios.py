@@ -49,7 +49,7 @@ class ScenarioEnv(QuestionEnv):
         scenarios: a published scenario file (entries with ``agent``, the briefing, and ``env``, the truth), in place of
             the embedded cases; it needs an answerer.
         num_tasks: keep only so many scenarios.
-        reward: name of the reward.
+        reward: ``outcome`` (1 for a win) or ``upstream`` (that of Twenty Questions).
         expert: whether ``info`` has ``expert_actions``.
         render_mode: ``ansi`` or None.
 

@@ -17,13 +17,12 @@ from credit_gym.envs.tabular.dynamics import dynamics, start_states
 from credit_gym.envs.tabular.manifest import embedded_manifest, load_manifest
 from credit_gym.envs.tabular.stochastic import NOISY, stochastic_model
 from credit_gym.envs.text_env import task_number
-from credit_gym.envs.text_vector_env import TextVectorEnv, masked, objects
+from credit_gym.envs.text_vector_env import Actions, TextVectorEnv, masked, objects
 from credit_gym.exact.tabular_model import TabularModel
 from credit_gym.rng import UIntArray, advance_array, derive_array, mix_array
 
 ObservationMode = Literal["text", "index"]
 Observations: TypeAlias = tuple[str, ...] | IntArray
-Actions: TypeAlias = Sequence[str] | Sequence[int] | IntArray
 
 _HALF = np.uint64(32)
 
@@ -83,17 +82,25 @@ class TabularVectorEnv(TextVectorEnv):
         self._steps = np.zeros(num_envs, dtype=np.int64)
         self._over = np.zeros(num_envs, dtype=np.bool_)
 
-    def step(self, actions: Actions) -> tuple[Observations, FloatArray, BoolArray, BoolArray, dict[str, Any]]:
-        """Move every copy, starting the next episode of those that ended at the step before.
+    def _seed(self, seeds: Sequence[int]) -> None:
+        self._stream = derive_array(np.array([seed & 0xFFFFFFFFFFFFFFFF for seed in seeds], dtype=np.uint64))
 
-        Args:
-            actions: n texts, or (n,) integers.
+    def _start(self, options: Mapping[str, Any] | None) -> tuple[Observations, dict[str, Any]]:
+        assert self._stream is not None
+        self._stream = advance_array(self._stream)
+        bits = mix_array(self._stream)
+        task = self._draw_tasks(bits)
+        if options is not None and "task" in options:
+            chosen = [task_number(number, self.model.num_tasks) for number in np.atleast_1d(options["task"]).tolist()]
+            task = np.broadcast_to(np.array(chosen, dtype=np.int64), self.num_envs)
+        self._state = start_states(self.model, task, bits)
+        self._steps = np.zeros(self.num_envs, dtype=np.int64)
+        self._over = np.zeros(self.num_envs, dtype=np.bool_)
+        refused = np.zeros(self.num_envs, dtype=np.bool_)
+        return self._observe(refused), self._infos(np.zeros(self.num_envs), refused)
 
-        Raises:
-            ResetNeeded: :meth:`reset` was never called.
-        """
-        if self._stream is None:
-            raise gym.error.ResetNeeded("There is no episode to step: call reset() first.")
+    def _move(self, actions: Actions) -> tuple[Observations, FloatArray, BoolArray, BoolArray, dict[str, Any]]:
+        assert self._stream is not None
         self._stream = advance_array(self._stream)
         bits = mix_array(self._stream)
         slot = self._slots(actions)
@@ -113,23 +120,6 @@ class TabularVectorEnv(TextVectorEnv):
         self._over = terminated | truncated
         reward = self._reward[state]
         return self._observe(refused), reward, terminated, truncated, self._infos(verifier, refused)
-
-    def _seed(self, seeds: Sequence[int]) -> None:
-        self._stream = derive_array(np.array([seed & 0xFFFFFFFFFFFFFFFF for seed in seeds], dtype=np.uint64))
-
-    def _start(self, options: Mapping[str, Any] | None) -> tuple[Observations, dict[str, Any]]:
-        assert self._stream is not None
-        self._stream = advance_array(self._stream)
-        bits = mix_array(self._stream)
-        task = self._draw_tasks(bits)
-        if options is not None and "task" in options:
-            chosen = [task_number(number, self.model.num_tasks) for number in np.atleast_1d(options["task"]).tolist()]
-            task = np.broadcast_to(np.array(chosen, dtype=np.int64), self.num_envs)
-        self._state = start_states(self.model, task, bits)
-        self._steps = np.zeros(self.num_envs, dtype=np.int64)
-        self._over = np.zeros(self.num_envs, dtype=np.bool_)
-        refused = np.zeros(self.num_envs, dtype=np.bool_)
-        return self._observe(refused), self._infos(np.zeros(self.num_envs), refused)
 
     def _draw_tasks(self, bits: UIntArray) -> IntArray:
         task: IntArray = ((bits >> _HALF) * np.uint64(self.model.num_tasks) >> _HALF).astype(np.int64)
