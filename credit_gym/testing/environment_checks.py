@@ -107,7 +107,7 @@ def check_seeds(make_env: MakeEnv, *, seeds: int = 200, threads: int = 8, steps:
         AssertionError: a seed gave two episodes, or ``random`` or ``numpy.random`` was touched.
     """
 
-    def episodes(offset: int) -> dict[int, object]:
+    def episodes(offset: int) -> dict[int, tuple[str, str, Record]]:
         env = make_env()
         played = {seed: _episode(env, seed, steps) for seed in range(offset, threads * seeds, threads)}
         env.close()

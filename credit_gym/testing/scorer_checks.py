@@ -74,6 +74,11 @@ def _sample(lengths: Sequence[int], groups: Sequence[int], seed: int) -> Episode
     def readings(size: int) -> FloatArray:
         return np.where(np.arange(size) % 5 == 3, np.nan, draw.uniform(-1.0, 1.0, size))
 
+    names = ("policy_logprob", "reference_logprob", "policy_top_logprob", "policy_entropy", "policy_kl")
+    signs = (1, 1, 1, -1, -1)
+    token_columns: dict[str, Any] = {
+        name: sign * nats(int(tokens[-1])) for name, sign in zip(names, signs, strict=True)
+    }
     success = draw.random(episodes) < 0.5
     last = np.zeros(steps, dtype=np.bool_)
     last[offsets[1:][np.diff(offsets) > 0] - 1] = True
@@ -95,15 +100,11 @@ def _sample(lengths: Sequence[int], groups: Sequence[int], seed: int) -> Episode
         anchor_log_belief=nats(steps + episodes),
         invalid=draw.random(steps) < 0.2,
         value=draw.normal(size=steps + episodes),
-        policy_logprob=nats(int(tokens[-1])),
-        reference_logprob=nats(int(tokens[-1])),
-        policy_entropy=-nats(int(tokens[-1])),
-        policy_kl=-nats(int(tokens[-1])),
-        policy_top_logprob=nats(int(tokens[-1])),
         logprob_offsets=tokens,
         role=draw.integers(0, 2, steps),
         parent=draw.integers(-1, 3, steps),
         advantage=readings(steps),
+        **token_columns,
     )
 
 
@@ -111,7 +112,8 @@ def _only(batch: EpisodeBatch, spec: ScorerSpec) -> EpisodeBatch:
     """The batch with the columns that a scorer declares, and none of the other optional ones."""
     optional = {field.name for field in fields(EpisodeBatch) if field.default is None} & COLUMN_NAMES
     kept = spec.needs | {"logprob_offsets"}
-    return replace(batch, **dict.fromkeys(sorted(optional - kept)))
+    left_out: dict[str, Any] = dict.fromkeys(sorted(optional - kept))
+    return replace(batch, **left_out)
 
 
 def _credit(spec: ScorerSpec, batch: EpisodeBatch, options: dict[str, Any]) -> FloatArray:
