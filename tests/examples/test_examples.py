@@ -1,0 +1,58 @@
+"""The examples run as they stand, say what they promise, and are short enough to copy."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from builders import ROOT
+
+EXAMPLES = ROOT / "examples"
+SAYS = {
+    "play_and_credit.py": ("16 episodes", "report.html"),
+    "score_your_own_transcripts.py": ("chat 1, step 0", "What is your order number?"),
+    "train_with_credit.py": ("outcome_only", "adaptive_q"),
+    "your_own_environment.py": ("keeps its promises", "episode 0-0"),
+    "your_own_scorer.py": ("keeps its promises", "state_mean: correlation"),
+}
+
+
+def run(name: str, folder: Path, *arguments: str) -> str:
+    command = [sys.executable, str(EXAMPLES / name), *arguments]
+    done = subprocess.run(
+        command, cwd=folder, env={**os.environ, "PYTHONPATH": ""}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.py")))
+def test_it_runs_and_says_little(name: str, tmp_path: Path) -> None:
+    said = run(name, tmp_path)
+    assert all(part in said for part in SAYS[name]), said
+    assert len(said.splitlines()) <= 25
+
+
+def test_credit_trains_faster_than_outcomes_in_the_example(tmp_path: Path) -> None:
+    outcome, credit = (line.split()[1:] for line in run("train_with_credit.py", tmp_path).splitlines()[1:])
+    assert outcome[0] == credit[0]
+    assert sum(map(float, credit)) > sum(map(float, outcome))
+
+
+def test_the_transcripts_name_the_step_that_earned_the_refund(tmp_path: Path) -> None:
+    lines = run("score_your_own_transcripts.py", tmp_path).splitlines()
+    credit = {(line.split(":")[0], line.split("  ")[1]): float(line.split(": ")[1].split()[0]) for line in lines}
+    first = {action: value for (step, action), value in credit.items() if step.endswith("step 0")}
+    assert first["What is your order number?"] > first["I cannot help you."]
+
+
+def test_the_store_of_the_example_opens_again(tmp_path: Path) -> None:
+    import credit_gym as cg
+
+    run("play_and_credit.py", tmp_path, "here")
+    (folder,) = (tmp_path / "here").iterdir()
+    store, run_id = cg.open_run(folder.name, tmp_path / "here")
+    assert len(store.load_episodes(run_id)) == 16
