@@ -18,7 +18,7 @@ import typer
 from credit_gym import rng
 from credit_gym.agents.likelihood.transcripts import Transcript
 from credit_gym.agents.likelihood.wild_reward import reward_ids
-from credit_gym.baselines.protocol.trajectory_scores import stored_episodes, unfinished
+from credit_gym.baselines.protocol.recorded_episodes import stored_episodes, unfinished
 from credit_gym.errors import BackendError, CreditGymError, missing_extra
 from credit_gym.report.command import run as run_command
 

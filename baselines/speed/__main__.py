@@ -23,10 +23,11 @@ import numpy as np
 import typer
 
 from credit_gym.baselines.protocol.experiment import save_json
+from credit_gym.baselines.protocol.options import JsonFile
 from credit_gym.baselines.speed.alfworld_speed import alfworld
 from credit_gym.baselines.speed.game_speed import games
 from credit_gym.baselines.speed.likelihood_speed import likelihood
-from credit_gym.baselines.speed.measurement import Measurement
+from credit_gym.baselines.speed.measurement import Measurement, forks, resets
 from credit_gym.baselines.speed.replay_speed import replay
 from credit_gym.baselines.speed.webshop_speed import webshop, webshop_index
 from credit_gym.baselines.tables import stochastic
@@ -163,20 +164,9 @@ def text_environment() -> Iterator[Measurement]:
 
         return run
 
-    def resets() -> float:
-        for seed in range(50_000):
-            raw.reset(seed=seed)
-        return 50_000
-
-    def forks() -> float:
-        raw.reset(seed=0)
-        for _ in range(50_000):
-            raw.restore_state(raw.clone_state())
-        return 50_000
-
     yield Measurement("text environment, raw, resets at episode ends included", "steps/s", 5e5, steps(raw, 200_000))
-    yield Measurement("text environment, resets with a seed each", "resets/s", 1.5e5, resets)
-    yield Measurement("text environment, clone_state + restore_state", "forks/s", 1e5, forks)
+    yield Measurement("text environment, resets with a seed each", "resets/s", 1.5e5, resets(raw, 50_000))
+    yield Measurement("text environment, clone_state + restore_state", "forks/s", 1e5, forks(raw, 50_000))
     yield Measurement("three wrappers, branch_aware on groups of 64", "steps/s", 2e5, steps(wrapped, 100_000))
 
 
@@ -233,7 +223,7 @@ SECTIONS = (
 def main(
     only: Annotated[str, typer.Option(help="Measure only lines whose name contains this.")] = "",
     repeats: Annotated[int, typer.Option(help="Counted runs of each line.")] = 5,
-    json: Annotated[Path | None, typer.Option(help="Write the results here.")] = None,
+    json: JsonFile = None,
     markdown: Annotated[Path | None, typer.Option(help="Write the table here.")] = None,
 ) -> None:
     """Measure and print every rate."""

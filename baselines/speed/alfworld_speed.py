@@ -25,7 +25,7 @@ import numpy as np
 import typer
 
 from credit_gym import rng
-from credit_gym.baselines.speed.measurement import Measurement
+from credit_gym.baselines.speed.measurement import Measurement, forks
 from credit_gym.envs.alfworld.env import ALFWorldEnv
 from credit_gym.envs.alfworld.generate import write_games
 from credit_gym.envs.alfworld.textworld_engine import require
@@ -140,13 +140,7 @@ def alfworld() -> Iterator[Measurement]:
 
     env: Any = gym.make("credit/ALFWorld-v0", expert="none").unwrapped
 
-    def forks() -> float:
-        for _ in range(20_000):
-            env.restore_state(env.clone_state())
-        return 20_000
-
-    env.reset(seed=0)
-    yield Measurement("ALFWorld native, clone_state + restore_state, expert off", "forks/s", 3e5, forks)
+    yield Measurement("ALFWorld native, clone_state + restore_state, expert off", "forks/s", 3e5, forks(env, 20_000))
     copies, turns = 64, 200
     vector: Any = gym.make_vec("credit/ALFWorld-v0", num_envs=copies, num_tasks=8, admissible=False, verifier=False)
 

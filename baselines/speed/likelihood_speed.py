@@ -22,6 +22,7 @@ import numpy as np
 import typer
 
 from credit_gym.baselines.protocol.experiment import save_json
+from credit_gym.baselines.protocol.options import JsonFile
 from credit_gym.baselines.speed.measurement import Measurement
 from credit_gym.data.grouping import IntArray
 from credit_gym.report import Table, show
@@ -274,7 +275,7 @@ def main(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     dtype: Annotated[str, typer.Option(help="Precision of the weights.")] = "float32",
     repeats: Annotated[int, typer.Option(help="Counted runs of the lines of one trajectory.")] = 3,
-    json: Annotated[Path | None, typer.Option(help="Write the results here.")] = None,
+    json: JsonFile = None,
 ) -> None:
     """Measure and print every line."""
     rows, results = [], {}

@@ -1,4 +1,4 @@
-"""One line of the speed table, and how it is taken."""
+"""One line of the speed table, how it is taken, and the work that many lines measure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Kind = Literal["rate", "time", "value"]
 
@@ -50,3 +50,26 @@ class Measurement:
         if self.target is None:
             return None
         return self.target / value if self.lower_is_better else value / self.target
+
+
+def resets(env: Any, count: int) -> Callable[[], float]:
+    """Work for a rate: reset an environment so many times, each time with another seed."""
+
+    def run() -> float:
+        for seed in range(count):
+            env.reset(seed=seed)
+        return count
+
+    return run
+
+
+def forks(env: Any, count: int) -> Callable[[], float]:
+    """Work for a rate: clone and restore the state of an environment so many times."""
+
+    def run() -> float:
+        env.reset(seed=0)
+        for _ in range(count):
+            env.restore_state(env.clone_state())
+        return count
+
+    return run

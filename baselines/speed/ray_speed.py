@@ -29,7 +29,7 @@ from credit_gym.agents.rollout.ray_tasks import Job, Workers, cluster, map_chunk
 from credit_gym.agents.scripted import NoisyExpert
 from credit_gym.report import Table, show
 from credit_gym.report.command import run as run_command
-from credit_gym.report.tables import to_markdown
+from credit_gym.report.table import to_markdown
 
 EPISODES = {"credit/Stochastic-v0": 4000, "credit/ALFWorld-v0": 1000, "credit/WebShop-v0": 1000}
 TREES, SEQUENCES, LENGTH = 40, 128, 400

@@ -15,7 +15,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from credit_gym.baselines.speed.measurement import Measurement
+from credit_gym.baselines.speed.measurement import Measurement, forks, resets
 from credit_gym.envs.webshop.env import open_shop
 from credit_gym.envs.webshop.goals import make_goals
 from credit_gym.envs.webshop.search import load_or_build
@@ -38,25 +38,14 @@ def webshop() -> Iterator[Measurement]:
                 _, info = raw.reset()
         return 20_000
 
-    def resets() -> float:
-        for seed in range(20_000):
-            raw.reset(seed=seed)
-        return 20_000
-
-    def forks() -> float:
-        raw.reset(seed=0)
-        for _ in range(50_000):
-            raw.restore_state(raw.clone_state())
-        return 50_000
-
     def searches() -> float:
         for goal in islice(queries, 500):
             index.search(goal.instruction)
         return 500
 
     yield Measurement("WebShop, random walks", "steps/s", 2e4, steps)
-    yield Measurement("WebShop, resets with a seed each", "resets/s", 5e4, resets)
-    yield Measurement("WebShop, clone_state + restore_state", "forks/s", 5e4, forks)
+    yield Measurement("WebShop, resets with a seed each", "resets/s", 5e4, resets(raw, 20_000))
+    yield Measurement("WebShop, clone_state + restore_state", "forks/s", 5e4, forks(raw, 50_000))
     yield Measurement("WebShop, new searches among 10,000 products", "searches/s", 1e3, searches)
 
 

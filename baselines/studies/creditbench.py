@@ -21,6 +21,7 @@ import typer
 from credit_gym import rng
 from credit_gym.baselines.protocol.controlled import Judge, Row, all_rows, judge_suite, load_model, sample_suite
 from credit_gym.baselines.protocol.experiment import Results, collect, save_json, summary
+from credit_gym.baselines.protocol.options import Processes
 from credit_gym.baselines.studies.leaderboard import leaderboard, markdown
 from credit_gym.data.grouping import FloatArray
 from credit_gym.envs.tabular.diagnostic import DIAGNOSTIC_TASKS
@@ -109,7 +110,7 @@ def _mean(values: FloatArray) -> float:
 
 def main(
     seeds: Annotated[int, typer.Option(help="Suites of tasks per environment.")] = 5,
-    workers: Annotated[int, typer.Option(help="Processes.")] = 2,
+    workers: Processes = 2,
     json: Annotated[Path | None, typer.Option(help="Write all metrics here.")] = None,
     markdown_file: Annotated[Path | None, typer.Option("--markdown", help="Write the leaderboard here.")] = None,
 ) -> None:

@@ -22,6 +22,7 @@ import typer
 
 from credit_gym.baselines.protocol.collection import collect, comparison_table, write_outputs
 from credit_gym.baselines.protocol.experiment import save_json
+from credit_gym.baselines.protocol.options import JsonFile, RunsFolder
 from credit_gym.report import Table, show
 from credit_gym.report.command import run as run_command
 
@@ -40,8 +41,8 @@ def main(
     engine: Annotated[str, typer.Option(help="native or textworld.")] = "native",
     seed: Annotated[list[int] | None, typer.Option(help="Seed of a run; repeatable, 7 by default.")] = None,
     prompting: Annotated[str | None, typer.Option(help="How a language model is asked: listed, react, ...")] = None,
-    runs_dir: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),
-    json: Annotated[Path | None, typer.Option(help="Write the results here.")] = None,
+    runs_dir: RunsFolder = Path("runs"),
+    json: JsonFile = None,
 ) -> None:
     """Play, score, compare, and write ``runs/<id>/``."""
     arguments = {"split": split, "max_steps": max_turns, "engine": engine}

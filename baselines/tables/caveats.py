@@ -9,15 +9,14 @@ two graph scorers whose defaults were chosen there reach with their published op
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-import typer
 
 from credit_gym.agents.learning.tabular import policy_gradient_curve
 from credit_gym.baselines.protocol.controlled import Row, load_model
 from credit_gym.baselines.protocol.experiment import run_experiment, save_json
+from credit_gym.baselines.protocol.options import JsonFile, Suites
 from credit_gym.report import Table, show
 from credit_gym.report.command import run as run_command
 
@@ -51,8 +50,8 @@ def curve(env_id: str, arguments: dict[str, Any], scorer: str, seeds: int) -> li
 
 
 def main(
-    seeds: Annotated[int, typer.Option(help="Suites of tasks.")] = 15,
-    json: Annotated[Path | None, typer.Option(help="Write the results here.")] = None,
+    seeds: Suites = 15,
+    json: JsonFile = None,
 ) -> None:
     """Group sizes, lambdas and policy-gradient curves."""
     sizes = {

@@ -8,14 +8,13 @@ Each cell is the exact success of the greedy score table (15 seeds x 6 instances
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-import typer
 
 from credit_gym.baselines.protocol.controlled import Row, all_rows, load_model
 from credit_gym.baselines.protocol.experiment import Results, run_experiment, save_json, summary
+from credit_gym.baselines.protocol.options import JsonFile, Processes, Suites
 from credit_gym.baselines.protocol.scorer_rows import results_table
 from credit_gym.envs.tabular.diagnostic import DIAGNOSTIC_TASKS
 from credit_gym.exact import oracle
@@ -50,9 +49,9 @@ def run(rows: list[Row] | None = None, *, seeds: int = 15, exploration: float = 
 
 
 def main(
-    seeds: Annotated[int, typer.Option(help="Suites of tasks.")] = 15,
-    workers: Annotated[int, typer.Option(help="Processes.")] = 2,
-    json: Annotated[Path | None, typer.Option(help="Write the results here.")] = None,
+    seeds: Suites = 15,
+    workers: Processes = 2,
+    json: JsonFile = None,
 ) -> None:
     """Tables 2 and 3, and the matrix of 14 tasks."""
     results = run(seeds=seeds, workers=workers)

@@ -5,13 +5,9 @@ python -m credit_gym.baselines.tables.exploration [--seeds N] [--json FILE]
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from credit_gym.baselines.protocol.controlled import Row
 from credit_gym.baselines.protocol.experiment import Results, run_experiment, save_json
+from credit_gym.baselines.protocol.options import JsonFile, Processes, Suites
 from credit_gym.baselines.protocol.scorer_rows import results_table
 from credit_gym.baselines.tables import diagnostic
 from credit_gym.report import show
@@ -36,9 +32,9 @@ def run(*, seeds: int = 15, workers: int = 1) -> Results:
 
 
 def main(
-    seeds: Annotated[int, typer.Option(help="Suites of tasks.")] = 15,
-    workers: Annotated[int, typer.Option(help="Processes.")] = 2,
-    json: Annotated[Path | None, typer.Option(help="Write the results here.")] = None,
+    seeds: Suites = 15,
+    workers: Processes = 2,
+    json: JsonFile = None,
 ) -> None:
     """Table 6 on Stochastic-v0 and the mean of the 14 diagnostics."""
     results = run(seeds=seeds, workers=workers)

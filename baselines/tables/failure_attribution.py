@@ -25,8 +25,10 @@ import numpy as np
 import typer
 
 from credit_gym.baselines.protocol.compute import Executor, ExecutorGpus, ExecutorName, ExecutorWorkers, open_executor
+from credit_gym.baselines.protocol.options import MarkdownFile
 from credit_gym.baselines.protocol.planted_pair import make_pair
-from credit_gym.baselines.protocol.trajectory_scores import TOKENS, language_model
+from credit_gym.baselines.protocol.recorded_episodes import language_model
+from credit_gym.baselines.protocol.trajectory_scores import TOKENS
 from credit_gym.data.grouping import FloatArray, IntArray
 from credit_gym.envs.who_and_when import planted
 from credit_gym.envs.who_and_when.logs import ALGORITHM_GENERATED, SPLITS, FailureLog, columns, read_logs
@@ -276,7 +278,7 @@ def main(
     executor: ExecutorName = "local",
     workers: ExecutorWorkers = None,
     gpus: ExecutorGpus = 0.0,
-    markdown: Annotated[Path | None, typer.Option(help="Also write the tables to this file.")] = None,
+    markdown: MarkdownFile = None,
 ) -> None:
     """Compare attributions."""
     if bool(policy) != bool(reference):

@@ -11,13 +11,13 @@ its own policy learns from outcomes alone, only later (``--policy-gradient``).
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from credit_gym.baselines.protocol.controlled import all_rows, load_model
 from credit_gym.baselines.protocol.experiment import Results, run_experiment, save_json, summary
+from credit_gym.baselines.protocol.options import JsonFile, Processes, Suites
 from credit_gym.baselines.protocol.scorer_rows import results_table
 from credit_gym.exact import oracle
 from credit_gym.report import show
@@ -59,12 +59,12 @@ def run(
 
 
 def main(
-    seeds: Annotated[int, typer.Option(help="Suites of tasks.")] = 15,
+    seeds: Suites = 15,
     tasks: Annotated[int, typer.Option(help="Tasks in a suite.")] = 20,
     episodes: Annotated[int, typer.Option(help="Episodes of each task.")] = 64,
     policy_gradient: Annotated[bool, typer.Option(help="Also train each scorer on-policy (minutes).")] = False,
-    workers: Annotated[int, typer.Option(help="Processes.")] = 2,
-    json: Annotated[Path | None, typer.Option(help="Write the results here.")] = None,
+    workers: Processes = 2,
+    json: JsonFile = None,
 ) -> None:
     """Table 1 on Stochastic-v0 and StochasticNoisy-v0."""
     metrics = METRICS + (("pg_success", "pg_curve_mean") if policy_gradient else ())

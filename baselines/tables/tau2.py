@@ -20,6 +20,7 @@ import typer
 
 from credit_gym.baselines.protocol.collection import collect, comparison_table, play, write_outputs
 from credit_gym.baselines.protocol.experiment import save_json
+from credit_gym.baselines.protocol.options import JsonFile, RunsFolder
 from credit_gym.data.episode import Episode
 from credit_gym.envs.tau2.domain import Domain
 from credit_gym.envs.tau2.env import Tau2Env
@@ -52,8 +53,8 @@ def main(
     domain: Annotated[str, typer.Option(help="library, mock, retail or airline.")] = "library",
     split: Annotated[str, typer.Option(help="A split of the domain.")] = "all",
     seed: Annotated[int, typer.Option(help="Seed of the run.")] = 7,
-    runs_dir: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),
-    json: Annotated[Path | None, typer.Option(help="Write the results here.")] = None,
+    runs_dir: RunsFolder = Path("runs"),
+    json: JsonFile = None,
 ) -> None:
     """Play, score, compare, and write ``runs/<id>/``."""
     arguments = {"domain": domain, "split": split}

@@ -20,7 +20,19 @@ import numpy as np
 import typer
 
 from credit_gym.baselines.protocol.compute import ExecutorGpus, ExecutorName, ExecutorWorkers, open_executor
-from credit_gym.baselines.protocol.trajectory_scores import Recorded, recorded_episodes, trajectory_scores
+from credit_gym.baselines.protocol.options import (
+    MarkdownFile,
+    RecordedModel,
+    RewardModels,
+    StoredRun,
+    StudyFolder,
+    StudySeeds,
+    Tau2File,
+    TextForm,
+    TrialsFolder,
+)
+from credit_gym.baselines.protocol.recorded_episodes import Recorded, recorded_episodes
+from credit_gym.baselines.protocol.trajectory_scores import trajectory_scores
 from credit_gym.baselines.tables.uncertainty import PAIRS, study_batches
 from credit_gym.data.grouping import IntArray
 from credit_gym.errors import CreditGymError
@@ -61,22 +73,20 @@ def _gap(found: Selection, k: int) -> str | None:
 
 
 def main(
-    study: Annotated[Path, typer.Option(help="Folder of a study by `baselines.delta_belief`.")] = Path("runs/belief"),
-    seeds: Annotated[int, typer.Option(min=1, help="How many of its seeds.")] = 5,
+    study: StudyFolder = Path("runs/belief"),
+    seeds: StudySeeds = 5,
     candidates: Annotated[int, typer.Option(min=2, help="Games of every secret.")] = 8,
-    run: Annotated[str, typer.Option(help="Score a stored run instead of the study.")] = "",
-    tau2: Annotated[Path | None, typer.Option(help="Score a results file of tau2 instead.")] = None,
-    trials: Annotated[Path | None, typer.Option(help="Score a folder trial_{i}/{domain}.json instead.")] = None,
-    policy: Annotated[str, typer.Option(help="hf:PATH, for recorded episodes.")] = "",
-    reference: Annotated[str, typer.Option(help="hf:PATH, for recorded episodes.")] = "",
-    reward_model: Annotated[
-        list[str] | None, typer.Option(help="think_prm:SPEC or wild_reward:FOLDER, for recorded episodes; repeatable.")
-    ] = None,
-    form: Annotated[str, typer.Option(help="Their text as tokens: plain, chat or upstream.")] = "",
+    run: StoredRun = "",
+    tau2: Tau2File = None,
+    trials: TrialsFolder = None,
+    policy: RecordedModel = "",
+    reference: RecordedModel = "",
+    reward_model: RewardModels = None,
+    form: TextForm = "",
     executor: ExecutorName = "local",
     workers: ExecutorWorkers = None,
     gpus: ExecutorGpus = 0.0,
-    markdown: Annotated[Path | None, typer.Option(help="Also write the tables to this file.")] = None,
+    markdown: MarkdownFile = None,
 ) -> None:
     """Compare the scores."""
     shown = tuple(k for k in (1, 2, 4, 8, 16, 32) if k <= candidates)

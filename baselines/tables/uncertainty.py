@@ -20,13 +20,19 @@ import numpy as np
 import typer
 
 from credit_gym.baselines.protocol.compute import ExecutorGpus, ExecutorName, ExecutorWorkers, open_executor
-from credit_gym.baselines.protocol.trajectory_scores import (
-    STEP_SCORES,
-    Recorded,
-    nested_choice,
-    recorded_episodes,
-    trajectory_scores,
+from credit_gym.baselines.protocol.options import (
+    MarkdownFile,
+    RecordedModel,
+    RewardModels,
+    StoredRun,
+    StudyFolder,
+    StudySeeds,
+    Tau2File,
+    TextForm,
+    TrialsFolder,
 )
+from credit_gym.baselines.protocol.recorded_episodes import Recorded, recorded_episodes
+from credit_gym.baselines.protocol.trajectory_scores import STEP_SCORES, nested_choice, trajectory_scores
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.errors import CreditGymError
 from credit_gym.metrics.discrimination import STATISTICS, auroc, estimate, margin
@@ -94,22 +100,20 @@ def _interval(found: Estimate) -> str | None:
 
 
 def main(
-    study: Annotated[Path, typer.Option(help="Folder of a study by `baselines.delta_belief`.")] = Path("runs/belief"),
-    seeds: Annotated[int, typer.Option(min=1, help="How many of its seeds.")] = 5,
+    study: StudyFolder = Path("runs/belief"),
+    seeds: StudySeeds = 5,
     repeats: Annotated[int, typer.Option(min=1, help="Games of every secret.")] = 32,
-    run: Annotated[str, typer.Option(help="Score a stored run instead of the study.")] = "",
-    tau2: Annotated[Path | None, typer.Option(help="Score a results file of tau2 instead.")] = None,
-    trials: Annotated[Path | None, typer.Option(help="Score a folder trial_{i}/{domain}.json instead.")] = None,
-    policy: Annotated[str, typer.Option(help="hf:PATH, for recorded episodes.")] = "",
-    reference: Annotated[str, typer.Option(help="hf:PATH, for recorded episodes.")] = "",
-    reward_model: Annotated[
-        list[str] | None, typer.Option(help="think_prm:SPEC or wild_reward:FOLDER, for recorded episodes; repeatable.")
-    ] = None,
-    form: Annotated[str, typer.Option(help="Their text as tokens: plain, chat or upstream.")] = "",
+    run: StoredRun = "",
+    tau2: Tau2File = None,
+    trials: TrialsFolder = None,
+    policy: RecordedModel = "",
+    reference: RecordedModel = "",
+    reward_model: RewardModels = None,
+    form: TextForm = "",
     executor: ExecutorName = "local",
     workers: ExecutorWorkers = None,
     gpus: ExecutorGpus = 0.0,
-    markdown: Annotated[Path | None, typer.Option(help="Also write the tables to this file.")] = None,
+    markdown: MarkdownFile = None,
 ) -> None:
     """Compare the scores."""
     tables = []

@@ -20,6 +20,7 @@ import typer
 from credit_gym.baselines.protocol.collection import collect, comparison_table, play, write_outputs
 from credit_gym.baselines.protocol.controlled import all_rows
 from credit_gym.baselines.protocol.experiment import Results, run_experiment, save_json
+from credit_gym.baselines.protocol.options import JsonFile, RunsFolder
 from credit_gym.baselines.protocol.scorer_rows import results_table
 from credit_gym.baselines.tables.diagnostic import HEADLINE, MANIFESTS
 from credit_gym.data.episode import Episode
@@ -55,8 +56,8 @@ def main(
     seed: Annotated[int, typer.Option(help="Seed of the run.")] = 7,
     manifest_seeds: Annotated[int, typer.Option(help="Suites of the manifest's tasks, 0 for none.")] = 3,
     trials: Annotated[bool, typer.Option(help="Also write best-of-N folders.")] = False,
-    runs_dir: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),
-    json: Annotated[Path | None, typer.Option(help="Write the results here.")] = None,
+    runs_dir: RunsFolder = Path("runs"),
+    json: JsonFile = None,
 ) -> None:
     """Play, score, compare, and write ``runs/<id>/``."""
     arguments = {"split": split, "max_steps": max_turns}

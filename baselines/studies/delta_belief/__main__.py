@@ -21,6 +21,8 @@ import numpy as np
 import typer
 from rich.progress import Progress
 
+from credit_gym.baselines.protocol.options import MarkdownFile, PlotFolder, TrainingProcesses
+from credit_gym.baselines.protocol.seed_curve import seed_curve
 from credit_gym.baselines.studies.delta_belief.guessing_best_of import success
 from credit_gym.baselines.studies.delta_belief.guessing_game import TURNS, make_table
 from credit_gym.baselines.studies.delta_belief.guessing_model import load_or_teach
@@ -121,9 +123,9 @@ def main(
     recipe: Annotated[list[str] | None, typer.Option(help="Only these; repeatable.")] = None,
     teaching: Annotated[int, typer.Option(min=1, help="Steps of teaching from random games.")] = TEACHING_STEPS,
     best_of: Annotated[int, typer.Option(min=1, help="Moves to choose from by belief gain; 1 is plain play.")] = 8,
-    workers: Annotated[int, typer.Option(min=1, help="Processes, one thread each.")] = 2,
+    workers: TrainingProcesses = 2,
     folder: Annotated[Path, typer.Option(help="Where runs are kept; a stopped study goes on.")] = Path("runs/belief"),
-    markdown: Annotated[Path | None, typer.Option(help="Also write the tables to this file.")] = None,
+    markdown: MarkdownFile = None,
     model: Annotated[str | None, typer.Option(help="Evaluate this agent instead: openai:M@URL, hf:PATH.")] = None,
     judge: Annotated[str | None, typer.Option(help="The model that answers it; the rules by default.")] = None,
     env: Annotated[str, typer.Option(help="Which game.")] = "credit/TwentyQuestions-v0",
@@ -131,7 +133,7 @@ def main(
     repeats: Annotated[int, typer.Option(min=1, help="Games of each secret.")] = 8,
     turns: Annotated[int, typer.Option(min=1, help="Most questions of a game; 50 for scaling with interaction.")] = 20,
     prompting: Annotated[str, typer.Option(help="How the model is asked.")] = "plain",
-    plots: Annotated[Path | None, typer.Option(help="Also draw the curves into this folder.")] = None,
+    plots: PlotFolder = None,
 ) -> None:
     """Train with every credit and compare; or, with --model, evaluate a language model as published."""
     if model is not None:
@@ -170,14 +172,7 @@ def main(
     if markdown is not None:
         markdown.write_text("\n\n".join(map(to_markdown, tables)) + "\n", encoding="utf-8")
     if plots is not None:
-        lines = {
-            name: Curve(
-                [p.games for p in runs[0]],
-                np.mean([[p.success for p in run] for run in runs], axis=0),
-                np.std([[p.success for p in run] for run in runs], axis=0),
-            )
-            for name, runs in curves.items()
-        }
+        lines = {name: seed_curve(runs, "games") for name, runs in curves.items()}
         growth = {
             f"{name}, {outcome}": Curve(*curve)
             for name, player in (("taught", taught), ("trained", trained(folder, BASELINE, 0)))

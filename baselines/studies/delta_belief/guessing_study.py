@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from credit_gym.baselines.protocol.kept_runs import one_thread, run_folder
 from credit_gym.baselines.studies.delta_belief.guessing_game import ENTITIES, Table, make_table
 from credit_gym.baselines.studies.delta_belief.guessing_model import load_or_teach, play, read
 from credit_gym.baselines.studies.delta_belief.guessing_training import GAMES, RECIPES, Point, load, save, start, train
@@ -51,7 +52,7 @@ def run_study(
     load_or_teach(folder / "taught", make_table(), steps=plan.teaching, seed=0)
     most = max(plan.seeds.values())
     runs = [(recipe, seed) for seed in range(most) for recipe, seeds in plan.seeds.items() if seed < seeds]
-    with ProcessPoolExecutor(workers, initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(workers, initializer=one_thread) as pool:
         jobs = {pool.submit(_run, folder, recipe, seed, plan.games[recipe]): (recipe, seed) for recipe, seed in runs}
         curves = {}
         for job in as_completed(jobs):
@@ -63,11 +64,6 @@ def run_study(
 def trained(folder: Path, recipe: str, seed: int) -> Any:
     """Return the model that a run of a study ended with."""
     return load(run_folder(folder, recipe, seed)).policy
-
-
-def run_folder(folder: Path, recipe: str, seed: int) -> Path:
-    """Where a run of a study is kept."""
-    return folder / f"{''.join(c if c.isalnum() else '-' for c in recipe)}-{seed}"
 
 
 def gain_correlation(model: Any, table: Table, *, seed: int = 2, repeats: int = 32) -> dict[str, Estimate]:
@@ -126,12 +122,6 @@ def belief_growth(
 
 def _correlation(credit: FloatArray, exact: FloatArray, rows: IntArray) -> float:
     return spearman(credit[rows], exact[rows])
-
-
-def _one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
 
 
 def _run(folder: Path, recipe: str, seed: int, games: int) -> list[Point]:

@@ -9,7 +9,7 @@ the same budget of sampled tokens, replayed branches included. Finished runs are
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +17,8 @@ import numpy as np
 import typer
 from rich.progress import Progress
 
+from credit_gym.baselines.protocol.options import MarkdownFile, PlotFolder, TrainingProcesses
+from credit_gym.baselines.protocol.seed_curve import seed_curve
 from credit_gym.baselines.studies.headline.headline_games import GAMES
 from credit_gym.baselines.studies.headline.headline_study import (
     BASELINE,
@@ -27,12 +29,12 @@ from credit_gym.baselines.studies.headline.headline_study import (
     cost_ratio,
     run_study,
 )
-from credit_gym.baselines.studies.headline.learner import RECIPES, Point
+from credit_gym.baselines.studies.headline.learner import RECIPES
 from credit_gym.errors import unknown
 from credit_gym.metrics.statistics import Estimate, paired_difference
 from credit_gym.report import Table, console, show
 from credit_gym.report.command import run as run_command
-from credit_gym.report.plots import Curve, plot_curves, save
+from credit_gym.report.plots import plot_curves, save
 from credit_gym.report.table import to_markdown
 
 
@@ -83,10 +85,10 @@ def main(
     share: Annotated[float, typer.Option(min=0.01, help="Share of each environment's budget of tokens.")] = 1.0,
     game: Annotated[list[str] | None, typer.Option(help=f"Only these of {', '.join(GAMES)}; repeatable.")] = None,
     credit: Annotated[list[str] | None, typer.Option(help=f"Only these of {', '.join(RECIPES)}; repeatable.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes, one thread each.")] = 2,
+    workers: TrainingProcesses = 2,
     folder: Annotated[Path, typer.Option(help="Where models and runs are kept.")] = Path("runs/headline"),
-    markdown: Annotated[Path | None, typer.Option(help="Also write the tables to this file.")] = None,
-    plots: Annotated[Path | None, typer.Option(help="Also draw the curves into this folder.")] = None,
+    markdown: MarkdownFile = None,
+    plots: PlotFolder = None,
 ) -> None:
     """Train with every credit and compare."""
     for known, names in ((GAMES, game), (RECIPES, credit)):
@@ -109,14 +111,9 @@ def main(
     if plots is not None:
         plots.mkdir(parents=True, exist_ok=True)
         for each, curves in studied.items():
-            lines = {name: _curve(runs) for name, runs in curves.items()}
+            lines = {name: seed_curve(runs, "tokens") for name, runs in curves.items()}
             figure = plot_curves(lines, x="sampled tokens", y=f"success on {each}")
             save(figure, plots / f"headline_{each.replace(' ', '_').lower()}.png")
-
-
-def _curve(runs: Sequence[Sequence[Point]]) -> Curve:
-    tokens, success = np.moveaxis(np.array([[(point.tokens, point.success) for point in run] for run in runs]), 2, 0)
-    return Curve(tokens.mean(axis=0), success.mean(axis=0), success.std(axis=0))
 
 
 if __name__ == "__main__":

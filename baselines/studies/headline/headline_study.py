@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from credit_gym import rng
-from credit_gym.baselines.studies.delta_belief.guessing_study import run_folder
+from credit_gym.baselines.protocol.kept_runs import one_thread, run_folder, write_whole
 from credit_gym.baselines.studies.headline.headline_games import GAMES
 from credit_gym.baselines.studies.headline.learner import RECIPES, Learner, Point
 from credit_gym.baselines.studies.headline.lessons import taught
@@ -61,7 +61,7 @@ def run_study(
     for game, recipe in chosen:
         curves[game][recipe] = [[] for _ in range(seeds)]
     fresh = get_context("spawn")  # a forked process would inherit torch's threads as locks that nobody opens
-    with ProcessPoolExecutor(workers, mp_context=fresh, initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(workers, mp_context=fresh, initializer=one_thread) as pool:
         for lesson in [pool.submit(_teach, folder, game) for game in games]:
             lesson.result()
         runs = [(game, recipe, seed) for seed in range(seeds) for game, recipe in chosen]
@@ -129,13 +129,5 @@ def _run(folder: Path, game: str, recipe: str, seed: int, share: float) -> list[
         if due:
             curve += [learner.point(EVALUATION_EPISODES)] * due
     kept.parent.mkdir(parents=True, exist_ok=True)
-    partial = kept.with_suffix(".partial")
-    partial.write_text(json.dumps(curve), encoding="utf-8")
-    partial.replace(kept)
+    write_whole(kept, json.dumps(curve))
     return curve
-
-
-def _one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)

@@ -16,12 +16,14 @@ import numpy as np
 import typer
 from rich.progress import Progress
 
+from credit_gym.baselines.protocol.options import MarkdownFile, PlotFolder, TrainingProcesses
+from credit_gym.baselines.protocol.seed_curve import seed_curve
 from credit_gym.baselines.studies.team_training.team_policy_gradient import RECIPES
 from credit_gym.baselines.studies.team_training.team_study import EVERY, Curves, fidelity, run_study
 from credit_gym.metrics.statistics import paired_difference, t_interval
 from credit_gym.report import Table, console, show
 from credit_gym.report.command import run as run_command
-from credit_gym.report.plots import Curve, plot_curves, save
+from credit_gym.report.plots import plot_curves, save
 from credit_gym.report.table import to_markdown
 
 BASELINE = "c3"
@@ -89,10 +91,10 @@ def main(
     seeds: Annotated[int, typer.Option(min=2, help="Games, each with its own random start.")] = 5,
     steps: Annotated[int, typer.Option(min=EVERY, help="Gradient steps of a run.")] = 160,
     recipe: Annotated[list[str] | None, typer.Option(help="Only these; repeatable.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes, one thread each.")] = 2,
+    workers: TrainingProcesses = 2,
     folder: Annotated[Path, typer.Option(help="Where finished runs are kept.")] = Path("runs/team"),
-    markdown: Annotated[Path | None, typer.Option(help="Also write the tables to this file.")] = None,
-    plots: Annotated[Path | None, typer.Option(help="Also draw the curves into this folder.")] = None,
+    markdown: MarkdownFile = None,
+    plots: PlotFolder = None,
 ) -> None:
     """Train with every credit and compare."""
     chosen = [name for name in RECIPES if not recipe or name in recipe or name == BASELINE]
@@ -107,14 +109,7 @@ def main(
     if markdown is not None:
         markdown.write_text("\n".join(map(to_markdown, tables)), encoding="utf-8")
     if plots is not None:
-        lines = {
-            name: Curve(
-                [p.steps for p in runs[0]],
-                np.mean([[p.success for p in run] for run in runs], axis=0),
-                np.std([[p.success for p in run] for run in runs], axis=0),
-            )
-            for name, runs in curves.items()
-        }
+        lines = {name: seed_curve(runs, "steps") for name, runs in curves.items()}
         save(plot_curves(lines, x="gradient steps", y="exact success"), plots / "team_training.png")
 
 

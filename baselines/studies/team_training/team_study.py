@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from credit_gym.baselines.studies.delta_belief.guessing_study import run_folder
+from credit_gym.baselines.protocol.kept_runs import one_thread, run_folder, write_whole
 from credit_gym.baselines.studies.team_training.team_game import FAN_OUT, make_game
 from credit_gym.baselines.studies.team_training.team_model import speak
 from credit_gym.baselines.studies.team_training.team_policy_gradient import (
@@ -50,7 +50,7 @@ def run_study(
     """
     folder.mkdir(parents=True, exist_ok=True)
     curves: dict[str, list[list[Point]]] = {name: [[] for _ in range(seeds)] for name in recipes}
-    with ProcessPoolExecutor(workers, initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(workers, initializer=one_thread) as pool:
         runs = [(name, seed) for seed in range(seeds) for name in recipes]
         jobs = {pool.submit(_run, folder, name, seed, steps): (name, seed) for name, seed in runs}
         for job in as_completed(jobs):
@@ -84,19 +84,11 @@ def fidelity(recipe: Recipe, seed: int) -> tuple[float, ...]:
     return tuple(spearman(credit[c], exact[c]) for c in chosen)
 
 
-def _one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
-
-
 def _run(folder: Path, name: str, seed: int, steps: int) -> list[Point]:
     kept = run_folder(folder, f"{name}-{steps}", seed).with_suffix(".json")
     if kept.is_file():
         return [Point(**point) for point in json.loads(kept.read_text())]
     run = start(seed)
     train(run, make_game(seed), RECIPES[name], steps=steps, seed=seed, evaluate_at=range(0, steps + 1, EVERY))
-    partial = kept.with_suffix(".partial")
-    partial.write_text(json.dumps([point._asdict() for point in run.curve]))
-    partial.replace(kept)
+    write_whole(kept, json.dumps([point._asdict() for point in run.curve]))
     return run.curve

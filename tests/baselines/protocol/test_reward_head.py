@@ -12,8 +12,8 @@ from builders.tiny_critics import BAD, GOOD, one_step
 from builders.tiny_models import tiny_model
 
 from credit_gym.agents.likelihood.wild_reward import WildReward
+from credit_gym.baselines.protocol.recorded_episodes import unfinished
 from credit_gym.baselines.protocol.reward_head import train_head
-from credit_gym.baselines.protocol.trajectory_scores import unfinished
 from credit_gym.errors import BackendError, CreditGymError
 
 torch.set_num_threads(1)

@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
-from credit_gym.baselines.protocol.trajectory_scores import STEPS, TOKENS, recorded_episodes, trajectory_scores
+from credit_gym.baselines.protocol.recorded_episodes import recorded_episodes
+from credit_gym.baselines.protocol.trajectory_scores import STEPS, TOKENS, trajectory_scores
 from credit_gym.baselines.tables import test_time_scaling as best_of_n
 from credit_gym.baselines.tables import uncertainty
 from credit_gym.data.batch import EpisodeBatch

@@ -17,7 +17,8 @@ from builders.tiny_models import tiny_model
 
 from credit_gym.agents.learning.tiny_lm import train_tiny_lm
 from credit_gym.agents.likelihood.message_scores import METHODS
-from credit_gym.baselines.protocol.trajectory_scores import TOKENS, language_model, recorded_episodes
+from credit_gym.baselines.protocol.recorded_episodes import language_model, recorded_episodes
+from credit_gym.baselines.protocol.trajectory_scores import TOKENS
 from credit_gym.baselines.tables import failure_attribution, uncertainty
 from credit_gym.baselines.tables import test_time_scaling as best_of_n
 from credit_gym.baselines.tables.failure_attribution import (
