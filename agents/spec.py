@@ -8,11 +8,11 @@ from typing import cast
 
 from credit_gym.agents.core import Agent
 from credit_gym.agents.human import HumanAgent
-from credit_gym.agents.learning.score_table import ScoreTable, ScoreTableAgent
 from credit_gym.agents.llm.agent import BatchAgent, ServerAgent
 from credit_gym.agents.llm.backends import BACKENDS, Settings, is_server, parse_backend
 from credit_gym.agents.llm.completion import BatchBackend
 from credit_gym.agents.rollout.batching import Batched
+from credit_gym.agents.score_table import ScoreTable, ScoreTableAgent
 from credit_gym.agents.scripted import NoisyExpert, RandomAgent, ScriptedExpert
 from credit_gym.errors import CreditGymError, unknown
 

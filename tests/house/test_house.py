@@ -29,14 +29,14 @@ CORE_FLOORS = (
 AGENT_FLOORS = (
     {"core"},
     {"llm", "rollout"},
+    {"scripted", "human", "score_table", "spec"},
     {"likelihood", "replay"},
     {"learning"},
-    {"scripted", "human", "spec"},
 )
 LOOSE = {  # files at a room's root; everything else lies in a folder that says what it is
     "credit_gym": {"errors", "rng", "spaces", "registration"},
-    "envs": {"text_env"},
-    "agents": {"core", "spec", "scripted", "human"},
+    "envs": {"text_env", "text_vector_env"},
+    "agents": {"core", "spec", "scripted", "human", "score_table"},
     "baselines": set(),
 }
 LONGEST = 400

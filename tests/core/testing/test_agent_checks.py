@@ -10,9 +10,9 @@ import pytest
 
 import credit_gym  # noqa: F401 (registers the environments)
 from credit_gym.agents.core import Context
-from credit_gym.agents.learning.score_table import ScoreTable, ScoreTableAgent
 from credit_gym.agents.learning.softmax import SoftmaxAgent
 from credit_gym.agents.rollout.batching import Batched
+from credit_gym.agents.score_table import ScoreTable, ScoreTableAgent
 from credit_gym.agents.scripted import RandomAgent
 from credit_gym.agents.spec import parse_agent
 from credit_gym.data.target import TrainingTarget
