@@ -1,1 +1,7 @@
-"""The baselines: one runnable file per published table, the sweep, and the speed table."""
+"""The baselines: what is published about credit assignment, made again by one command a table.
+
+- ``tables``: the published tables.
+- ``studies``: questions beyond them, answered against exact values or by training.
+- ``speed``: the speed table.
+- ``protocol``: how experiments are run, scored, kept and printed.
+"""

@@ -1,1 +1,6 @@
-"""Studies that go beyond a published table: what credit is worth, measured against exact answers or in training."""
+"""Studies that go beyond a published table: what credit is worth, measured against exact answers or in training.
+
+- ``creditbench`` and its ``leaderboard``: every scorer on every controlled environment.
+- ``counterfactual`` and its ``counterfactual_methods``: replay credit against exact advantages at matched cost.
+- ``delta_belief``, ``team_training``, ``headline``: which credit trains fastest.
+"""

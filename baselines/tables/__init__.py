@@ -1,1 +1,6 @@
-"""The published tables, one runnable file each."""
+"""The published tables, one runnable file each.
+
+- ``stochastic``, ``diagnostic``, ``exploration``, ``caveats``: credit on the controlled tasks.
+- ``alfworld``, ``webshop``, ``tau2``: credit on played text environments.
+- ``uncertainty``, ``test_time_scaling``, ``failure_attribution``: scores that need no training.
+"""

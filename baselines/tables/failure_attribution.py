@@ -27,6 +27,7 @@ import typer
 from credit_gym.baselines.protocol.compute import Executor, ExecutorGpus, ExecutorName, ExecutorWorkers, open_executor
 from credit_gym.baselines.protocol.options import MarkdownFile
 from credit_gym.baselines.protocol.planted_pair import make_pair
+from credit_gym.baselines.protocol.publish import publish
 from credit_gym.baselines.protocol.recorded_episodes import language_model
 from credit_gym.baselines.protocol.trajectory_scores import TOKENS
 from credit_gym.data.grouping import FloatArray, IntArray
@@ -36,9 +37,8 @@ from credit_gym.envs.who_and_when.zero_model import ZERO_MODEL
 from credit_gym.errors import CreditGymError
 from credit_gym.metrics.attribution import Logs, compare, label_rank, predict, within
 from credit_gym.metrics.statistics import Estimate, bootstrap_mean
-from credit_gym.report import Table, show
+from credit_gym.report import Table
 from credit_gym.report.command import run as run_command
-from credit_gym.report.table import to_markdown
 
 RULES = ("sharpest_drop", "min_cumulative", "sharpest_abs_drop")
 HEADLINE = ("sharpest_drop", "min_cumulative")
@@ -305,10 +305,7 @@ def main(
                 scores = model_scores(found, policy, reference, form=form, cache=_cache() / "scores", executor=place)
             tables += model_tables(f"{name}, {form}", scores, table, whole=whole)
         tables += (critic_table(name, spec, found, form=form) for spec in reward_model or ())
-    for each in tables:
-        show(each)
-    if markdown is not None:
-        markdown.write_text("\n\n".join(map(to_markdown, tables)) + "\n", encoding="utf-8")
+    publish(tables, markdown)
 
 
 if __name__ == "__main__":

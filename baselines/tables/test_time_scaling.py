@@ -31,6 +31,7 @@ from credit_gym.baselines.protocol.options import (
     TextForm,
     TrialsFolder,
 )
+from credit_gym.baselines.protocol.publish import publish
 from credit_gym.baselines.protocol.recorded_episodes import Recorded, recorded_episodes
 from credit_gym.baselines.protocol.trajectory_scores import trajectory_scores
 from credit_gym.baselines.tables.uncertainty import PAIRS, study_batches
@@ -38,9 +39,8 @@ from credit_gym.data.grouping import IntArray
 from credit_gym.errors import CreditGymError
 from credit_gym.metrics.best_of_n import Selection, best_of
 from credit_gym.metrics.statistics import bootstrap
-from credit_gym.report import Table, show
+from credit_gym.report import Table
 from credit_gym.report.command import run as run_command
-from credit_gym.report.table import to_markdown
 
 
 def selection_table(title: str, sources: Sequence[Recorded], shown: tuple[int, ...]) -> Table:
@@ -108,10 +108,7 @@ def main(
         for games, batches in study_batches(study, recipe, seeds, candidates).items():
             title = f"Policy trained by {recipe!r}, {games}, {len(batches)} seeds"
             tables.append(selection_table(title, [Recorded(batch, {}, "default") for batch in batches.values()], shown))
-    for table in tables:
-        show(table)
-    if markdown is not None:
-        markdown.write_text("\n\n".join(map(to_markdown, tables)) + "\n", encoding="utf-8")
+    publish(tables, markdown)
 
 
 if __name__ == "__main__":

@@ -31,15 +31,15 @@ from credit_gym.baselines.protocol.options import (
     TextForm,
     TrialsFolder,
 )
+from credit_gym.baselines.protocol.publish import publish
 from credit_gym.baselines.protocol.recorded_episodes import Recorded, recorded_episodes
 from credit_gym.baselines.protocol.trajectory_scores import STEP_SCORES, nested_choice, trajectory_scores
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.errors import CreditGymError
 from credit_gym.metrics.discrimination import STATISTICS, auroc, estimate, margin
 from credit_gym.metrics.statistics import Estimate, t_interval
-from credit_gym.report import Table, show
+from credit_gym.report import Table
 from credit_gym.report.command import run as run_command
-from credit_gym.report.table import to_markdown
 
 PAIRS = ("trajectory", "turn-wise + belief")
 CONTROL = "fewer steps"
@@ -128,10 +128,7 @@ def main(
         for games, batches in study_batches(study, recipe, seeds, repeats).items():
             tables.append(seed_table(f"Policy trained by {recipe!r}, {games}", batches))
             tables.append(episode_table(f"The same, seed 0, {games}", Recorded(batches[0], {}, "default")))
-    for table in tables:
-        show(table)
-    if markdown is not None:
-        markdown.write_text("\n\n".join(map(to_markdown, tables)) + "\n", encoding="utf-8")
+    publish(tables, markdown)
 
 
 if __name__ == "__main__":

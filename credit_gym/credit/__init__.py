@@ -1,1 +1,5 @@
-"""Scorers applied: targets from episodes, and the credits of a stored run."""
+"""Scorers applied.
+
+- ``assign``: training targets from episodes.
+- ``stored_runs``: the credits of a stored run, made anew or read back.
+"""

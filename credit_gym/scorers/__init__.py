@@ -1,4 +1,16 @@
-"""Credit scorers: pure functions from an EpisodeBatch to one number per step."""
+"""Credit scorers: pure functions from an EpisodeBatch to one number per step, an estimator or its family a file.
+
+- ``registry``: name -> function, the columns that it needs, its scope and its source.
+- From outcomes: ``outcome``, ``turn_grpo``, ``redistribution``, ``imitation``.
+- From states that episodes share: ``gigpo``, ``salt``, ``hca``, ``temporal_difference``; on the pooled graph ``crbc``,
+  ``emp_qstar``, ``graphgpo``, ``graphhca``, ``hindsight``, ``coalition``.
+- From a verifier: ``branch_aware``, ``combined``, ``adaptive``, ``mt_grpo``, ``shaping``.
+- From beliefs and token probabilities: ``belief``, ``progress_advantage``.
+- From replay trees and teams: ``c3``, ``vine``, ``magrpo``, ``mappo``, ``role_shapley``.
+- ``controls``: random numbers and the exact advantage.
+
+What they share lies in :mod:`credit_gym.estimation`; a scorer imports another only to combine it.
+"""
 
 from __future__ import annotations
 

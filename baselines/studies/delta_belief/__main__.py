@@ -22,6 +22,7 @@ import typer
 from rich.progress import Progress
 
 from credit_gym.baselines.protocol.options import MarkdownFile, PlotFolder, TrainingProcesses
+from credit_gym.baselines.protocol.publish import publish
 from credit_gym.baselines.protocol.seed_curve import seed_curve
 from credit_gym.baselines.studies.delta_belief.guessing_best_of import success
 from credit_gym.baselines.studies.delta_belief.guessing_game import TURNS, make_table
@@ -38,10 +39,9 @@ from credit_gym.baselines.studies.delta_belief.guessing_study import (
 from credit_gym.baselines.studies.delta_belief.guessing_training import RECIPES, Point, evaluate
 from credit_gym.baselines.studies.delta_belief.published_evaluation import games_table, play_games
 from credit_gym.metrics.statistics import paired_difference
-from credit_gym.report import Table, console, show
+from credit_gym.report import Table, console
 from credit_gym.report.command import run as run_command
 from credit_gym.report.plots import Curve, plot_curves, save
-from credit_gym.report.table import to_markdown
 
 BASELINE = "trajectory"
 CROSSED = ("trajectory", "trajectory + belief", "turn-wise", "turn-wise + belief")
@@ -146,9 +146,7 @@ def main(
         }
         episodes = play_games(env, model, seed=0, **settings)
         table = games_table(f"{env}, {model}, answered by {judge or 'the rules'}", episodes, repeats, turns)
-        show(table)
-        if markdown is not None:
-            markdown.write_text(to_markdown(table) + "\n", encoding="utf-8")
+        publish([table], markdown)
         return
     chosen = [name for name in RECIPES if not recipe or name in recipe or name == BASELINE]
     lengths = {name: games if name in CROSSED else min(games, other_games) for name in chosen}
@@ -167,10 +165,7 @@ def main(
         correlation_table({"taught": taught} | {name: trained(folder, name, 0) for name in LONG if name in chosen}),
         best_of_table(taught, best_of),
     ]
-    for each in tables:
-        show(each)
-    if markdown is not None:
-        markdown.write_text("\n\n".join(map(to_markdown, tables)) + "\n", encoding="utf-8")
+    publish(tables, markdown)
     if plots is not None:
         lines = {name: seed_curve(runs, "games") for name, runs in curves.items()}
         growth = {
