@@ -1,4 +1,20 @@
-"""Learning from credit: tabular learners, and the training of language models through TRL, verl, SkyRL and prime-rl.
+"""Learning from credit: learners on tables, and the training of language models.
 
-An adapter to a trainer is thin. It names the versions it was tested with and refuses others in one sentence.
+- ``score_table`` and ``softmax``: learners that play texts. ``tabular``: both on exact models, all tasks at once;
+  ``policy_gradient`` is what they share.
+- ``train``: a language model through TRL, by the settings in ``training``, with ``grpo`` and ``trl_trainer``. Its
+  episodes: ``trainer_rollouts``, ``playing``, ``conversations``, ``token_rows``, and ``synced``, who plays. Its folder:
+  ``checkpoints`` and ``throughput``.
+- ``verl_plugin``, ``verl_loop`` and ``verl_output``, ``skyrl``, ``prime_rl``: thin adapters to other trainers. Each
+  names the ``versions`` that it was tested with and refuses others in one sentence.
+- ``tiny_lm``: a language model of a size to be trained in a minute.
 """
+
+from __future__ import annotations
+
+from credit_gym.agents.score_table import ScoreTable, ScoreTableAgent
+
+__all__ = [
+    "ScoreTable",
+    "ScoreTableAgent",
+]

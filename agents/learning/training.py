@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from credit_gym.agents.llm.fields import check_fields
 from credit_gym.agents.llm.prompting import Prompting, prompting_from, prompting_record
-from credit_gym.errors import CreditGymError, StoreError, unknown
+from credit_gym.errors import CreditGymError, StoreError
 
 SETTINGS = "training.json"
 
@@ -92,12 +93,9 @@ def load_training(folder: str | Path) -> Training:
         StoreError: they are missing or damaged.
     """
     path = Path(folder) / SETTINGS
-    known = [entry.name for entry in fields(Training)]
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        for key in record:
-            if key not in known:
-                raise unknown("setting of a training", str(key), known)
+        check_fields("setting of a training", record, Training)
         return Training(**{**record, "prompting": prompting_from(record["prompting"])})
     except FileNotFoundError:
         raise StoreError(f"{folder} holds no training: there is no {SETTINGS} in it.") from None

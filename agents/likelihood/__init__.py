@@ -1,12 +1,14 @@
-"""The log-prob engine: log-probabilities and beliefs of whole trajectories, whatever they share computed once.
+"""What a model says of text that exists: log-probabilities and beliefs, whatever trajectories share computed once.
 
-- :mod:`~credit_gym.agents.likelihood.logprobs`: ``score_tokens``, the columns of every action token.
-- :mod:`~credit_gym.agents.likelihood.beliefs`: ``beliefs``, all turns at once, and with log-probabilities in one pass.
-- :mod:`~credit_gym.agents.likelihood.incremental`: ``IncrementalBelief``, turn by turn during play.
-- :mod:`~credit_gym.agents.likelihood.divergence`: ``token_divergence`` of a policy from its reference.
-- :mod:`~credit_gym.agents.likelihood.recorded` and :mod:`~credit_gym.agents.likelihood.rendering`: from episodes and
-chats.
-- :mod:`~credit_gym.agents.likelihood.language_model`: ``LanguageModel``; one is loaded at a time.
+- ``logprobs``: ``score_tokens``, the columns of every action token. ``divergence``: a policy from its reference.
+- ``beliefs``: all turns at once, and with log-probabilities in one pass. ``incremental``: turn by turn during play.
+  ``believers``: both for :class:`credit_gym.wrappers.RecordBelief`.
+- From what: ``recorded`` tokens of episodes, chats by ``rendering``, finished runs as ``transcripts`` and
+  ``transcript_tokens``; ``message_scores`` is what comes of those.
+- By what: ``language_model``, one loaded at a time, as a ``network`` in two halves. ``forest``, ``sharing`` and
+  ``passes``: what is computed once, how far a model may, in how many passes. ``score_cache`` and ``ray_scoring``.
+- ``reward_models`` by name: ``think_prm`` and ``wild_reward``, over ``critic_text``. ``merging``: references between
+  two checkpoints.
 """
 
 from __future__ import annotations

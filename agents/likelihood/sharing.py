@@ -7,15 +7,16 @@ small tree it must repeat what it computes for each sequence alone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
-from credit_gym.agents.likelihood.forest import Job, Joins, Offer, plant
+from credit_gym.agents.likelihood.forest import Job, Joins, Offer, Row, plant
 
 if TYPE_CHECKING:
-    from credit_gym.agents.likelihood.network import Network
+    from torch import Tensor
 
 Method: TypeAlias = Literal["tree", "cache", "naive"]
 
@@ -41,7 +42,25 @@ class Sharing:
     alone: bool = False
 
 
-def choose_sharing(network: Network) -> Sharing:
+class Candidate(Protocol):
+    """What of a model is tried out.
+
+    Attributes:
+        config: its configuration.
+        vocabulary: number of its tokens.
+        tolerance: how far its outputs may move, as a share of the greatest.
+    """
+
+    config: Any
+    vocabulary: int
+    tolerance: float
+
+    def predictors(self, rows: Sequence[Row], method: Method) -> Tensor:
+        """Return the states that make the predictions of some rows."""
+        ...
+
+
+def choose_sharing(network: Candidate) -> Sharing:
     """Return the furthest sharing that a model's configuration allows and its own outputs confirm."""
     config = network.config
     layers = _layers(config)
@@ -114,7 +133,7 @@ def _layers(config: Any) -> set[str]:
     return set(getattr(config, "layer_types", None) or getattr(config, "attention_layers", None) or ())
 
 
-def _departs(network: Network, method: Method) -> str:
+def _departs(network: Candidate, method: Method) -> str:
     """Why a small tree computed by a method is not what each sequence gives alone; empty if it is."""
     ids = (np.arange(24) * 7 + 1) % network.vocabulary
     jobs, slot = [], 0

@@ -1,1 +1,26 @@
-"""Language models as agents: one request and completion for every backend, and the policy that prompts them."""
+"""How a language model is asked, and how it plays.
+
+- ``completion``: the request and its answer, the one interface of every backend. ``backends``: backends by name.
+- ``hf`` (with ``sampling``, ``prefixes`` and ``chat_tokens``) and ``vllm``: models in this process.
+- ``openai`` and ``anthropic``: models behind a ``server``. Before them ``response_cache``, ``retry``, ``budget`` (with
+  ``prices``) and ``rate_limit``; ``loop`` is the event loop that they live on.
+- ``prompting``: how a context becomes a chat and a reply an action, read from plain data (``fields``).
+- ``agent``: the policy as an agent. ``asking``: a chat in, its answer out, for environments.
+"""
+
+from __future__ import annotations
+
+from credit_gym.agents.llm.agent import BatchAgent, ServerAgent
+from credit_gym.agents.llm.backends import Settings, parse_backend
+from credit_gym.agents.llm.completion import Completion, Request
+from credit_gym.agents.llm.prompting import Prompting
+
+__all__ = [
+    "BatchAgent",
+    "Completion",
+    "Prompting",
+    "Request",
+    "ServerAgent",
+    "Settings",
+    "parse_backend",
+]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias, TypeGuard
 
 from credit_gym.agents.llm.completion import AsyncBackend, BatchBackend
+from credit_gym.agents.llm.fields import check_fields
 from credit_gym.agents.llm.prices import Price, known_price
 from credit_gym.agents.llm.prompting import Prompting, prompting_from, prompting_record
 from credit_gym.errors import CreditGymError, unknown
@@ -101,10 +102,7 @@ def settings_from(record: Mapping[str, Any]) -> Settings:
     Raises:
         CreditGymError: a field does not exist or its value does not fit.
     """
-    known = [entry.name for entry in fields(Settings)]
-    for key in record:
-        if key not in known:
-            raise unknown("setting", str(key), known)
+    check_fields("setting", record, Settings)
     given = dict(record)
     if "prompting" in given:
         given["prompting"] = prompting_from(given["prompting"])

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from threading import Lock
 
-from credit_gym.agents.llm.completion import AsyncBackend, BatchBackend, Completion, Request
+from credit_gym.agents.llm.completion import AsyncBackend, BackendWrapper, BatchBackend, Completion, Request
 from credit_gym.agents.llm.prices import Price, total_tokens
 from credit_gym.agents.llm.rate_limit import Sleep
 from credit_gym.agents.llm.server import ServerError
@@ -82,7 +82,7 @@ class Budget:
         )
 
 
-class Budgeted:
+class Budgeted(BackendWrapper):
     """Sends a request to a server only if its worst case fits the budget, and adds its ``dollars`` to the usage.
 
     The worst case is every byte of the prompt a token, and all ``max_tokens`` of the answer. What a request used
@@ -100,15 +100,10 @@ class Budgeted:
     def __init__(
         self, backend: AsyncBackend, budget: Budget, price: Price | None = None, *, sleep: Sleep = asyncio.sleep
     ) -> None:
-        self.backend = backend
+        super().__init__(backend)
         self.budget = budget
         self._price = price
         self._sleep = sleep
-
-    @property
-    def name(self) -> str:
-        """The backend's name."""
-        return self.backend.name
 
     async def complete(self, request: Request, /) -> Completion:
         """Answer one request.
@@ -133,10 +128,6 @@ class Budgeted:
         if self._price is None:
             return completion
         return replace(completion, usage={**completion.usage, "dollars": self._dollars(used)})
-
-    async def close(self) -> None:
-        """Close the backend."""
-        await self.backend.close()
 
     def _dollars(self, usage: Mapping[str, float]) -> float:
         return 0.0 if self._price is None else self._price.dollars(usage)

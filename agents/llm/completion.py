@@ -110,3 +110,23 @@ class AsyncBackend(Protocol):
     async def close(self) -> None:
         """Close the connections."""
         ...
+
+
+class BackendWrapper:
+    """Stands before a backend behind a server, goes by its name and closes it; what is asked of it is a subclass's own.
+
+    Args:
+        backend: whom to ask.
+    """
+
+    def __init__(self, backend: AsyncBackend) -> None:
+        self.backend = backend
+
+    @property
+    def name(self) -> str:
+        """The backend's name."""
+        return self.backend.name
+
+    async def close(self) -> None:
+        """Close the backend."""
+        await self.backend.close()

@@ -6,7 +6,7 @@ import difflib
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from string import Template
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ import yaml
 
 from credit_gym.agents.core import Action, Context, random_bits
 from credit_gym.agents.llm.completion import Completion, Message, Request
+from credit_gym.agents.llm.fields import check_fields
 from credit_gym.errors import CreditGymError, unknown
 
 DECODINGS = ("free", "nearest", "constrained")
@@ -196,10 +197,7 @@ def prompting_from(mapping: Mapping[str, Any]) -> Prompting:
     Raises:
         CreditGymError: a field does not exist or its value does not fit.
     """
-    known = [field.name for field in fields(Prompting)]
-    for key in mapping:
-        if key not in known:
-            raise unknown("prompting field", str(key), known)
+    check_fields("prompting field", mapping, Prompting)
     stop = mapping.get("stop", ())
     return Prompting(**{**mapping, "stop": tuple(stop) if isinstance(stop, list) else stop})
 

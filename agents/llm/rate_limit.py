@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from threading import Lock
 from typing import TypeAlias
 
-from credit_gym.agents.llm.completion import AsyncBackend, Completion, Request
+from credit_gym.agents.llm.completion import AsyncBackend, BackendWrapper, Completion, Request
 from credit_gym.agents.llm.prices import total_tokens
 
 Sleep: TypeAlias = Callable[[float], Awaitable[None]]
@@ -45,7 +45,7 @@ class Pace:
             self._free_at += units * self._seconds_per_unit
 
 
-class Limited:
+class Limited(BackendWrapper):
     """Asks a backend no faster than its provider allows.
 
     Args:
@@ -68,16 +68,11 @@ class Limited:
         clock: Callable[[], float] = time.monotonic,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        self.backend = backend
+        super().__init__(backend)
         self._slots = asyncio.Semaphore(concurrency)
         self._requests = None if requests_per_minute is None else Pace(requests_per_minute, clock)
         self._tokens = None if tokens_per_minute is None else Pace(tokens_per_minute, clock)
         self._sleep = sleep
-
-    @property
-    def name(self) -> str:
-        """The backend's name."""
-        return self.backend.name
 
     async def complete(self, request: Request, /) -> Completion:
         """Answer one request when its turn has come."""
@@ -90,10 +85,6 @@ class Limited:
         if self._tokens is not None and completion.usage:
             self._tokens.correct(total_tokens(completion.usage) - expected)
         return completion
-
-    async def close(self) -> None:
-        """Close the backend."""
-        await self.backend.close()
 
 
 def _expected_tokens(request: Request) -> float:

@@ -10,13 +10,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from credit_gym.agents.llm.completion import AsyncBackend, Completion, Position, Request
+from credit_gym.agents.llm.completion import AsyncBackend, BackendWrapper, Completion, Position, Request
 from credit_gym.errors import CreditGymError
 
 _LATER = ("top_logprobs", "opening")  # what requests did not have once; left out of their names where it asks nothing
 
 
-class Cached:
+class Cached(BackendWrapper):
     """Answers from a folder where it can, else asks a backend and keeps the answer; failures are not kept.
 
     One JSON file an answer, named by the SHA-256 of the backend's name and of everything in the request, its seed and
@@ -32,7 +32,7 @@ class Cached:
     """
 
     def __init__(self, backend: AsyncBackend, folder: str | Path) -> None:
-        self.backend = backend
+        super().__init__(backend)
         self._folder = Path(folder)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -40,11 +40,6 @@ class Cached:
             raise CreditGymError(
                 f"The response cache cannot use {self._folder}: {error.strerror}; name a folder that can be written."
             ) from None
-
-    @property
-    def name(self) -> str:
-        """The backend's name."""
-        return self.backend.name
 
     async def complete(self, request: Request, /) -> Completion:
         """Answer one request.
@@ -59,10 +54,6 @@ class Cached:
         completion = await self.backend.complete(request)
         _write(path, {"request": asdict(request), "completion": asdict(completion)})
         return completion
-
-    async def close(self) -> None:
-        """Close the backend."""
-        await self.backend.close()
 
     def _path(self, request: Request) -> Path:
         asked = {name: value for name, value in asdict(request).items() if value or name not in _LATER}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from credit_gym import rng
-from credit_gym.agents.llm.completion import AsyncBackend, Completion, Request
+from credit_gym.agents.llm.completion import AsyncBackend, BackendWrapper, Completion, Request
 from credit_gym.agents.llm.rate_limit import Sleep
 from credit_gym.agents.llm.server import ServerError
 from credit_gym.errors import missing_extra
@@ -16,7 +16,7 @@ except ModuleNotFoundError:
     raise missing_extra("tenacity", "openai") from None
 
 
-class Retrying:
+class Retrying(BackendWrapper):
     """Asks a backend again when it failed in a way that may pass.
 
     Before attempt k+1 it waits for a time drawn uniformly from [0, ``base`` * 2^(k-1)] seconds (full jitter: Brooker,
@@ -40,16 +40,11 @@ class Retrying:
         longest: float = 60.0,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        self.backend = backend
+        super().__init__(backend)
         self._retries = retries
         self._base = base
         self._longest = longest
         self._sleep = sleep
-
-    @property
-    def name(self) -> str:
-        """The backend's name."""
-        return self.backend.name
 
     async def complete(self, request: Request, /) -> Completion:
         """Answer one request.
@@ -69,10 +64,6 @@ class Retrying:
             reraise=True,
         )
         return await attempts(self.backend.complete, request)
-
-    async def close(self) -> None:
-        """Close the backend."""
-        await self.backend.close()
 
     def _wait(self, state: RetryCallState, seed: int) -> float:
         failure = state.outcome.exception() if state.outcome else None
