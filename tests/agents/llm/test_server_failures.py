@@ -1,0 +1,171 @@
+"""What goes wrong between a backend and its server: every failure becomes one sentence."""
+
+import pickle
+import socket
+import sys
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from builders.model_servers import (
+    KEY,
+    OVERFLOW,
+    PASSING_FAULTS,
+    QUOTA,
+    Reply,
+    anthropic_message,
+    chat_completion,
+    error_body,
+)
+from builders.protocols import PROTOCOLS, REQUEST, ask, ask_server, failure
+from hypothesis import given
+from hypothesis import strategies as st
+
+from credit_gym.agents.llm.completion import Completion, Request
+from credit_gym.agents.llm.server import Server, ServerError, _retry_after
+from credit_gym.errors import BackendError
+
+FIELDS = ("choices", "message", "content", "refusal", "logprobs", "usage", "text", "type", "token_ids", "error")
+
+
+@pytest.mark.parametrize("fault", PASSING_FAULTS)
+def test_a_failure_that_may_pass_is_retryable(protocol, fault):
+    error = failure(protocol, PASSING_FAULTS[fault])
+    assert error.retryable
+    assert str(error).startswith(("The connection to", f"{protocol}:m@http"))
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "sentence"),
+    [
+        (400, error_body("no such parameter"), "it refused the request. It said: no such parameter"),
+        (401, error_body(f"Incorrect API key provided: {KEY}"), "it refused the key; set .*_API_KEY"),
+        (403, error_body("no"), "the key may not use this model"),
+        (404, error_body("no"), "it knows no such model or path"),
+        (413, error_body("request too large"), "it refused the request"),
+        (400, OVERFLOW, "longer than the model's context; show fewer history_turns"),
+        (400, error_body("prompt is too long: 210000 tokens > 200000 maximum"), "longer than the model's context"),
+        (429, QUOTA, "quota is used up; add credit"),
+        (400, "<html>\x1b[31mred</html>", "It said: <html>\\[31mred"),
+        (422, [1, {"loc": "body"}], "it refused the request"),
+        (418, "", "it refused the request.$"),
+    ],
+)
+def test_a_failure_that_stays_is_not_retried_and_says_what_to_do(protocol, status, body, sentence):
+    error = failure(protocol, Reply(body, status))
+    assert not error.retryable
+    assert not error.billable
+    with pytest.raises(BackendError, match=sentence):
+        raise error
+
+
+def test_the_server_may_forbid_or_ask_for_a_retry(protocol):
+    assert not failure(protocol, Reply("", 500, headers={"x-should-retry": "false"})).retryable
+    assert failure(protocol, Reply("", 400, headers={"x-should-retry": "true"})).retryable
+
+
+def test_a_refusal_is_an_error_that_a_retry_does_not_mend(protocol):
+    replies = {
+        "openai": [
+            chat_completion("", refusal="I cannot."),
+            {"choices": [{"message": {}, "finish_reason": "content_filter"}]},
+        ],
+        "anthropic": [anthropic_message("", "refusal")],
+    }
+    for reply in replies[protocol]:
+        error = failure(protocol, Reply(reply))
+        assert "declined to answer" in str(error)
+        assert not error.retryable
+
+
+def test_an_answer_that_was_all_thought_asks_for_more_tokens(protocol):
+    body = chat_completion("")
+    body["choices"][0]["finish_reason"] = "length"
+    thought = {**anthropic_message("", "max_tokens"), "content": [{"type": "thinking", "thinking": "hm"}]}
+    error = failure(protocol, Reply({"openai": body, "anthropic": thought}[protocol]))
+    assert "raise max_tokens" in str(error)
+    assert not error.retryable
+
+
+def test_log_probabilities_that_are_no_numbers_are_refused():
+    body = chat_completion("go")
+    body["choices"][0]["logprobs"]["content"][0]["logprob"] = float("nan")
+    assert "log-probabilities" in str(failure("openai", Reply(body)))
+
+
+@pytest.mark.parametrize("trickle", [Reply("", delay=30.0)])
+def test_a_server_that_does_not_answer_in_time_is_given_up(protocol, trickle):
+    error = failure(protocol, trickle, timeout=0.3)
+    assert "did not answer within 0.3 seconds" in str(error)
+    assert error.retryable
+    assert error.billable
+
+
+def test_a_missing_server_is_named(protocol):
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{bound.getsockname()[1]}/v1"
+        (error,) = ask(PROTOCOLS[protocol][0](f"m@{url}"), REQUEST)
+    assert str(error) == f"No server answers at {url}: start it or mend the URL."
+    assert error.retryable
+    assert not error.billable
+
+
+def test_lone_surrogates_are_kept_out_of_answers_and_named_in_chats(protocol):
+    replies = {"openai": chat_completion("a\ud800b"), "anthropic": anthropic_message("a\ud800b")}
+    (completion,), _ = ask_server(protocol, lambda seen: Reply(replies[protocol]))
+    assert completion.text == "a?b"
+    (error,), _ = ask_server(protocol, None, Request(messages=({"role": "user", "content": "\ud800"},)))
+    assert isinstance(error, BackendError)
+
+
+@given(st.text(max_size=40))
+def test_any_retry_after_is_read_as_a_wait_or_as_nothing(text):
+    for header in ("retry-after", "retry-after-ms"):
+        waited = _retry_after({header: text})
+        assert waited is None or waited >= 0.0
+
+
+def test_retry_after_is_read_in_seconds_milliseconds_and_as_a_date():
+    later = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+    assert _retry_after({"retry-after": "2.5"}) == 2.5
+    assert _retry_after({"retry-after-ms": "50", "retry-after": "2"}) == 0.05
+    assert 85 < _retry_after({"retry-after": later}) <= 90
+    assert _retry_after({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0.0
+    assert _retry_after({"retry-after": "soon"}) is None
+
+
+def test_an_error_survives_pickling():
+    error = ServerError.of("It broke.", retryable=True, retry_after=2.0)
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.retryable, again.retry_after) == ("It broke.", True, 2.0)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just(10**400),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=3), inner),
+    max_leaves=20,
+)
+
+
+@given(body=json_values)
+def test_any_json_is_a_completion_or_one_sentence(body):
+    for protocol, (kind, _, _) in PROTOCOLS.items():
+        server = Server.parse(protocol, "m", key_variable="OPENAI_API_KEY", timeout=1)
+        read = sys.modules[kind.__module__]._completion
+        options = {"constrained": False, "ranked": True} if protocol == "openai" else {"stop": ("x",)}
+        place = {"token": "a", "logprob": -1.0, "top_logprobs": body}
+        for whole in (
+            body,
+            {"choices": [{"message": body}]},
+            {"choices": [{"message": {"content": "a"}, "logprobs": body}]},
+            {"choices": [{"message": {"content": "a"}, "logprobs": {"content": [place]}}]},
+            {"choices": [{"message": {"content": "a"}, "logprobs": {"content": [{**place, "top_logprobs": [body]}]}}]},
+            {"content": [body]},
+            {"content": [], "usage": body},
+        ):
+            try:
+                found = read(server, whole, **options)
+            except ServerError as error:
+                found = str(error)
+            assert isinstance(found, Completion) or "\n" not in found
