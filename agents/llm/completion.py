@@ -39,6 +39,8 @@ class Request:
         choices: the answer must be one of these where the backend can constrain it; empty for free text.
         repetition: tells apart repeated samples of one chat in a response cache.
         top_logprobs: how many of the likeliest tokens to report at every place, at most :data:`MOST_ALTERNATIVES`.
+        tools: the tools that the model may call, as OpenAI function descriptions (``{"type": "function", "function":
+            {"name", "description", "parameters"}}``); empty for none. A backend that has no tools writes nothing of them.
         opening: words of the assistant's that the answer continues and does not repeat, where the backend can: a model
             in this process, or one behind a vLLM server. Others are not told of them.
     """
@@ -51,6 +53,7 @@ class Request:
     choices: tuple[str, ...] = ()
     repetition: int = 0
     top_logprobs: int = 0
+    tools: tuple[Mapping[str, Any], ...] = ()
     opening: str = ""
 
 
@@ -64,7 +67,10 @@ class Completion:
         token_ids: the sampled tokens, the end-of-turn token included when it was sampled.
         logprobs: log-probability of each sampled token under the sampling model at temperature 1, nats.
         usage: ``prompt_tokens``, ``completion_tokens`` and, where prices are known, ``dollars``.
-        finish_reason: ``stop``, ``length``, or what else the backend says.
+        finish_reason: ``stop``, ``tool_calls``, ``length``, ``content_filter``, ``refusal``, or what else the backend says.
+        thought: reasoning that the backend gave apart from the text.
+        tool_calls: the tools that the model called, each a mapping with ``id``, ``name`` and ``arguments``: a mapping,
+            or the text as it was written where that is no JSON object.
         constrained: whether the backend kept the answer to the request's choices.
         positions: every sampled token and the likeliest ones in its place, under the sampling model at temperature 1.
             Empty unless they were asked for, where the backend does not give them, and under choices.
@@ -76,6 +82,8 @@ class Completion:
     logprobs: tuple[float, ...] = ()
     usage: Mapping[str, float] = field(default_factory=dict)
     finish_reason: str = "stop"
+    thought: str = ""
+    tool_calls: tuple[Mapping[str, Any], ...] = ()
     constrained: bool = False
     positions: tuple[Position, ...] = ()
 
