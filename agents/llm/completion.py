@@ -40,7 +40,7 @@ class Request:
         repetition: tells apart repeated samples of one chat in a response cache.
         top_logprobs: how many of the likeliest tokens to report at every place, at most :data:`MOST_ALTERNATIVES`.
         tools: the tools that the model may call, as OpenAI function descriptions (``{"type": "function", "function":
-            {"name", "description", "parameters"}}``); empty for none. A backend that has no tools writes nothing of them.
+            {"name", "description", "parameters"}}``); empty for none. A backend without tools leaves them out.
         opening: words of the assistant's that the answer continues and does not repeat, where the backend can: a model
             in this process, or one behind a vLLM server. Others are not told of them.
     """
@@ -67,7 +67,7 @@ class Completion:
         token_ids: the sampled tokens, the end-of-turn token included when it was sampled.
         logprobs: log-probability of each sampled token under the sampling model at temperature 1, nats.
         usage: ``prompt_tokens``, ``completion_tokens`` and, where prices are known, ``dollars``.
-        finish_reason: ``stop``, ``tool_calls``, ``length``, ``content_filter``, ``refusal``, or what else the backend says.
+        finish_reason: ``stop``, ``tool_calls``, ``length``, ``content_filter``, ``refusal``, or the backend's own word.
         thought: reasoning that the backend gave apart from the text.
         tool_calls: the tools that the model called, each a mapping with ``id``, ``name`` and ``arguments``: a mapping,
             or the text as it was written where that is no JSON object.
