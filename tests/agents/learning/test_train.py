@@ -215,7 +215,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_loaded(model: Path, t
 @pytest.mark.slow
 def test_a_model_of_random_weights_learns_to_walk_by_per_turn_credit(tmp_path: Path) -> None:
     if "test/Corridor-v0" not in gym.registry:
-        gym.register("test/Corridor-v0", "tests.corridor:Corridor")
+        gym.register("test/Corridor-v0", "builders.corridor:Corridor")
     start = tiny_model(tmp_path / "m", layers=1, hidden=32, vocab=300, max_position_embeddings=2048)
     changes = {
         "env": "test/Corridor-v0",
