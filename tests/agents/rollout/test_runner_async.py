@@ -216,6 +216,7 @@ def test_a_run_that_met_no_cap_has_no_reason_to_stop() -> None:
     assert stop_reason(run()) is None
 
 
+@pytest.mark.usefixtures("control_c")
 def test_control_c_leaves_at_once_although_a_server_never_answers() -> None:
     seen: list[Any] = []
 
