@@ -1,18 +1,21 @@
 """ALFWorld's own handcoded expert, played through its own package: what the published imitation data come from.
 
-It searches receptacles by prior knowledge of where things lie, and is neither optimal nor sure to succeed.
+It searches receptacles by prior knowledge of where things lie, and is neither optimal nor sure to succeed. Its modules
+are loaded a second time, for this file alone: whoever imports ``alfworld`` finds it as it was installed.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import cache
 from importlib import import_module
 from tempfile import TemporaryDirectory
+from types import ModuleType
 from typing import Any, NamedTuple, TypeVar
 
 from credit_gym import rng
@@ -62,6 +65,20 @@ class HandcodedExpert:
     def copy(self) -> HandcodedExpert:
         """Return an expert that remembers the same."""
         return deepcopy(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        agent = vars(self._agent).copy()
+        policy = agent.pop("policy")
+        return {**vars(self), "_agent": (agent, type(policy).__name__, vars(policy))}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        agent, name, policy = state["_agent"]
+        vars(self).update(state)
+        self._agent = _package().HandCodedTWAgent.__new__(_package().HandCodedTWAgent)
+        vars(self._agent).update(agent)
+        kind = _package().policies[name]
+        self._agent.policy = kind.__new__(kind)
+        vars(self._agent.policy).update(policy)
 
     def start(self, introduction: str) -> str:
         """Read the first text of an episode; the first action is always to look."""
@@ -123,19 +140,46 @@ class _Package(NamedTuple):
     HandCodedTWAgent: Any
     HandCodedAgentFailed: type[Exception]
     HandCodedAgentTimeout: type[Exception]
+    policies: Mapping[str, Any]
+
+
+_LOADING = threading.Lock()
+
+
+def _package() -> _Package:
+    with _LOADING:
+        return _loaded()
 
 
 @cache
-def _package() -> _Package:
+def _loaded() -> _Package:
     """The expert's classes, its random choices taken from the asking expert in place of the global generator."""
     try:
-        with _no_data_folder():
+        with _no_data_folder(), _apart("alfworld"):
             classes = import_module("alfworld.agents.expert.handcoded_expert_tw")
             policies = import_module("alfworld.agents.expert.handcoded_expert")
     except ImportError as error:
         raise missing_extra("alfworld", "alfworld") from error
     vars(policies)["random"] = _CURRENT
-    return _Package(classes.HandCodedTWAgent, policies.HandCodedAgentFailed, policies.HandCodedAgentTimeout)
+    failed, timeout = policies.HandCodedAgentFailed, policies.HandCodedAgentTimeout
+    return _Package(classes.HandCodedTWAgent, failed, timeout, vars(classes))
+
+
+@contextmanager
+def _apart(package: str) -> Iterator[None]:
+    """Let a package be imported afresh, as a copy that nobody else sees."""
+    theirs = _taken(package)
+    try:
+        yield
+    finally:
+        _taken(package)
+        sys.modules.update(theirs)
+
+
+def _taken(package: str) -> dict[str, ModuleType]:
+    """Take a package and all inside it out of the list of what is imported."""
+    names = [name for name in sys.modules if name == package or name.startswith(f"{package}.")]
+    return {name: sys.modules.pop(name) for name in names}
 
 
 @contextmanager

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import pickle
 import random
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -87,3 +90,32 @@ def test_asking_it_touches_neither_the_global_generator_nor_the_surroundings() -
 def test_an_unknown_expert_is_named() -> None:
     with pytest.raises(UnknownNameError, match="handcoded"):
         ALFWorldEnv(expert="hand-coded")
+
+
+_UNTOUCHED = """
+import os, random, sys
+before = dict(os.environ)
+from credit_gym.envs.alfworld.env import ALFWorldEnv
+env = ALFWorldEnv(expert="handcoded", num_tasks=2)
+_, info = env.reset(seed=0)
+env.step(info["expert_actions"][0])
+assert dict(os.environ) == before
+assert not [name for name in sys.modules if name.split(".")[0] == "alfworld"]
+from alfworld.agents.expert import handcoded_expert
+import alfworld.info
+assert handcoded_expert.random is random
+assert alfworld.info.ALFWORLD_DATA == sys.argv[1]
+print(handcoded_expert.random.choice([7]))
+"""
+
+
+@pytest.mark.parametrize("imported_before", [False, True])
+def test_the_package_is_left_as_it_was_installed(imported_before: bool, tmp_path: Path) -> None:
+    code = _UNTOUCHED
+    if imported_before:
+        code = "import alfworld.agents.expert.handcoded_expert\n" + code.replace("assert not [name", "assert [name")
+    environment = {**os.environ, "ALFWORLD_DATA": str(tmp_path)}
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], env=environment, capture_output=True, text=True, check=True
+    )
+    assert run.stdout == "7\n"
