@@ -1,6 +1,6 @@
 """Learning from credit: learners on tables, and the training of language models.
 
-- ``score_table`` and ``softmax``: learners that play texts. ``tabular``: both on exact models, all tasks at once;
+- ``softmax``: a policy over texts. ``tabular``: it and the score table on exact models, all tasks at once;
   ``policy_gradient`` is what they share.
 - ``train``: a language model through TRL, by the settings in ``training``, with ``grpo`` and ``trl_trainer``. Its
   episodes: ``trainer_rollouts``, ``playing``, ``conversations``, ``token_rows``, and ``synced``, who plays. Its folder:
@@ -9,12 +9,3 @@
   names the ``versions`` that it was tested with and refuses others in one sentence.
 - ``tiny_lm``: a language model of a size to be trained in a minute.
 """
-
-from __future__ import annotations
-
-from credit_gym.agents.score_table import ScoreTable, ScoreTableAgent
-
-__all__ = [
-    "ScoreTable",
-    "ScoreTableAgent",
-]
