@@ -18,6 +18,29 @@ class MissingColumnError(BatchError):
     """A scorer needs a column that the batch does not carry."""
 
 
+class ReadingError(BatchError):
+    """A value recorded at one step is not what a scorer can compute with.
+
+    Attributes:
+        episode: index of the episode within its batch.
+        problem: what is wrong, a sentence with a ``{where}`` for the step and its episode.
+        step: index of the step within the episode.
+    """
+
+    def __init__(self, problem: str, *, episode: int, step: int, episode_id: str = "") -> None:
+        self.problem, self.episode, self.step = problem, episode, step
+        whose = f"episode {episode_id!r}" if episode_id else f"episode {episode} of the batch"
+        super().__init__(problem.replace("{where}", f"step {step} of {whose}"))
+
+    def named(self, episode_id: str) -> ReadingError:
+        """Return the same error with the episode's own id."""
+        return ReadingError(self.problem, episode=self.episode, step=self.step, episode_id=episode_id)
+
+
+class OptionError(CreditGymError, ValueError):
+    """An option of a scorer is not what its signature declares."""
+
+
 class UnknownNameError(CreditGymError, LookupError):
     """A scorer, agent, trainer or task of that name does not exist."""
 
@@ -32,6 +55,10 @@ class ManifestError(CreditGymError, ValueError):
 
 class StoreError(CreditGymError, OSError):
     """The store cannot be opened, read or written."""
+
+
+class NothingToWriteError(CreditGymError, ValueError):
+    """An export would be empty: no turn meets what the format asks for."""
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from credit_gym.cli.app import RUNS, Options, RunsDir, Scorers, app, find, pairs, required
+from credit_gym.cli.app import RUNS, Options, RunsDir, Scorers, app, find, required, scorer_options
 from credit_gym.errors import unknown
 
 
@@ -23,6 +23,9 @@ def targets(
         typer.Option(help="parquet, jsonl, datasets, trl-sft, trl-dpo, trl-kto, verl, openrlhf or verifiers."),
     ] = "parquet",
     threshold: Annotated[float | None, typer.Option(help="Credit from which a turn counts.")] = None,
+    drop_cut: Annotated[
+        bool, typer.Option("--drop-cut", help="No credit for replies that were cut: length, content_filter, refusal.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="File or folder; in the run's folder by default.")] = None,
     runs_dir: RunsDir = RUNS,
 ) -> None:
@@ -33,10 +36,12 @@ def targets(
     if to not in FORMATS:
         raise unknown("target format", to, FORMATS)
     store, run_id = find(run, runs_dir)
-    episodes, options = store.load_episodes(run_id), pairs(option)
-    credits = {name: run_credits(store, run_id, episodes, name, options) for name in required(scorer)}
+    episodes = store.load_episodes(run_id)
+    credits = {
+        name: run_credits(store, run_id, episodes, name, scorer_options(name, option)) for name in required(scorer)
+    }
     suffix = FORMATS[to].suffix
     stem = "targets" if to == suffix else f"targets.{to}"
     path = out or store.folder / (f"{stem}.{suffix}" if suffix else stem)
-    write_targets(to, path, episodes, credits, threshold=threshold)
+    write_targets(to, path, episodes, credits, threshold=threshold, drop_cut=drop_cut)
     typer.echo(path)

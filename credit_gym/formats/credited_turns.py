@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from typing import Any, NamedTuple, TypeAlias
 
 from credit_gym.data.episode import Episode
+from credit_gym.data.finish_reasons import is_cut
 from credit_gym.errors import BatchError
+from credit_gym.formats.json_values import legal
+from credit_gym.formats.messages import Message, plain_message, reply
+from credit_gym.formats.thoughts import take_thought
 from credit_gym.formats.turn_table import legal_text
 
 Credit: TypeAlias = Sequence[Sequence[float | None] | None]
@@ -41,14 +44,23 @@ class CreditedTurn(NamedTuple):
         return legal_text(self.episode.actions[self.step])
 
     @property
-    def prompt(self) -> list[dict[str, str]]:
+    def prompt(self) -> list[Message]:
         """The chat that the action answered; one is made of the goal and the history if none was recorded."""
         recorded = self.episode.messages[self.step] if self.episode.messages is not None else ()
-        if recorded:
-            return [
-                {"role": str(message["role"]), "content": legal_text(str(message["content"]))} for message in recorded
-            ]
-        return list(_transcript(self.episode, self.step))
+        chat = map(plain_message, recorded) if recorded else _transcript(self.episode, self.step)
+        return [legal(message) for message in chat]
+
+    @property
+    def answer(self) -> Message:
+        """The action as the assistant's message, tool calls as calls, the thought as ``reasoning_content``."""
+        message: Message = legal(_answer(self.episode, self.step))
+        return message
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the reply ended; None where that was not recorded."""
+        reasons = self.episode.finish_reasons
+        return legal_text(reasons[self.step]) or None if reasons is not None else None
 
     @property
     def tokens(self) -> dict[str, list[int] | list[float | None] | None]:
@@ -80,6 +92,19 @@ def credited_turns(episodes: Sequence[Episode], credit: Credit) -> Iterator[Cred
                 yield CreditedTurn(episode, step, float(value))
 
 
+def without_cut(episodes: Sequence[Episode], credit: Credit) -> Credit:
+    """Return credits in which a turn whose reply was cut (``length``, ``content_filter``, ``refusal``) has none.
+
+    A turn whose finish reason was not recorded keeps its credit. The arguments are those of :func:`credited_turns`.
+    """
+    return [
+        row
+        if row is None or episode.finish_reasons is None
+        else [None if is_cut(reason) else value for value, reason in zip(row, episode.finish_reasons, strict=True)]
+        for episode, row in zip(episodes, credit, strict=True)
+    ]
+
+
 def action_credits(turns: Iterable[CreditedTurn]) -> dict[tuple[str, str], dict[str, float]]:
     """Return the mean credit of every action seen in every state, ``{(task, state): {action: mean credit}}``."""
     seen: dict[tuple[str, str], dict[str, list[float]]] = {}
@@ -91,14 +116,36 @@ def action_credits(turns: Iterable[CreditedTurn]) -> dict[tuple[str, str], dict[
     }
 
 
-def _transcript(episode: Episode, step: int) -> Iterator[dict[str, str]]:
+def _transcript(episode: Episode, step: int) -> Iterator[Message]:
     if episode.goal:
-        yield {"role": "system", "content": legal_text(episode.goal)}
-    said = chain.from_iterable(zip(episode.observations[:step], episode.actions[:step], strict=True))
-    for index, text in enumerate((*said, episode.observations[step])):
-        yield {"role": ("user", "assistant")[index % 2], "content": legal_text(text)}
+        yield {"role": "system", "content": episode.goal}
+    calls: Sequence[Any] = ()
+    for t in range(step + 1):
+        yield from _heard(episode.observations[t], calls)
+        if t < step:
+            yield _answer(episode, t)
+            calls = episode.tool_calls[t] if episode.tool_calls is not None else ()
+
+
+def _heard(observation: str, calls: Sequence[Any]) -> Iterator[Message]:
+    """An observation as messages: what calls were answered with, each call having an answer, or what the user said."""
+    if not calls:
+        yield {"role": "user", "content": observation}
+    for number, call in enumerate(calls, 1):  # which part answers which was not recorded: the last answer is the whole
+        yield {"role": "tool", "content": observation if number == len(calls) else "", "tool_call_id": call["id"]}
+
+
+def _answer(episode: Episode, step: int) -> Message:
+    calls = episode.tool_calls[step] if episode.tool_calls is not None else ()
+    thought = episode.thoughts[step] if episode.thoughts is not None else ""
+    text = episode.actions[step]
+    if calls:
+        text = episode.replies[step] if episode.replies is not None else ""
+        inline = take_thought(text)
+        text = inline.rest if inline.thought == thought else text
+    return reply(text, calls=calls, thought=thought)
 
 
 def _column(column: Sequence[Sequence[Any]] | None, step: int) -> list[Any] | None:
     row = column[step] if column is not None else ()
-    return [None if isinstance(value, float) and math.isnan(value) else value for value in row] or None
+    return [None if isinstance(value, float) and not math.isfinite(value) else value for value in row] or None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -45,12 +46,9 @@ def read_lines(path: Path, read: Callable[[dict[str, Any], int], Episode]) -> It
         read: makes an episode of a line's object and its number, from 1.
 
     Raises:
-        StoreError: the file cannot be read.
+        StoreError: the file cannot be read, or is one JSON value (an array, an object over many lines), not lines.
     """
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise StoreError(f"{path} cannot be read ({error}): give a file of JSON lines.") from None
+    lines = _lines(path)
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -63,3 +61,32 @@ def read_lines(path: Path, read: Callable[[dict[str, Any], int], Episode]) -> It
             yield StoreError(f"Line {number} of {path} cannot be imported: it has no {error}.")
         except (ValueError, TypeError, AttributeError, IndexError, RecursionError, OverflowError) as error:
             yield StoreError(f"Line {number} of {path} cannot be imported: {str(error).rstrip('.')}.")
+
+
+def _lines(path: Path) -> list[bytes]:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read ({error}): give a file of JSON lines.") from None
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        data = data.decode("utf-16", "replace").encode("utf-8", "surrogatepass")
+    data = data.removeprefix(codecs.BOM_UTF8)
+    lines = data.split(b"\n")
+    if not _is_object(next(filter(bytes.strip, lines), b"{}")) and _is_json(data):
+        raise StoreError(f"{path} is one JSON value: give JSON lines, one object a line (`jq -c '.[]'` makes them).")
+    return lines
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return True

@@ -1,24 +1,197 @@
-"""Chat messages as other people write them."""
+"""Chat messages as others write them, read into one form: that of OpenAI's chat completions, with text contents.
+
+A message is a mapping with ``role`` (system, user, assistant, tool) and ``content`` (a text). An assistant's may have
+``tool_calls``, their arguments in the canonical text of :mod:`credit_gym.data.calls`, and ``reasoning_content``; a
+tool's may have ``tool_call_id``; any may have a ``name``.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from credit_gym.data.calls import write_arguments, write_calls
+from credit_gym.data.finish_reasons import common_reason
+from credit_gym.formats.json_values import mapping, name, rows
+from credit_gym.formats.parts import Content, read_call, read_content, result
+from credit_gym.formats.thoughts import take_thought
+
+Message = dict[str, Any]
+
+_ROLES = {"developer": "system", "function": "tool", "human": "user", "ai": "assistant", "model": "assistant"}
+_REPLIES = ("reasoning", "function_call", "custom_tool_call")  # Responses items without a role
+_RESULTS = ("function_call_output", "custom_tool_call_output")
+_THOUGHTS = ("reasoning_content", "reasoning", "thinking")
+_WHATEVER_ELSE = ("name", "tool_call_id", "reasoning_content")
 
 
-def texts_of(messages: list[dict[str, str]]) -> str:
+class Said(NamedTuple):
+    """A message as it was read.
+
+    Attributes:
+        message: the message.
+        text: what was written, thoughts in it included.
+        finish_reason: of an assistant's, why it ended, in the common words; empty where that is not known.
+    """
+
+    message: Message
+    text: str = ""
+    finish_reason: str = ""
+
+    @property
+    def is_reply(self) -> bool:
+        """Whether the assistant said it."""
+        return bool(self.message["role"] == "assistant")
+
+    @property
+    def action(self) -> str:
+        """What an assistant's message does: its calls in canonical text, or else what it says."""
+        calls = calls_of(self.message)
+        return write_calls(calls) if calls else str(self.message["content"])
+
+    @property
+    def thought(self) -> str:
+        """The thought that came with it; empty if there is none."""
+        return str(self.message.get("reasoning_content", ""))
+
+
+def read_messages(given: Any) -> list[Said]:
+    """Return the messages of a chat, in whichever dialect each is written.
+
+    Known are OpenAI's chat messages, Anthropic's with their blocks (tool results in a user's message become messages of
+    their own) and Responses items, of which those between two results are one reply. A thought at the beginning of an
+    assistant's text (:mod:`credit_gym.formats.thoughts`) is its ``reasoning_content``, unless it has one already. A
+    reply that was declined ends by ``refusal``.
+
+    Raises:
+        KeyError: a message has no role or no content.
+        TypeError: one is not a message.
+    """
+    drafts = list[_Draft]()
+    for each in rows(given, "messages"):
+        for draft in _drafts(mapping(each, "a message")):
+            if drafts and drafts[-1].goes_on_in(draft):
+                drafts[-1].join(draft)
+            else:
+                drafts.append(draft)
+    return [draft.said() for draft in drafts]
+
+
+def texts_of(messages: Sequence[Mapping[str, Any]]) -> str:
     """Return what some messages say, one after the other."""
     return "\n".join(message["content"] for message in messages)
 
 
-def message_of(given: Any) -> dict[str, str]:
-    """Return a message's role and text; of a list of content parts the texts.
+def calls_of(message: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+    """Return the tool calls of a message, as the column ``tool_calls`` holds them."""
+    return tuple(map(read_call, message.get("tool_calls") or ()))
 
-    Raises:
-        TypeError: it is not a message.
-    """
-    content = given["content"]
-    if isinstance(content, list):
-        content = "\n".join(str(part["text"]) for part in content if part.get("type") == "text")
-    if not isinstance(given["role"], str) or not isinstance(content, (str, type(None))):
-        raise TypeError("a message must have a role and a content that are text")
-    return {"role": given["role"], "content": content or ""}
+
+def reply(text: str, *, calls: Sequence[Mapping[str, Any]] = (), thought: str = "") -> Message:
+    """Return what an assistant said as a message; what it does not have is left out."""
+    return {
+        "role": "assistant",
+        "content": text,
+        **({"reasoning_content": thought} if thought else {}),
+        **({"tool_calls": [_written(call) for call in calls]} if calls else {}),
+    }
+
+
+def plain_message(recorded: Mapping[str, Any]) -> Message:
+    """Return a message of an episode with the fields that every trainer's chat may have, and no others."""
+    calls = calls_of(recorded)
+    return {
+        "role": str(recorded["role"]),
+        "content": _text(recorded.get("content")),
+        **{key: str(recorded[key]) for key in _WHATEVER_ELSE if recorded.get(key)},
+        **({"tool_calls": [_written(call) for call in calls]} if calls else {}),
+    }
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A message while its items are being read."""
+
+    role: str
+    content: Content
+    is_item: bool = False
+    reason: str = ""
+    rest: Message = field(default_factory=dict)
+
+    def goes_on_in(self, other: _Draft) -> bool:
+        """Whether another one is a further part of this reply."""
+        if self.role != "assistant" or other.role != "assistant":
+            return False
+        only_thought = self.is_item and not (self.content.texts or self.content.calls)
+        only_calls = other.is_item and not (other.content.texts or other.content.thoughts)
+        return only_thought or only_calls or (self.is_item and other.is_item)
+
+    def join(self, other: _Draft) -> None:
+        mine, theirs = self.content, other.content
+        mine.texts += theirs.texts
+        mine.thoughts += theirs.thoughts
+        mine.calls += theirs.calls
+        mine.refused |= theirs.refused
+        self.reason, self.rest = other.reason or self.reason, {**self.rest, **other.rest}
+
+    def said(self) -> Said:
+        content, text = self.content, "\n".join(self.content.texts)
+        if self.role != "assistant":
+            return Said({"role": self.role, "content": text, **self.rest}, text)
+        thought, rest = ("\n".join(content.thoughts), text) if any(content.thoughts) else take_thought(text)
+        reason = "refusal" if content.refused and self.reason in ("", "stop") else self.reason
+        return Said({**reply(rest, calls=content.calls, thought=thought), **self.rest}, text, reason)
+
+
+def _drafts(item: Message) -> Iterator[_Draft]:
+    """The messages that one entry of a chat is."""
+    if item.get("type") in (*_REPLIES, *_RESULTS):
+        role, content, is_item = "assistant", read_content([item]), True
+    else:
+        if not isinstance(item["role"], str):
+            raise TypeError("a message must have a role and a content that are text")
+        role, content = _ROLES.get(item["role"], item["role"]), _content(item)
+        is_item = item.get("type") == "message"
+    named = name(item.get("name"), "the name in a message", "") if "role" in item else ""
+    if role == "tool":
+        yield _Draft(role, Content(), rest=result(content.texts, item.get("tool_call_id"), named))
+        return
+    draft = _Draft(role, content, is_item, _reason(item), {"name": named} if named else {})
+    results = [_Draft("tool", Content(), rest=found) for found in content.results]
+    has_more = content.texts or content.thoughts or content.calls or not results
+    yield from [draft, *results] if role == "assistant" and has_more else [*results, *([draft] if has_more else [])]
+
+
+def _content(item: Message) -> Content:
+    """What a message holds, in its content and in the fields beside it."""
+    calls = item.get("tool_calls") or item.get("function_call") or []
+    thoughts = [item[key] for key in _THOUGHTS if item.get(key) and isinstance(item[key], str)][:1]
+    refusal = item.get("refusal")
+    content = read_content(item.get("content") if calls or thoughts or refusal else item["content"])
+    content.calls += map(read_call, calls if isinstance(calls, list) else [calls])
+    content.thoughts[:0] = thoughts
+    if refusal:
+        content.add({"type": "refusal", "refusal": refusal})
+    return content
+
+
+def _reason(item: Message) -> str:
+    """Why a reply ended, where its message says so."""
+    unfinished = item.get("status") == "incomplete" and (item.get("incomplete_details") or {"reason": "incomplete"})
+    reason = item.get("finish_reason") or item.get("stop_reason") or (unfinished and unfinished.get("reason"))
+    return common_reason(reason) if isinstance(reason, str) else ""
+
+
+def _written(call: Mapping[str, Any]) -> Message:
+    function = {"name": call["name"], "arguments": write_arguments(call["arguments"])}
+    return {"id": call["id"], "type": "function", "function": function}
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    try:
+        return "\n".join(read_content(content).texts)
+    except TypeError:
+        return str(content)

@@ -1,4 +1,8 @@
-"""Rows for TRL 1.16: turns worth imitating (SFT), pairs that one state tells apart (DPO), good and bad turns (KTO)."""
+"""Rows for TRL 1.16: turns worth imitating (SFT), pairs that one state tells apart (DPO), good and bad turns (KTO).
+
+Messages are OpenAI's: tool calls are ``tool_calls``, whose arguments are JSON text, and a thought is
+``reasoning_content``; what a message does not have is left out.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,8 @@ from credit_gym.formats.credited_turns import Credit, Row, action_credits, credi
 def sft_rows(episodes: Sequence[Episode], credit: Credit, *, threshold: float = 0.0) -> Iterator[Row]:
     """Yield one row for every turn whose credit is above a threshold.
 
-    The completion is the action as it was sent to the environment. ``credit`` travels along for weighting; TRL ignores
-    columns that it does not know.
+    The completion is the action as it was sent to the environment, or its tool calls. ``credit`` travels along for
+    weighting; TRL ignores columns that it does not know.
 
     Args:
         episodes: E episodes.
@@ -30,7 +34,7 @@ def sft_rows(episodes: Sequence[Episode], credit: Credit, *, threshold: float = 
         if turn.credit > threshold:
             yield {
                 "prompt": turn.prompt,
-                "completion": [{"role": "assistant", "content": turn.action}],
+                "completion": [turn.answer],
                 "credit": turn.credit,
                 "episode_id": turn.episode.episode_id,
                 "step": turn.step,
@@ -60,13 +64,14 @@ def dpo_rows(episodes: Sequence[Episode], credit: Credit, *, threshold: float = 
     first = {(turn.state, turn.action): turn for turn in reversed(turns)}
     for state, worth in action_credits(turns).items():
         best = max(worth, key=worth.__getitem__)
-        prompt = first[state, best].prompt
+        chosen = first[state, best]
+        prompt, answer = chosen.prompt, chosen.answer
         for action, mean in worth.items():
             if worth[best] - mean > max(threshold, 0.0):
                 yield {
                     "prompt": prompt,
-                    "chosen": [{"role": "assistant", "content": best}],
-                    "rejected": [{"role": "assistant", "content": action}],
+                    "chosen": [answer],
+                    "rejected": [first[state, action].answer],
                     "credit_chosen": worth[best],
                     "credit_rejected": mean,
                 }
@@ -93,7 +98,7 @@ def kto_rows(episodes: Sequence[Episode], credit: Credit, *, threshold: float = 
         if abs(turn.credit) > threshold:
             yield {
                 "prompt": turn.prompt,
-                "completion": [{"role": "assistant", "content": turn.action}],
+                "completion": [turn.answer],
                 "label": turn.credit > 0,
                 "credit": turn.credit,
             }

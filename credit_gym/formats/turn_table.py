@@ -2,8 +2,8 @@
 
 The columns are those of :data:`credit_gym.data.columns.COLUMNS` that have a name in an export (``docs/columns.md``).
 Beside them a turn has ``episode_id``, ``step`` (from 0), ``task_id``, ``group_id`` and ``credit_<scorer>`` for every
-scorer; an episode has ``steps``, ``return`` (undiscounted) and ``final_observation``. What was not recorded, and a
-credit that a scorer did not give, is null, which is not the same thing as 0.
+scorer; an episode has ``steps``, ``return`` (undiscounted) and ``final_observation``. What was not recorded, a
+number that is not finite, and a credit that a scorer did not give, is null, which is not the same thing as 0.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def _texts(values: Iterable[str]) -> list[str]:
 
 
 def _number(value: float | None) -> float | int | None:
-    return None if value is None or math.isnan(value) else value
+    return None if value is None or not math.isfinite(value) else value
 
 
 _PLAIN: dict[str, Callable[[Any], Any]] = {

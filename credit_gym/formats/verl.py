@@ -15,9 +15,13 @@ from credit_gym.formats.credited_turns import Credit, Row, action_credits, credi
 from credit_gym.formats.turn_table import legal_text
 
 _TEXT = pa.string()
-_CHAT = pa.list_(pa.struct([("role", _TEXT), ("content", _TEXT)]))
+_FUNCTION = pa.struct([("name", _TEXT), ("arguments", _TEXT)])
+_CALLS = pa.list_(pa.struct([("id", _TEXT), ("type", _TEXT), ("function", _FUNCTION)]))
+_SAID = [("role", _TEXT), ("content", _TEXT)]
+_MAY_BE_SAID = {"name": _TEXT, "tool_call_id": _TEXT, "reasoning_content": _TEXT, "tool_calls": _CALLS}
+_PROMPT = pa.field("prompt", pa.list_(pa.struct(_SAID)), nullable=False)
 _COMMON = [
-    pa.field("prompt", _CHAT, nullable=False),
+    _PROMPT,
     pa.field("data_source", _TEXT, nullable=False),
     pa.field("ability", _TEXT, nullable=False),
     pa.field("reward_model", pa.struct([("style", _TEXT), ("ground_truth", _TEXT)]), nullable=False),
@@ -34,6 +38,9 @@ TURNS = pa.schema(
                     ("step", pa.int32()),
                     ("group_id", _TEXT),
                     ("action", _TEXT),
+                    ("thought", _TEXT),
+                    ("finish_reason", _TEXT),
+                    ("tool_calls", _CALLS),
                     ("credit", pa.float64()),
                     ("prompt_token_ids", pa.list_(pa.int64())),
                     ("token_ids", pa.list_(pa.int64())),
@@ -44,7 +51,10 @@ TURNS = pa.schema(
         ),
     ]
 )
-"""One row a turn; ``reward_model.ground_truth`` is a JSON object of the state's actions and their mean credits."""
+"""One row a turn; ``reward_model.ground_truth`` is a JSON object of the state's actions and their mean credits.
+
+Where a chat has tool calls, tool results, thoughts or names, the messages of ``prompt`` have those fields too.
+"""
 
 TASKS = pa.schema(
     [
@@ -59,7 +69,7 @@ TASKS = pa.schema(
 def verl_rows(episodes: Sequence[Episode], credit: Credit, *, threshold: float = 0.0) -> Iterator[Row]:
     """Yield one row for every turn that has a credit, as :data:`TURNS` says.
 
-    Token ids and log-probabilities are null where the backend gave none.
+    Token ids, log-probabilities and whatever else was not recorded of a turn are null.
 
     Args:
         episodes: E episodes.
@@ -72,6 +82,7 @@ def verl_rows(episodes: Sequence[Episode], credit: Credit, *, threshold: float =
     turns = list(credited_turns(episodes, credit))
     worth = action_credits(turns)
     for index, turn in enumerate(turn for turn in turns if abs(turn.credit) >= threshold):
+        answer = turn.answer
         yield {
             "prompt": turn.prompt,
             "data_source": turn.episode.env_id,
@@ -83,20 +94,25 @@ def verl_rows(episodes: Sequence[Episode], credit: Credit, *, threshold: float =
                 "step": turn.step,
                 "group_id": legal_text(turn.episode.group_id),
                 "action": turn.action,
+                "thought": answer.get("reasoning_content"),
+                "finish_reason": turn.finish_reason,
+                "tool_calls": answer.get("tool_calls"),
                 "credit": turn.credit,
                 **turn.tokens,
             },
         }
 
 
-def write_verl(path: str | Path, episodes: Sequence[Episode], credit: Credit, *, threshold: float = 0.0) -> None:
+def write_turns(path: str | Path, rows: Sequence[Row]) -> None:
     """Write :func:`verl_rows` as a Parquet file for ``data.train_files``.
 
     Raises:
-        BatchError: the credits do not match the episodes.
         StoreError: the file cannot be written.
     """
-    _write(path, verl_rows(episodes, credit, threshold=threshold), TURNS)
+    used = {key for row in rows for message in row["prompt"] for key in message}
+    more = [(key, kind) for key, kind in _MAY_BE_SAID.items() if key in used]
+    prompt = _PROMPT.with_type(pa.list_(pa.struct([*_SAID, *more])))
+    _write(path, rows, TURNS.set(TURNS.get_field_index("prompt"), prompt))
 
 
 def write_tasks(path: str | Path, env_id: str, tasks: Iterable[int]) -> None:

@@ -72,7 +72,7 @@ def test_exported_traces_come_back_with_their_chats_and_tokens(tmp_path: Path) -
     (back,) = whole("verifiers", written(tmp_path / "t.jsonl", verifiers_rows([episode], [(0.5, None)])))
     for name in ("messages", "prompt_token_ids", "token_ids", "policy_logprobs", "rewards", "success", "group_id"):
         assert getattr(back, name) == getattr(episode, name), name
-    assert back.actions == ("Action: go 0", "go 1")  # the first one as the chat shows it
+    assert back.actions == ("go 0", "go 1")  # as they were sent, though the chat shows "Action: go 0"
 
 
 @given(

@@ -1,0 +1,144 @@
+"""The content of a message as others write it: a text, or a list of parts (OpenAI's chat and Responses, Anthropic's).
+
+Texts, refusals, thoughts, tool calls and tool results are told apart; of everything else (images, sound, files) a note
+such as ``[image: https://...]`` stays in the text, so that nobody takes the message for an empty one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from credit_gym.data.calls import read_arguments
+from credit_gym.formats.json_values import mapping, name, text
+
+
+@dataclass(slots=True)
+class Content:
+    """What the content of a message holds, each in its order.
+
+    Attributes:
+        texts: what is said.
+        thoughts: reasoning that is no part of it.
+        calls: tool calls, as the column ``tool_calls`` holds them.
+        results: tool results, as messages of the role ``tool``.
+        refused: whether the model declined.
+    """
+
+    texts: list[str] = field(default_factory=list)
+    thoughts: list[str] = field(default_factory=list)
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    results: list[dict[str, Any]] = field(default_factory=list)
+    refused: bool = False
+
+    def add(self, part: Any) -> None:
+        """Add a part: a text, or an object whose ``type`` says what it is."""
+        if isinstance(part, str):
+            self.texts.append(part)
+        else:
+            part = mapping(part, "a part of a message")
+            _READ.get(str(part.get("type")), _other)(self, part)
+
+
+def read_content(given: Any) -> Content:
+    """Return what a message's content holds; null holds nothing.
+
+    Raises:
+        TypeError: it is neither a text nor parts.
+    """
+    if not isinstance(given, (str, list, dict, type(None))):
+        raise TypeError("a message must have a role and a content that are text")
+    content = Content()
+    for part in given if isinstance(given, list) else [] if given is None else [given]:
+        content.add(part)
+    return content
+
+
+def read_call(given: Any) -> dict[str, Any]:
+    """Return a tool call, in whichever dialect it is written.
+
+    Known are OpenAI's chat calls (also the ``function_call`` of old, which has no id) and Responses items, Anthropic's
+    ``tool_use`` blocks, verifiers' flat calls and the ``args`` of LangChain.
+
+    Raises:
+        TypeError: it is no call: it has no name.
+    """
+    call = mapping(given, "a tool call")
+    inside = mapping(call.get("function") or call.get("custom") or call, "a tool call")
+    called = text(inside.get("name"), "the name of a tool call")
+    where = inside.get("namespace")
+    arguments = next((inside[key] for key in ("arguments", "input", "args", "parameters") if key in inside), None)
+    return {
+        "id": name(call.get("call_id") or call.get("id"), "the id of a tool call", ""),
+        "name": f"{where}.{called}" if where else called,
+        "arguments": read_arguments(arguments),
+    }
+
+
+def result(content: Any, call_id: Any, called: Any = None) -> dict[str, Any]:
+    """Return a tool's result as a message; what is not known of its call is left out."""
+    identity, function = name(call_id, "the id of a tool result", ""), name(called, "the name of a tool", "")
+    return {
+        "role": "tool",
+        "content": "\n".join(read_content(content).texts),
+        **({"tool_call_id": identity} if identity else {}),
+        **({"name": function} if function else {}),
+    }
+
+
+def _text(content: Content, part: dict[str, Any]) -> None:
+    said = part.get("text")
+    said = said.get("value") if isinstance(said, dict) else said  # as OpenAI's Assistants write it
+    content.texts.append("" if said is None else text(said, "the text of a part"))
+
+
+def _refusal(content: Content, part: dict[str, Any]) -> None:
+    content.refused = True
+    content.texts.append(text(part.get("refusal") or "", "a refusal"))
+
+
+def _thought(content: Content, part: dict[str, Any]) -> None:
+    direct = next((part[key] for key in ("thinking", "text") if isinstance(part.get(key), str)), None)
+    if direct is not None:
+        content.thoughts.append(direct)
+    for key in ("thinking", "summary", "content"):  # lists of parts, in Responses items and Mistral's
+        if not isinstance(part.get(key), str):
+            content.thoughts += read_content(part.get(key)).texts
+
+
+def _call(content: Content, part: dict[str, Any]) -> None:
+    content.calls.append(read_call(part))
+
+
+def _result(content: Content, part: dict[str, Any]) -> None:
+    said = part["output"] if "output" in part else part.get("content")
+    content.results.append(result(said, part.get("tool_use_id") or part.get("call_id"), part.get("name")))
+
+
+def _other(content: Content, part: dict[str, Any]) -> None:
+    kind = str(part.get("type") or "part").removeprefix("input_").removesuffix("_url")
+    if part.get("type") is None and isinstance(part.get("text"), str):
+        content.texts.append(part["text"])
+    else:
+        where = _address(part)
+        content.texts.append(f"[{kind}: {where}]" if where else f"[{kind}]")
+
+
+def _address(part: dict[str, Any]) -> str:
+    """Where an image or a file lies on the web; empty where it lies in the message itself."""
+    for key in ("image_url", "source", "file_url", "url"):
+        given = part.get(key)
+        found = given.get("url") if isinstance(given, dict) else given
+        if isinstance(found, str) and found.startswith(("http://", "https://")):
+            return found
+    return ""
+
+
+_READ: dict[str, Callable[[Content, dict[str, Any]], None]] = {
+    **dict.fromkeys(("text", "input_text", "output_text", "summary_text", "reasoning_text"), _text),
+    "refusal": _refusal,
+    **dict.fromkeys(("thinking", "reasoning"), _thought),
+    **dict.fromkeys(("tool_use", "tool_call", "function_call", "custom_tool_call", "function"), _call),
+    **dict.fromkeys(("tool_result", "function_call_output", "custom_tool_call_output"), _result),
+}
