@@ -19,7 +19,8 @@ action."""
 
 Type = Literal["text", "texts", "number", "integer", "integers", "flag", "messages", "calls", "mapping"]
 """What a value is. ``messages`` is a chat: mappings with ``role`` and ``content``, and ``tool_calls`` or
-``tool_call_id`` as OpenAI writes them. ``calls`` are tool calls: mappings with ``id``, ``name`` and ``arguments`` (a mapping)."""
+``tool_call_id`` as OpenAI writes them. ``calls`` are tool calls: mappings with ``id``, ``name`` and ``arguments`` (a
+mapping, or what was written where that is no JSON object; :mod:`credit_gym.data.calls`)."""
 
 _MISSING: dict[str, Any] = {
     "text": "",
@@ -156,7 +157,7 @@ COLUMNS: tuple[Column, ...] = (
            meaning="log-probability of each token of the action under the policy"),
     Column(name="decodings", kind="step", type="text", answer="decoding", export="decoding",
            recorded_by="an agent with a language model",
-           meaning="how the model's text became the action: free, exact, constrained or nearest"),
+           meaning="how the model's text became the action: free, exact, constrained, nearest, or cut before it"),
     Column(name="replies", kind="step", type="text", answer="reply", export="reply",
            recorded_by="an agent with a language model",
            meaning="what the model wrote, before it was read as an action"),

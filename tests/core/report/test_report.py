@@ -75,6 +75,10 @@ def hostile_episode() -> Episode:
         roles=HOSTILE,
         admissible_actions=each,
         expert_actions=each,
+        thoughts=HOSTILE,
+        replies=tuple(f"{text} " for text in HOSTILE),
+        finish_reasons=HOSTILE,
+        tool_calls=tuple(({"id": text, "name": text, "arguments": {text: text}},) for text in HOSTILE),
     )
 
 
@@ -89,6 +93,21 @@ def test_hostile_text_adds_no_element_attribute_or_script(tmp_path: Path) -> Non
     assert page.texts["script"][1:] == plain.texts["script"][1:]
     assert page.texts["title"] == [HOSTILE[0] + r"\ud800"]
     assert page.texts["td"] == [printable(text) for text in HOSTILE]
+
+
+def test_what_a_model_thought_wrote_and_called_is_shown_as_text(tmp_path: Path) -> None:
+    _, page = report(tmp_path, [hostile_episode()])
+    assert not set(page.texts["script"][0]) & set("<>&")
+    for text, step in zip(HOSTILE, json.loads(page.texts["script"][0])["episodes"][0]["steps"], strict=True):
+        assert (step["thought"], step["reply"], step["finish"]) == (
+            printable(text),
+            printable(f"{text} "),
+            printable(text),
+        )
+        assert step["calls"] == [printable(f"{text}({json.dumps({text: text}, ensure_ascii=False)})")]
+    _, plain = report(tmp_path, [walk(thoughts=("", "", ""), replies=("go 0", "", "go 2"), tool_calls=((), (), ()))])
+    steps = json.loads(plain.texts["script"][0])["episodes"][0]["steps"]
+    assert not {"thought", "reply", "finish", "calls"} & {key for step in steps for key in step}
 
 
 @settings(deadline=None, max_examples=40)

@@ -1,0 +1,245 @@
+"""Messages in the dialects that models and servers write: what becomes the action, the thought and the observation."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from builders.transcripts import chats
+from hypothesis import given, settings
+
+from credit_gym.data.calls import read_arguments, write_arguments, write_call, write_calls
+from credit_gym.data.finish_reasons import common_reason, is_cut
+from credit_gym.formats.messages import calls_of, plain_message, read_messages
+from credit_gym.formats.thoughts import take_thought
+
+ONE = '{"name": "book", "arguments": {"from": "A", "to": "B"}}'
+CALLING = {
+    "chat": [
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [
+                {"id": "1", "type": "function", "function": {"name": "book", "arguments": '{"to":"B","from":"A"}'}}
+            ],
+        }
+    ],
+    "function_call": [
+        {"role": "assistant", "content": None, "function_call": {"name": "book", "arguments": '{"to":"B","from":"A"}'}}
+    ],
+    "flat, as verifiers has them": [
+        {"role": "assistant", "tool_calls": [{"id": "1", "name": "book", "arguments": '{"to":"B","from":"A"}'}]}
+    ],
+    "arguments as an object": [
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [{"function": {"name": "book", "arguments": {"to": "B", "from": "A"}}}],
+        }
+    ],
+    "one object in place of a list": [
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": {"id": "1", "function": {"name": "book", "arguments": '{"to":"B","from":"A"}'}},
+        }
+    ],
+    "langchain": [
+        {"role": "ai", "content": "", "tool_calls": [{"id": "1", "name": "book", "args": {"to": "B", "from": "A"}}]}
+    ],
+    "anthropic": [
+        {
+            "role": "assistant",
+            "content": [{"type": "tool_use", "id": "1", "name": "book", "input": {"to": "B", "from": "A"}}],
+        }
+    ],
+    "responses": [{"type": "function_call", "call_id": "1", "name": "book", "arguments": '{"to":"B","from":"A"}'}],
+    "responses after reasoning": [
+        {"type": "reasoning", "summary": [{"type": "summary_text", "text": ""}]},
+        {"type": "function_call", "call_id": "1", "name": "book", "arguments": '{"to":"B","from":"A"}'},
+    ],
+}
+
+
+@pytest.mark.parametrize("dialect", CALLING)
+def test_a_call_is_the_action_in_one_text_in_whichever_dialect(dialect: str) -> None:
+    (said,) = read_messages(CALLING[dialect])
+    assert said.action == ONE
+    assert [call["name"] for call in calls_of(said.message)] == ["book"]
+    assert said.message["content"] == ""
+
+
+def test_several_calls_are_a_list_and_what_is_said_beside_them_is_no_action() -> None:
+    (said,) = read_messages(
+        [
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "thinking", "thinking": "Both."},
+                    {"type": "text", "text": "I book."},
+                    {"type": "tool_use", "id": "1", "name": "a", "input": {}},
+                    {"type": "tool_use", "id": "2", "name": "b", "input": {"x": 1}},
+                ],
+                "stop_reason": "tool_use",
+            }
+        ]
+    )
+    assert said.action == '[{"name": "a", "arguments": {}}, {"name": "b", "arguments": {"x": 1}}]'
+    assert (said.text, said.thought, said.finish_reason) == ("I book.", "Both.", "tool_calls")
+    assert said.message["content"] == "I book."
+
+
+def test_a_result_is_an_observation_in_whichever_dialect() -> None:
+    found = read_messages(
+        [
+            {"role": "tool", "tool_call_id": "1", "content": [{"type": "text", "text": "one"}]},
+            {"role": "function", "name": "f", "content": "two"},
+            {"type": "function_call_output", "call_id": "3", "output": [{"type": "input_text", "text": "three"}]},
+            {
+                "role": "user",
+                "content": [
+                    {"type": "tool_result", "tool_use_id": "4", "content": [{"type": "text", "text": "four"}]},
+                    {"type": "tool_result", "tool_use_id": "5", "content": "five"},
+                    {"type": "tool_result", "tool_use_id": "6"},
+                    {"type": "text", "text": "and then?"},
+                ],
+            },
+        ]
+    )
+    assert [said.message["role"] for said in found] == ["tool"] * 6 + ["user"]
+    assert [said.message["content"] for said in found] == ["one", "two", "three", "four", "five", "", "and then?"]
+    assert [said.message.get("tool_call_id") for said in found] == ["1", None, "3", "4", "5", "6", None]
+
+
+def test_the_items_of_one_reply_are_one_message() -> None:
+    found = read_messages(
+        [
+            {"role": "user", "content": [{"type": "input_text", "text": "hello"}]},
+            {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]},
+            {
+                "type": "message",
+                "role": "assistant",
+                "content": [{"type": "output_text", "text": "hi"}],
+                "status": "completed",
+            },
+            {"type": "function_call", "call_id": "1", "name": "f", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "1", "output": "done"},
+            {
+                "type": "message",
+                "role": "assistant",
+                "content": [{"type": "output_text", "text": "by"}],
+                "status": "incomplete",
+            },
+        ]
+    )
+    assert [said.message["role"] for said in found] == ["user", "assistant", "tool", "assistant"]
+    assert (found[1].text, found[1].thought, found[1].action) == ("hi", "hm", '{"name": "f", "arguments": {}}')
+    assert found[3].finish_reason == "length"
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ([{"type": "output_text", "text": "a"}, {"type": "text", "text": "b"}], "a\nb"),
+        ([{"type": "text", "text": {"value": "a", "annotations": []}}, "b"], "a\nb"),
+        ([{"type": "image_url", "image_url": {"url": "https://x/y.png"}}], "[image: https://x/y.png]"),
+        ([{"type": "input_image", "image_url": "data:image/png;base64,AAAA"}], "[image]"),
+        ([{"type": "image", "source": {"type": "base64", "data": "AAAA"}}], "[image]"),
+        ([{"type": "input_audio", "input_audio": {"data": "AAAA"}}], "[audio]"),
+        ([{"text": "no type"}], "no type"),
+        ([], ""),
+        (None, ""),
+    ],
+)
+def test_parts_are_text_and_what_is_no_text_leaves_a_note(content: Any, text: str) -> None:
+    (said,) = read_messages([{"role": "user", "content": content}])
+    assert said.message["content"] == text
+
+
+def test_a_refusal_ends_by_refusal_wherever_it_stands() -> None:
+    for message in (
+        {"role": "assistant", "content": None, "refusal": "No.", "finish_reason": "stop"},
+        {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]},
+    ):
+        (said,) = read_messages([message])
+        assert (said.action, said.finish_reason) == ("No.", "refusal")
+
+
+@pytest.mark.parametrize(
+    ("message", "thought", "action"),
+    [
+        ({"content": "go", "reasoning_content": "hm"}, "hm", "go"),
+        ({"content": "go", "reasoning": "hm"}, "hm", "go"),
+        ({"content": "go", "thinking": "hm"}, "hm", "go"),
+        ({"content": "<think>\nhm\n</think>\n\ngo"}, "hm", "go"),
+        ({"content": "hm</think>go"}, "hm", "go"),
+        ({"content": "<think>hm, it was cut"}, "hm, it was cut", ""),
+        ({"content": "go <think>"}, "", "go <think>"),
+        ({"content": [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "go"}]}, "hm", "go"),
+    ],
+)
+def test_a_thought_never_reaches_the_action(message: dict[str, Any], thought: str, action: str) -> None:
+    (said,) = read_messages([{"role": "assistant", **message}])
+    assert (said.thought, said.action) == (thought, action)
+
+
+def test_words_of_servers_for_a_cut_reply_are_one_word() -> None:
+    assert [common_reason(word) for word in ("max_tokens", "MAX_TOKENS", "end_turn", "tool_use", "SAFETY", "odd")] == [
+        "length",
+        "length",
+        "stop",
+        "tool_calls",
+        "content_filter",
+        "odd",
+    ]
+    assert [is_cut(word) for word in ("length", "refusal", "content_filter", "stop", "tool_calls", "")] == [
+        *[True] * 3,
+        *[False] * 3,
+    ]
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", "null", '{"a": NaN}', '{"a": 1e999}', "[" * 100_000])
+def test_arguments_that_are_no_object_stay_the_text_that_was_written(text: str) -> None:
+    assert read_arguments(text) == text
+    assert write_arguments(read_arguments(text)) == text
+
+
+def test_a_call_s_text_does_not_depend_on_the_order_of_its_arguments() -> None:
+    assert write_call("f", {"b": {"d": 1, "c": "é"}, "a": None}) == (
+        '{"name": "f", "arguments": {"a": null, "b": {"c": "é", "d": 1}}}'
+    )
+    assert write_calls([{"name": "f", "arguments": {}}]) == write_call("f", {})
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]},
+        {"role": "assistant", "content": None, "tool_calls": "f()"},
+        {"role": "assistant", "content": [3]},
+        {"role": "user", "content": 3},
+        {"role": 3, "content": ""},
+        "hello",
+    ],
+)
+def test_what_is_no_message_is_a_sentence(message: Any) -> None:
+    with pytest.raises(TypeError, match="must"):
+        read_messages([message])
+
+
+@given(chats())
+@settings(max_examples=150, deadline=None)
+def test_reading_what_was_read_changes_nothing(row: dict[str, Any]) -> None:
+    once = [said.message for said in read_messages(row["messages"])]
+    assert [said.message for said in read_messages(once)] == once
+    assert [plain_message(message) for message in once] == once
+
+
+@pytest.mark.parametrize(
+    "text", ["<think>", "</think>", "<think></think>", " ", "<think> </think> ", "</think><think>"]
+)
+def test_taking_thoughts_costs_no_more_than_the_text_is_long(text: str) -> None:
+    begin = time.perf_counter()
+    take_thought(text * (2_000_000 // len(text)))
+    assert time.perf_counter() - begin < 4
