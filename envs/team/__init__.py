@@ -6,6 +6,8 @@
 ``problems``, ``generated``, ``sources``       problems, those made here, those of published files
 ``overlap``                                    whether training and evaluation share problems
 ``grade_math``, ``math_worker``                answers graded by their value
+``math_answer``, ``math_form``                 the answer in a message, its name, value, unit and base
+``math_number``, ``math_unit``                 numbers and units as people write them
 ``grade_code``, ``sandbox``                    programs graded by their tests, shut in
 ``sandbox_child``, ``sandbox_call``, ``pool``  the sandbox from inside, calls between its processes, workers
 """

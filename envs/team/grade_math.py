@@ -1,9 +1,16 @@
 r"""Grade answers to mathematical problems: strictly, with a record of how the answer was found.
 
 An answer is right when it is the same value as the reference: there is no tolerance, so 0.333333 is no third and 17.6
-is not 18. What it may differ in is form: ``1/2``, ``0.5`` and ``\frac12``; ``1,234`` and ``1234``; a unit, a currency
-or a percent sign, which is dropped on both sides; terms in another order. A list in brackets needs the brackets of the
-reference, and a reference that is a number wants a number: the sum that makes it is no answer.
+is not 18. What it may differ in is form: ``1/2``, ``0.5``, ``½`` and ``\frac12``; ``3 1/2``, read as three and a half;
+``0.\overline{3}``, a third; ``1,234``, ``1 234`` and ``1234``; the sign of a percentage or a currency; terms in another
+order; a name (``x = 5``) or a sum that holds (``3*4 = 12``, while ``4=5`` is no 5). A unit or a base may be left out on
+either side; where both sides have one it must be the same. What the grader does *not* take for equal:
+
+- a list in other brackets or, within brackets, in another order;
+- the sum that makes a number (``2+3``), where the reference is a number;
+- words and letters in another order: BCA is not ABC, whatever factors would do;
+- a decimal comma, unless the reference is one number: ``3,14`` is 3.14 there, and a list of two elsewhere;
+- a scale word as a unit: 2 hundred is 200, not 2.
 
 Plain numbers are compared here; everything else by math-verify in a worker process that is killed when it takes too
 long, whatever thread asks.
@@ -18,15 +25,29 @@ import re
 import select
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple
 
+from credit_gym.envs.team.math_answer import Answer, extract_answer, strip_chat_tokens
+from credit_gym.envs.team.math_form import Form, Items, form, items
+from credit_gym.envs.team.math_number import ratio, with_decimal_comma
 from credit_gym.envs.team.pool import WorkerPool
 from credit_gym.errors import missing_extra, unknown
+
+__all__ = [
+    "Answer",
+    "MathGrade",
+    "Mode",
+    "extract_answer",
+    "grade_math",
+    "grade_math_many",
+    "plain_number",
+    "strip_chat_tokens",
+]
 
 Mode = Literal["default", "upstream"]
 
@@ -35,36 +56,12 @@ _KEPT_VARIABLES = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
 _START_SECONDS = 60.0
 _UPSTREAM_TOLERANCE = 0.04
 _LONGEST_ANSWER = 4000
-_LONGEST_NUMBER = 300
-_CHAT_TOKEN = re.compile(
-    r"<\|[^<>|\s]{1,40}\|>|<｜[^<>\s]{1,40}｜>|</?s>|<(?:start|end)_of_turn>|<(?:bos|eos|pad|unk)>|\[/?INST\]"
-)
-_HASHES = re.compile(r"####[ \t]*(\S[^\n]*)")
-_ANCHOR = re.compile(
-    r"(?:\banswer\s+is\s*[:：]?|\banswer\s*[:：]|答案是\s*[:：]?|答案\s*[:：])\s*(\S[^\n]*)", re.IGNORECASE
-)
-_UNIT = re.compile(r"\\(?:text|mbox|mathrm)\s*\{\s*([a-zA-Z][a-zA-Z .]*)\}(?:\^\{?\d\}?)?$|(?<=\d)\s+[a-zA-Z]{2,}$")
-_MEMBER = re.compile(r"^[a-zA-Z]\s*\\in\s*")
-_GROUPED = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
-_DECIMAL = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)")
-_RATIO = re.compile(r"([+-]?)(?:\\[dt]?frac\s*\{(-?\d+)\}\s*\{(\d+)\}|\\[dt]?frac\s*(\d)\s*(\d)|(\d+)\s*/\s*(\d+))")
-_BRACKETS = {"(": ")", "[": "]"}
-_DROPPED = (
-    "\\!", "\\,", "\\;", "\\ ", "\\left", "\\right", "\\displaystyle",
-    "\\$", "$", "€", "£", "\\%", "%", "^\\circ", "^{\\circ}", "°",
-)  # fmt: skip
-
-
-class Answer(NamedTuple):
-    """What a message gives as its answer.
-
-    Attributes:
-        text: the answer, empty where there is none.
-        method: how it was marked: ``boxed``, ``hashes`` (``#### 5``), ``anchor`` ("the answer is 5") or ``none``.
-    """
-
-    text: str
-    method: str
+_LONGEST_LIST = 60
+_DEEPEST_LIST = 5
+_DRAWN = re.compile(r"\\(?:angle|triangle|overline|overrightarrow|overleftrightarrow|vec|widehat|overarc)(?![a-zA-Z])")
+_NAME = re.compile(r"\\?[^\W\d_]+(?:_\{?\w+\}?)?(?:\([^()]*\))?|\([a-zA-Z](?:,[a-zA-Z])+\)")
+_WORDS = re.compile(r"[^\W\d_][^\W\d_' -]+")
+_UNSPACED = re.compile(r"[+-]?[\d.,]+[a-zA-Z]")
 
 
 class MathGrade(NamedTuple):
@@ -74,33 +71,15 @@ class MathGrade(NamedTuple):
         correct: whether its answer is the reference's value.
         answer: the answer that was found in it.
         method: how the answer was marked (:class:`Answer`).
-        decided_by: ``text``, ``number``, ``symbols`` (math-verify), ``brackets``, ``timeout``, ``tolerance`` (upstream
-            alone), or ``none`` where there was no answer.
+        decided_by: ``text``, ``number``, ``unit``, ``sum`` (an equation that does not hold), ``brackets``, ``list``,
+            ``symbols`` (math-verify), ``timeout``, ``tolerance`` (upstream alone), or ``none`` where there was no
+            answer.
     """
 
     correct: bool
     answer: str
     method: str
     decided_by: str
-
-
-def extract_answer(message: str) -> Answer:
-    r"""Return the answer that a message marks as one.
-
-    The last balanced ``\boxed{}`` counts, else the last ``####`` line, else what follows the last "answer is" or
-    "answer:" on its line. A message that marks none gives no answer: its last line is not one.
-    """
-    text = strip_chat_tokens(message)
-    for method, find in _MARKS.items():
-        found = find(text)
-        if found is not None:
-            return Answer(found.strip(), method)
-    return Answer("", "none")
-
-
-def strip_chat_tokens(text: str) -> str:
-    """Return a text without the control tokens of chat templates, such as ``<|im_end|>``."""
-    return _CHAT_TOKEN.sub("", text)
 
 
 def grade_math(message: str, reference: str, *, mode: Mode = "default", seconds: float = 5.0) -> MathGrade:
@@ -136,101 +115,166 @@ def grade_math_many(pairs: Iterable[tuple[str, str]], *, seconds: float = 5.0) -
 
 
 def plain_number(text: str) -> Fraction | None:
-    """Return the exact value of an integer, decimal or fraction in any usual form, None for anything else."""
-    text = _normalise(text)
-    if len(text) > _LONGEST_NUMBER:
-        return None
-    text = text.replace("{,}", ",")
-    if _GROUPED.fullmatch(text):
-        text = text.replace(",", "")
-    if _DECIMAL.fullmatch(text):
-        return Fraction(text)
-    ratio = _RATIO.fullmatch(text)
-    if ratio is None:
-        return None
-    sign, *parts = ratio.groups()
-    top, bottom = (int(part) for part in parts if part is not None)
-    return None if bottom == 0 else Fraction(-top if sign == "-" else top, bottom)
+    """Return the exact value of an integer, decimal or fraction in any usual form, its unit dropped; else None."""
+    return form(text).amount if len(text) <= _LONGEST_ANSWER else None
 
 
-def _last_boxed(text: str) -> str | None:
-    """The content of the last box whose braces balance."""
-    starts = [match.end() for match in re.finditer(r"\\(?:boxed|fbox)\s*\{", text)]
-    for start in reversed(starts):
-        depth = 1
-        for position in range(start, len(text)):
-            depth += {"{": 1, "}": -1}.get(text[position], 0) if text[position - 1] != "\\" else 0
-            if depth == 0:
-                return text[start:position]
-    return None
+Claim = dict[str, Any]
 
 
-def _last_hashes(text: str) -> str | None:
-    found = _HASHES.findall(text)
-    return found[-1] if found else None
-
-
-def _last_anchor(text: str) -> str | None:
-    found: list[str] = _ANCHOR.findall(text)
-    return found[-1].rstrip(" *$.。").lstrip(" *$") if found else None
-
-
-_MARKS: dict[str, Callable[[str], str | None]] = {
-    "boxed": _last_boxed,
-    "hashes": _last_hashes,
-    "anchor": _last_anchor,
-}
+class _Unequal(Exception):
+    """Two answers are unequal; the argument says what decided it."""
 
 
 @lru_cache(maxsize=65_536)
 def _equal(answer: str, reference: str, seconds: float) -> tuple[bool, str]:
     """Whether two answers are equal, and what decided it."""
-    left, right = _normalise(answer), _normalise(reference)
-    if left == right:
-        return bool(left), "text"
-    numbers = plain_number(left), plain_number(right)
-    if None not in numbers:
-        return numbers[0] == numbers[1], "number"
-    if max(len(left), len(right)) > _LONGEST_ANSWER:
-        return False, "text"
-    if "," in left and "," in right and _outer_brackets(left) != _outer_brackets(right):
-        return False, "brackets"
-    return _symbols_equal({"answer": left, "reference": right, "number": numbers[1] is not None}, seconds)
+    if max(len(answer), len(reference)) > _LONGEST_ANSWER:
+        return " ".join(answer.split()) == " ".join(reference.split()), "text"
+    try:
+        decided_by, claims = _compare(answer, reference)
+    except _Unequal as reason:
+        return False, str(reason)
+    if not claims:
+        return True, decided_by
+    try:
+        return _ask({"claims": claims}, seconds) is True, "symbols"
+    except TimeoutError:
+        return False, "timeout"
 
 
-def _normalise(text: str) -> str:
-    text = text.strip().replace("−", "-").replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac")
-    for piece in _DROPPED:
-        text = text.replace(piece, "")
-    text = _MEMBER.sub("", text.strip().rstrip("."))
-    bare = _UNIT.sub("", text)
-    return " ".join((bare or text).split())
+def _compare(answer: str, reference: str, depth: int = 0) -> tuple[str, list[Claim]]:
+    """What decides the equality of two answers, and what math-verify has yet to confirm of it.
+
+    Raises:
+        _Unequal: they are unequal already.
+    """
+    right = form(reference, attached=not _UNSPACED.fullmatch(reference.strip()))
+    left = form(answer, attached=right.amount is not None)
+    if not left.whole or not right.whole:
+        raise _Unequal("text")
+    if left.whole == right.whole:
+        return "text", []
+    if right.name and (left.name != right.name if left.name else not _NAME.fullmatch(right.name)):
+        return "symbols", [_same(left.whole, right.whole)]
+    members, wanted = _members(left), _members(right)
+    if members and wanted:
+        return _compare_lists(members, wanted, depth)
+    if left.unit and right.unit and left.unit != right.unit:
+        raise _Unequal("unit")
+    sums = [claim for text in left.equals for claim in _compare_sum(text, left)]
+    decided_by, claims = _compare_values(left, right, is_list=bool(members))
+    return decided_by, [*sums, *claims]
 
 
-def _outer_brackets(text: str) -> str:
-    """The round or square brackets around a list, empty where it has none."""
-    inside = text[1:-1]
-    if text[0] in _BRACKETS and text[-1] in ")]" and _is_balanced(inside):
-        return text[0] + text[-1]
-    return ""
+def _compare_sum(text: str, whole: Form) -> list[Claim]:
+    part = form(text)
+    if part.amount is None or whole.amount is None:
+        return [_same(part.value, whole.value)]
+    if part.amount != whole.amount:
+        raise _Unequal("sum")
+    return []
 
 
-def _is_balanced(text: str) -> bool:
-    depth = 0
-    for character in text:
-        depth += (character in "([") - (character in ")]")
-        if depth < 0:
-            return False
-    return depth == 0
+def _compare_lists(left: Items, right: Items, depth: int) -> tuple[str, list[Claim]]:
+    members = left.members
+    if left.brackets != right.brackets:
+        if (left.brackets, right.brackets) != ("", "()"):
+            raise _Unequal("brackets")
+        members = _by_name(members)
+    if len(members) != len(right.members) or len(members) > _LONGEST_LIST or depth > _DEEPEST_LIST:
+        raise _Unequal("list")
+    if right.brackets:
+        pairs = zip(members, right.members, strict=True)
+        return "list", [claim for pair in pairs for claim in _compare(*pair, depth + 1)[1]]
+    rest, missing = list(members), []
+    for wanted in right.members:
+        found = next((member for member in rest if _is_plainly(member, wanted, depth + 1)), None)
+        if found is None:
+            missing.append(wanted)
+        else:
+            rest.remove(found)
+    sides = [[form(text) for text in side] for side in (rest, missing)]
+    if any(part.amount is None for side in sides for part in side):
+        answer, reference = ([part.value for part in side] for side in sides)
+        return "list", [{"answer": answer, "reference": reference, "number": False}]
+    if missing:
+        raise _Unequal("number")
+    return "list", []
+
+
+def _is_plainly(answer: str, reference: str, depth: int) -> bool:
+    """Whether two answers are equal as far as can be seen without math-verify."""
+    try:
+        return not _compare(answer, reference, depth)[1]
+    except _Unequal:
+        return False
+
+
+def _by_name(members: tuple[str, ...]) -> tuple[str, ...]:
+    """The values of ``y=2, x=1`` in the order of their names, as the coordinates of a point.
+
+    Raises:
+        _Unequal: they are no such values.
+    """
+    forms = {part.name: part.value for part in map(form, members)}
+    if len(forms) < len(members) or "" in forms:
+        raise _Unequal("brackets")
+    return tuple(forms[name] for name in sorted(forms))
+
+
+def _compare_values(left: Form, right: Form, *, is_list: bool) -> tuple[str, list[Claim]]:
+    if left.base or right.base:
+        return _decided(
+            "number", _digits(left) == _digits(right) and (left.base or right.base) == (right.base or left.base)
+        )
+    if left.amount is not None and right.amount is not None:
+        return _decided("number", left.amount == right.amount)
+    if right.amount is not None and is_list:
+        value = None if "," in right.value else with_decimal_comma(left.value)
+        return _decided("number", value == right.amount)
+    words = _words(left.value), _words(right.value)
+    if words[1] and (words[0] or words[1].isupper()):
+        same = words[0] == words[1] or (len(words[1]) > 1 and words[0].casefold() == words[1].casefold())
+        return _decided("text", same)
+    return "symbols", [_same(left.value, right.value, number=right.amount is not None)]
+
+
+def _decided(by: str, equal: bool) -> tuple[str, list[Claim]]:
+    if not equal:
+        raise _Unequal(by)
+    return by, []
+
+
+def _same(answer: str, reference: str, *, number: bool = False) -> Claim:
+    return {"answer": [answer], "reference": [reference], "number": number}
+
+
+def _members(part: Form) -> Items | None:
+    return None if part.amount is not None else items(part.whole) or items(part.value)
+
+
+def _digits(part: Form) -> str:
+    return part.value.upper().replace("-", "-0").lstrip("+0") or "0"
+
+
+def _words(value: str) -> str:
+    """A word, a letter of a choice or the points of a figure, as they compare; empty for an expression."""
+    drawn = "".join(_DRAWN.findall(value))
+    bare = _DRAWN.sub("", value).replace("{", "").replace("}", "").strip()
+    bare = bare[1:-1].strip() if bare.startswith("(") and bare.endswith(")") else bare
+    is_words = _WORDS.fullmatch(bare) or (len(bare) == 1 and bare.isalpha())
+    return drawn + "".join(bare.split()) if is_words else ""
 
 
 def _close(answer: str, reference: str) -> bool:
     left, right = _value(answer), _value(reference)
     if left is None or right is None:
         return False
-    if all(_RATIO.fullmatch(_normalise(text)) for text in (answer, reference)):
+    values = [form(text).value for text in (answer, reference)]
+    if all(ratio(value) is not None for value in values):
         return False
-    both_integers = all(re.fullmatch(r"-?\d+", _normalise(text)) for text in (answer, reference))
+    both_integers = all(re.fullmatch(r"-?\d+", value) for value in values)
     return not both_integers and math.isclose(left, right, rel_tol=_UPSTREAM_TOLERANCE)
 
 
@@ -239,17 +283,10 @@ def _value(text: str) -> float | None:
     if number is not None:
         return float(number)
     try:
-        value = _ask({"value": _normalise(text)}, 5.0)
+        value = _ask({"value": form(text).value}, 5.0)
     except TimeoutError:
         return None
     return value if isinstance(value, float) else None
-
-
-def _symbols_equal(request: dict[str, Any], seconds: float) -> tuple[bool, str]:
-    try:
-        return _ask(request, seconds) is True, "symbols"
-    except TimeoutError:
-        return False, "timeout"
 
 
 def _ask(request: dict[str, Any], seconds: float) -> Any:
@@ -289,9 +326,12 @@ class _MathWorker:
         Raises:
             TimeoutError: it takes longer.
         """
-        self._stdin.write(json.dumps(request).encode() + b"\n")
-        self._stdin.flush()
-        line = self._line(seconds)
+        try:
+            self._stdin.write(json.dumps(request).encode() + b"\n")
+            self._stdin.flush()
+            line = self._line(seconds)
+        except BrokenPipeError:
+            line = b""
         if not line:
             raise TimeoutError("The worker of the math grader ended: it reached its limit on memory.")
         return json.loads(line)

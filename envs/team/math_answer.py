@@ -1,0 +1,241 @@
+r"""Find the answer in a message: what it marks as one, without the sentence around it.
+
+A mark is a box, a ``####`` line, the words "answer is" or "answer:", or a message that is nothing but one piece of bold
+or mathematics or one assignment (``x = 5``). Behind the words the answer ends where the sentence goes on: 12 is the
+answer of "The answer is 12 because 3*5=15", and 18 that of "Answer: She makes $18 every day". A sentence that takes it
+back, offers a choice or changes the number in words (12 or 15, twice 18, 12 plus 3) is left whole, and equals none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from credit_gym.envs.team.math_form import undelimited
+
+_CHAT_TOKEN = re.compile(
+    r"<\|[^<>|\s]{1,40}\|>|<｜[^<>\s]{1,40}｜>|</?s>|<(?:start|end)_of_turn>|<(?:bos|eos|pad|unk)>|\[/?INST\]"
+)
+_LONGEST_MESSAGE = 50_000
+_LONGEST_LINE = 4000
+_BRACE = re.compile(r"(?:\\|\x08)(?:b?oxed|fbox|framebox)(\s*\{)?|\\[\s\S]|[{}]")
+_BARE_BOX = re.compile(r"(?:\\b|\x08)oxed ?([^\s{}$][^\n{}$]{0,200})")
+_BETWEEN_BOXES = re.compile(r"[\s$,]{0,9}(?:,|\band\b|\bor\b)[\s$,]{0,9}", re.IGNORECASE)
+_HASHES = re.compile(r"####[ \t]*([^\n]*)")
+_NUMBERED = re.compile(r"\d{1,3}[.):] +\S")
+_ANCHOR = re.compile(
+    r"\banswer(?: ?\([^()\n]{0,40}\))?[*_]{0,3}(?:\s{1,8}(?:is|are|would be|equals)\b|\s{0,8}[:：=|])[*_:：]{0,3}"
+    r"|答案(?:是|为|[:：])[:：]?|答え(?:は|[:：])|\bответ\s?[:：—-]|\bantwort(?:\s(?:ist|lautet)\b|\s?:)"
+    r"|\brespuesta(?:\s(?:final\s)?es\b|\s?:)|\bréponse(?:\s(?:finale\s)?est\b|\s?:)|\brisposta(?:\sè|\s?:)|\bresposta(?:\sé|\s?:)"
+    r"|^[#*_> \t-]{1,12}(?:(?:the|my|final|correct) ){0,2}answer[*_]{0,3}[ \t]{0,8}$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_BOLD = re.compile(r"(\*\*|__)([^*_\n]{1,200})\1[.!]?")
+_MATHS = re.compile(
+    r"\$([^$\n]{1,200})\$[.!]?|\\\(((?:[^\\\n]|\\[^)\n]){1,200})\\\)[.!]?|\\\[((?:[^\\]|\\[^\]]){1,400})\\\][.!]?"
+)
+_ASSIGNED = re.compile(r"[a-zA-Z](?:_\w)? ?= ?(?=\S)[^=\n]{1,200}")
+_NUMBER = re.compile(
+    r"(?:[-+−–] ?)?(?:\\?\$|[€£¥₹] ?)?(?:[-−–])?"
+    r"(?:\d{1,3}(?:(?:,|\{,\}|[   ]|\\[,! ])\d{3})+(?!\d)(?:[.,]\d+)?|\d+(?:[.,]\d+)?|\.\d+)"
+    r"(?: ?[½¼¾⅓⅔]|(?: \d{1,9})?/\d{1,99})?"
+)
+_NUMBER_ENDS = re.compile(
+    r"[.,!?;:。，！？；]*(?:\s*$)|[.!?。！？;](?:\s|[^\d\s])|, ?[a-z]| ?[^\W\d_]{2,}| [a-zA-Z] ?[.!]?$| ?[%°€$]|\s\("
+)
+_REASON = re.compile(
+    r",? (?:because|since|as|so|which|where|therefore|hence|given that)\b"
+    r"|[;:] |[.!?。！？](?=\s|$)|[。！？；]|, ?(?=[a-z])"
+)
+_TAKEN_BACK = re.compile(
+    r"\b(?:wait|actually|sorry|oops|correction|incorrect|wrong|mistake|instead|rather|however|but|scratch that|not"
+    r"|no(?=[,.:;!]))(?!\w)",
+    re.IGNORECASE,
+)
+_CHANGED = re.compile(
+    r"\b(?:or|and|plus|minus|times|divided|multiplied|over|to|mod|modulo|choose|factorial|half|halves|thirds?|quarters?"
+    r"|than|twice|double|triple|squared?|cubed?|root|power|between|at (?:least|most)|about|around|approximately|roughly"
+    r"|nearly|almost|if|unless|either|neither|nor|not|never|cannot|maybe|perhaps|unknown|guess|point|negative|base"
+    r"|hundreds?|thousands?|millions?|billions?|trillions?|sum|product|(?:square|cube) of|of the)\b|n't\b",
+    re.IGNORECASE,
+)
+_DELIMITED = re.compile(r"(\$\$?|\\\(|\\\[|\*\*|__|`)")
+_CLOSING = {"\\(": "\\)", "\\[": "\\]"}
+_REMARK = re.compile(r" \([^\W\d_]{2}[^()\n]{0,200}\)")
+
+
+class Answer(NamedTuple):
+    """What a message gives as its answer.
+
+    Attributes:
+        text: the answer, empty where there is none.
+        method: how it was marked: ``boxed``, ``hashes`` (``#### 5``), ``anchor`` ("the answer is 5"), ``alone`` (the
+            message is nothing else) or ``none``.
+    """
+
+    text: str
+    method: str
+
+
+def extract_answer(message: str) -> Answer:
+    r"""Return the answer that a message marks as one; of a long message the last 50,000 characters are read.
+
+    The last balanced ``\boxed{}`` counts (several joined by "and", "or" or a comma are one list), else the last
+    ``####`` line that is no heading, else what follows the last "answer is" or "answer:" up to the end of its clause,
+    else a message that is one piece of bold or mathematics, or one assignment. A message that marks none gives no
+    answer: its last line is not one.
+    """
+    text = strip_chat_tokens(message[-_LONGEST_MESSAGE:])
+    for method, find in _MARKS.items():
+        found = find(text)
+        if found is not None:
+            return Answer(found.strip(), method)
+    return Answer("", "none")
+
+
+def strip_chat_tokens(text: str) -> str:
+    """Return a text without the control tokens of chat templates, such as ``<|im_end|>``."""
+    return _CHAT_TOKEN.sub("", text)
+
+
+def clause_value(line: str) -> str:
+    """Return the answer with which a line begins or which is the one number of its clause, else the line."""
+    line = line.strip().strip("|>").strip().rstrip("*_`").strip()
+    line = line.lstrip(":：") if line[:1] in ":：" else line
+    line = line.strip()
+    opened = _DELIMITED.match(line)
+    if opened:
+        close = line.find(_CLOSING.get(opened[1], opened[1]), opened.end())
+        inside = line[opened.end() : close]
+        is_money = opened[1] == "$" and (close < 0 or inside[-1:] == " " or line[close + 1 : close + 2].isdigit())
+        if close > 0 and inside.strip() and not is_money:
+            return _with_tail(inside.strip(), line[close + len(opened[1]) :], line)
+        if close < 0 and opened[1] in ("**", "__"):
+            line = line[2:].strip()
+    begins = _NUMBER.match(line)
+    if begins and _NUMBER_ENDS.match(line, begins.end()):
+        return _with_tail(begins[0], line[begins.end() :], line)
+    return _clause(line)
+
+
+def _clause(line: str) -> str:
+    end = _REASON.search(line)
+    clause = line[: end.start()] if end else line
+    plain = undelimited(clause)
+    if end and end[0][0] == ":":
+        return _trimmed(line) if _NUMBER.search(clause) else clause_value(line[end.end() :])
+    if re.match(r"[^\W\d_]{2,}", plain) and not _CHANGED.search(plain):
+        numbers = list(_NUMBER.finditer(plain))
+        apart = [n for n in numbers if re.fullmatch(r"[\s=]?", plain[n.start() - 1 : n.start()])]
+        if len(numbers) == len(apart) == 1 and re.match(r"$| ?[^\W\d_]{2,}| ?[%°€]", plain[numbers[0].end() :]):
+            return _with_tail(numbers[0][0].strip(), plain[numbers[0].end() :], line)
+    if end and (end[0].strip(" ,")[:1].isalpha() or end[0][:1] in ".!?。！？；;"):
+        return line if _TAKEN_BACK.search(line[end.end() :]) else clause.strip()
+    return _trimmed(line)
+
+
+def _with_tail(value: str, tail: str, line: str) -> str:
+    """The value with its unit, where what follows it leaves it as it is; else the line."""
+    tail = _REMARK.sub("", tail, count=1) if not re.match(r" \((?:or|not|mod)\b", tail) else tail
+    end = _REASON.search(tail)
+    words, rest = (tail[: end.start()], tail[end.start() :]) if end else (tail, "")
+    words = words.strip().rstrip(".!,*_`")
+    if _CHANGED.search(words) and not re.match(
+        r"(?:hundred|thousand|million|billion|trillion)s?(?: \w+)?$", words, re.IGNORECASE
+    ):
+        return _trimmed(line)
+    if re.search(r"\d|[=+<>^\\]", words) and not re.fullmatch(
+        r"(?:[^\W\d_]|[\s/%°]|\^ ?\{?\d\}?|\\(?:text|mathrm)|[{}²³])+", words
+    ):
+        return _trimmed(line)
+    if (
+        re.match(r", ?(?:or|and|not)?\s?[\d$\\]|,? (?:or|and)\b", rest)
+        or _TAKEN_BACK.search(rest)
+        or _NUMBERED.search(rest)
+    ):
+        return _trimmed(line)
+    is_unit = words and (
+        len(words.split()) == 1
+        or re.fullmatch(r"(?:per |square |sq |cubic )?[^\W\d_]+(?: per | ?/ ?)?[^\W\d_]*\^?\{?\d?\}?", words)
+        or words[:1] in "%°/^\\"
+        or _CHANGED.search(words)
+    )
+    return f"{value} {words}" if is_unit else value
+
+
+def _trimmed(line: str) -> str:
+    """The line without emphasis, delimiters and its last stop."""
+    return undelimited(line.replace("**", "").replace("__", "")).strip().rstrip(" *.。!").strip()
+
+
+def _boxes(text: str) -> str | None:
+    """The content of the last box whose braces balance, with those that "and", "or" or a comma join to it."""
+    opened: list[tuple[int, int] | None] = []
+    spans: list[tuple[int, int, int]] = []
+    for found in _BRACE.finditer(text):
+        if found[0] == "{":
+            opened.append(None)
+        elif found[1]:
+            opened.append((found.start(), found.end()))
+        elif found[0] == "}" and opened:
+            start = opened.pop()
+            if start is not None:
+                spans.append((*start, found.start()))
+    if not spans:
+        bare = _BARE_BOX.findall(text)
+        return clause_value(bare[-1]) if bare else None
+    spans.sort()
+    begin, first, last = spans.pop()
+    joined = [text[first:last]]
+    while spans and _BETWEEN_BOXES.fullmatch(text, spans[-1][2] + 1, begin):
+        begin, first, last = spans.pop()
+        joined.insert(0, text[first:last])
+    return ", ".join(joined)
+
+
+def _hashes(text: str) -> str | None:
+    """What the last ``####`` line says, unless it is a heading: numbered, or with more text below and no value."""
+    found = list(_HASHES.finditer(text))
+    for line in reversed(found[-20:]):
+        content = line[1][:_LONGEST_LINE].strip().strip("*_ ")
+        if not content or _NUMBERED.match(content) or _ANCHOR.search(f"#### {content}"):
+            continue
+        value = clause_value(line[1][:_LONGEST_LINE])
+        if _NUMBER.match(value.lstrip("\\( ")) or not text[line.end() :].strip():
+            return value
+    return None
+
+
+def _anchored(text: str) -> str | None:
+    found = list(_ANCHOR.finditer(text))
+    for anchor in reversed(found[-20:]):
+        begun = anchor.end()
+        while begun < len(text) and text[begun].isspace():
+            begun += 1
+        end = text.find("\n", begun)
+        line = text[begun : min(len(text) if end < 0 else end, begun + _LONGEST_LINE)]
+        if line.strip(" *_#|>$.。"):
+            return clause_value(line)
+    return None
+
+
+def _alone(text: str) -> str | None:
+    text = text.strip()
+    if len(text) > 500:
+        return None
+    bold = _BOLD.fullmatch(text.rpartition("\n")[2].strip())
+    if bold:
+        return bold[2].strip().rstrip(".:")
+    maths = _MATHS.fullmatch(text)
+    if maths:
+        return next(group for group in maths.groups() if group is not None)
+    return text if _ASSIGNED.fullmatch(text) else None
+
+
+_MARKS: dict[str, Callable[[str], str | None]] = {
+    "boxed": _boxes,
+    "hashes": _hashes,
+    "anchor": _anchored,
+    "alone": _alone,
+}
