@@ -12,6 +12,7 @@ from credit_gym.agents.llm.completion import AsyncBackend, BackendWrapper, Batch
 from credit_gym.agents.llm.prices import Price, total_tokens
 from credit_gym.agents.llm.rate_limit import Sleep
 from credit_gym.agents.llm.server import ServerError
+from credit_gym.agents.llm.tool_chat import written
 from credit_gym.errors import BudgetError
 
 _TOKENS_PER_MESSAGE = 32  # of a chat template, generously; a token of text is never less than one byte
@@ -86,9 +87,9 @@ class Budgeted(BackendWrapper):
     """Sends a request to a server only if its worst case fits the budget, and adds its ``dollars`` to the usage.
 
     The worst case is every byte of the prompt a token, and all ``max_tokens`` of the answer. What a request used
-    replaces it; where the server does not say, because it gives no usage or failed after it may have worked, the worst
-    case stays spent. A request that the server refused costs nothing. While requests in flight hold the rest of the
-    budget, the next one waits until it is known what they cost.
+    replaces it; where the server does not say, because it gives no usage or only a part of it, or failed after it may
+    have worked, the worst case stays spent. A request that the server refused costs nothing. While requests in flight
+    hold the rest of the budget, the next one waits until it is known what they cost.
 
     Args:
         backend: whom to ask.
@@ -119,7 +120,7 @@ class Budgeted(BackendWrapper):
         used: Mapping[str, float] = worst  # what an interrupted request used is not known
         try:
             completion = await self.backend.complete(request)
-            used = completion.usage or worst
+            used = {**worst, **completion.usage}
         except ServerError as error:
             used = worst if error.billable else {}
             raise
@@ -163,13 +164,12 @@ class BudgetedBatch:
         used = 0.0
         try:
             completions = self.backend.complete(requests)
-            used = sum(total_tokens(got.usage or most) for got, most in zip(completions, worst, strict=True))
+            used = sum(total_tokens({**most, **got.usage}) for got, most in zip(completions, worst, strict=True))
         finally:
             self.budget.settle(tokens, 0.0, used_tokens=used, used_dollars=0.0)
         return completions
 
 
 def _worst_usage(request: Request) -> dict[str, float]:
-    content = [str(message.get("content", "")).encode("utf-8", "replace") for message in request.messages]
-    prompt = sum(map(len, content)) + _TOKENS_PER_MESSAGE * (len(content) + 1)
+    prompt = len(written(request).encode("utf-8", "replace")) + _TOKENS_PER_MESSAGE * (len(request.messages) + 1)
     return {"prompt_tokens": float(prompt), "completion_tokens": float(request.max_tokens)}

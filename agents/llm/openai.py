@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import re
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from credit_gym.agents.llm.completion import MOST_ALTERNATIVES, Completion, Position, Request
-from credit_gym.agents.llm.server import UNREADABLE, Server, ServerError, exchange, token_count
+from credit_gym.agents.llm.completion import MOST_ALTERNATIVES, Completion, Request
+from credit_gym.agents.llm.openai_answer import read_answer
+from credit_gym.agents.llm.server import Server, ServerError, exchange
+from credit_gym.agents.llm.tool_chat import in_words
 from credit_gym.errors import missing_extra
 
 _PROVIDER = "https://api.openai.com/v1"  # said here, so that no variable can send the key and the chats elsewhere
-_OPTIONAL = ("logprobs", "top_logprobs", "seed")  # some models refuse them; an answer without them is still an answer
+_OPTIONAL = {
+    "logprobs": r"\blogprobs\b",
+    "top_logprobs": r"\btop_logprobs\b",
+    "seed": r"\bseed\b",
+    "parallel_tool_calls": r"\bparallel_tool_calls\b",
+    "tools": r"\b(tools?|tool_choice|functions?|function.?call(s|ing)?)\b",
+}
+"""What some models refuse, and how their servers name it; an answer without it is still an answer."""
+
+_REFUSALS = frozenset({400, 403, 404, 422})
+_UNABLE = re.compile(r"\b(supports?|supported|requires?)\b", re.I)  # as llama.cpp says it with status 500
+_PATIENCE = 8  # chats answered by a server that cannot say what it is, until it is taken for no vLLM
 _VLLM = {"return_token_ids": True, "top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
 """vLLM fills what is left out from the model's own generation config; a request's temperature is all there shall be."""
 
@@ -23,7 +36,11 @@ class OpenAIBackend:
 
     Log-probabilities are recorded as the server reports them. A vLLM server, recognised by its list of models, also
     gives token ids and keeps to a request's choices; other servers would ignore that wish without a word, so they are
-    not asked. The key comes from ``OPENAI_API_KEY``.
+    not asked. A server that cannot list its models yet is asked again with the next chats. The key comes from
+    ``OPENAI_API_KEY``.
+
+    Tools go out as they are and calls come back as such, one a reply where the server can keep to that. A server that
+    refuses them is asked without them, its chats told in words, and a warning says so once.
 
     Args:
         argument: ``MODEL`` or ``MODEL@URL``; the URL ends in ``/v1``.
@@ -47,6 +64,8 @@ class OpenAIBackend:
         self._refused: frozenset[str] = frozenset()
         self._is_vllm: bool | None = None if self._server.url else False
         self._detection = asyncio.Lock()
+        self._detections = 0
+        self._answered_unknown = 0
 
     @property
     def name(self) -> str:
@@ -60,114 +79,93 @@ class OpenAIBackend:
             ServerError: the server did not; the sentence says why.
         """
         if self._is_vllm is None:
-            async with self._detection:  # the first request asks, the others wait for its answer
-                if self._is_vllm is None:
-                    self._is_vllm = await self._detect_vllm()
-        parameters = self._parameters(request)
-        try:
-            body = await self._create(parameters)
-        except ServerError as error:
-            refused = {name for name in _OPTIONAL if name in parameters} & set(re.findall(r"\w+", error.said))
-            if error.status not in (400, 403, 422) or not refused:
-                raise
-            self._refused |= refused
-            body = await self._create(self._parameters(request))
+            await self._detect()
+        body = await self._answer(request)
+        if self._is_vllm is None:
+            self._answered_unknown += 1
         constrained = bool(self._is_vllm and request.choices)
-        return _completion(self._server, body, constrained=constrained, ranked=request.top_logprobs > 0)
+        return read_answer(self._server, request, body, constrained=constrained)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+    async def _answer(self, request: Request) -> Any:
+        """The body of the answer, asked for again without what the server refuses."""
+        refused = self._refused
+        while True:
+            parameters = self._parameters(request, refused)
+            try:
+                body = await self._create(parameters)
+            except ServerError as error:
+                named = _named_in(error, parameters)
+                if not named:
+                    raise
+                refused |= named - {"tools"} or named  # the least first: "no logprobs with tools" costs the logprobs
+            else:
+                break
+        if "tools" in refused - self._refused:
+            warnings.warn(f"{self.name} takes no tools, so they are left to the words of the prompting.", stacklevel=2)
+        self._refused |= refused  # now that it is known to have been the reason
+        return body
 
     async def _create(self, parameters: Mapping[str, Any]) -> Any:
         return await exchange(
             self._server, self._sdk, self._client.post("/chat/completions", cast_to=bytes, body=parameters)
         )
 
-    async def _detect_vllm(self) -> bool:
+    async def _detect(self) -> None:
+        """Find out whether it is vLLM; who waits while another one asks shares that answer."""
+        seen = self._detections
+        async with self._detection:
+            if self._is_vllm is None and self._detections == seen:
+                self._is_vllm = await self._lists_vllm()
+                self._detections += 1
+
+    async def _lists_vllm(self) -> bool | None:
+        """Whether the list of models says so; None where it cannot be read for now, as while a model is loading."""
+        given_up = self._answered_unknown >= _PATIENCE
         try:
             listed = await exchange(self._server, self._sdk, self._client.get("/models", cast_to=bytes))
         except ServerError as error:
             if error.status in (None, 408, 429):
                 raise
-            return False
+            return False if given_up or not error.retryable else None
         models = listed.get("data") if isinstance(listed, dict) else None
-        return any(isinstance(model, dict) and model.get("owned_by") == "vllm" for model in models or ())
+        if isinstance(models, list) and models:
+            return any(isinstance(model, dict) and model.get("owned_by") == "vllm" for model in models)
+        return False if given_up else None
 
-    def _parameters(self, request: Request) -> dict[str, Any]:
+    def _parameters(self, request: Request, refused: frozenset[str]) -> dict[str, Any]:
         own: dict[str, Any] = dict(_VLLM) if self._is_vllm else {}
         if self._is_vllm and request.choices:
             own["structured_outputs"] = {"choice": list(request.choices)}
-        messages = list(request.messages)
+        messages = in_words(request.messages) if "tools" in refused else list(request.messages)
         if self._is_vllm and request.opening:
             messages.append({"role": "assistant", "content": request.opening})
             own |= {"continue_final_message": True, "add_generation_prompt": False}
         limit = "max_tokens" if self._server.url else "max_completion_tokens"  # newer models of the provider need this
-        optional = {"logprobs": True, "seed": request.seed & 0x7FFFFFFF}  # 31 bits: every server can hold them
-        if request.top_logprobs and "logprobs" not in self._refused:
+        optional: dict[str, Any] = {"logprobs": True, "seed": request.seed & 0x7FFFFFFF}  # 31 bits: what all can hold
+        if request.top_logprobs and "logprobs" not in refused:
             optional["top_logprobs"] = min(request.top_logprobs, MOST_ALTERNATIVES)
+        if request.tools and "tools" not in refused:
+            optional |= {"tools": list(request.tools), "parallel_tool_calls": False}  # a step of an episode is one call
         return {
             "model": self._server.model,
             "messages": messages,
             "temperature": request.temperature,
             limit: request.max_tokens,
             **({"stop": list(request.stop)} if request.stop else {}),
-            **{name: value for name, value in optional.items() if name not in self._refused},
+            **{name: value for name, value in optional.items() if name not in refused},
             **own,
         }
 
 
-def _completion(server: Server, body: Any, *, constrained: bool, ranked: bool) -> Completion:
-    """The completion in the body of an answer, whatever a server may have put there."""
-    try:
-        if not body.get("choices"):
-            said = f": {server.clean(str(body['error']))[:300]}" if body.get("error") else ""
-            raise server.malformed(f"no choices{said}")
-        choice = body["choices"][0]
-        message = choice["message"]
-        text, reason = message.get("content"), str(choice.get("finish_reason") or "stop")
-        usage = body.get("usage") or {}
-        if message.get("refusal") or reason == "content_filter":
-            why = server.clean(str(message.get("refusal") or "its content filter stopped it"))[:300]
-            raise ServerError.of(f"{server.name} declined to answer ({why}): change the prompt.", billable=True)
-        if not text and reason == "length":
-            raise ServerError.of(
-                f"{server.name} used up its tokens before it wrote an answer: raise max_tokens of the prompting.",
-                billable=True,
-            )
-        if not isinstance(text, str):
-            raise server.malformed("no text")
-        entries = (choice.get("logprobs") or {}).get("content") or ()
-        logprobs = tuple(float(entry["logprob"]) for entry in entries)
-        if not all(map(math.isfinite, logprobs)):
-            raise server.malformed("log-probabilities that are not numbers")
-        return Completion(
-            text=server.clean(text),
-            prompt_token_ids=_ids(body.get("prompt_token_ids")),
-            token_ids=_ids(choice.get("token_ids")),
-            logprobs=() if constrained else logprobs,  # under choices they are those among the allowed tokens only
-            usage={name: token_count(usage[name]) for name in ("prompt_tokens", "completion_tokens") if usage},
-            finish_reason=reason,
-            constrained=constrained,
-            positions=_positions(server, entries) if ranked and not constrained else (),
-        )
-    except UNREADABLE:
-        raise server.malformed("something that is no chat completion") from None
-
-
-def _positions(server: Server, entries: Any) -> tuple[Position, ...]:
-    """Every token with the likeliest ones in its place; none if the server gave no such list."""
-    found = tuple(
-        Position(server.clean(str(entry["token"])), tuple(_ranked(server, entry.get("top_logprobs") or ())))
-        for entry in entries
+def _named_in(error: ServerError, parameters: Mapping[str, Any]) -> frozenset[str]:
+    """The optional parameters of a call that an error names as its reason."""
+    status = error.status or 0
+    if status not in _REFUSALS and not (status >= 500 and _UNABLE.search(error.said)):
+        return frozenset()
+    return frozenset(
+        name for name, named in _OPTIONAL.items() if name in parameters and re.search(named, error.said, re.I)
     )
-    return found if any(position.alternatives for position in found) else ()
-
-
-def _ranked(server: Server, alternatives: Any) -> list[tuple[str, float]]:
-    found = [(server.clean(str(each["token"])), float(each["logprob"])) for each in alternatives]
-    return sorted((each for each in found if math.isfinite(each[1])), key=lambda each: -each[1])
-
-
-def _ids(values: Any) -> tuple[int, ...]:
-    return tuple(int(value) for value in values or ())

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from credit_gym.agents.llm.completion import AsyncBackend, BackendWrapper, Completion, Request
 from credit_gym.agents.llm.prices import total_tokens
+from credit_gym.agents.llm.tool_chat import written
 
 Sleep: TypeAlias = Callable[[float], Awaitable[None]]
 """Waits for some seconds; tests pass one that takes no time."""
@@ -82,11 +83,10 @@ class Limited(BackendWrapper):
             if any(waits):
                 await self._sleep(max(waits))
             completion = await self.backend.complete(request)
-        if self._tokens is not None and completion.usage:
+        if self._tokens is not None and {"prompt_tokens", "completion_tokens"} <= completion.usage.keys():
             self._tokens.correct(total_tokens(completion.usage) - expected)
         return completion
 
 
 def _expected_tokens(request: Request) -> float:
-    characters = sum(len(str(message.get("content", ""))) for message in request.messages)
-    return characters / _CHARACTERS_PER_TOKEN + request.max_tokens
+    return len(written(request)) / _CHARACTERS_PER_TOKEN + request.max_tokens

@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import tempfile
+import warnings
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,13 @@ from typing import Any
 from credit_gym.agents.llm.completion import AsyncBackend, BackendWrapper, Completion, Position, Request
 from credit_gym.errors import CreditGymError
 
-_LATER = ("top_logprobs", "opening")  # what requests did not have once; left out of their names where it asks nothing
+_LATER = (
+    "top_logprobs",
+    "opening",
+    "tools",
+)  # what requests did not have once; left out of their names where it asks nothing
+
+_SEQUENCES = ("prompt_token_ids", "token_ids", "logprobs", "tool_calls")
 
 
 class Cached(BackendWrapper):
@@ -21,7 +29,8 @@ class Cached(BackendWrapper):
 
     One JSON file an answer, named by the SHA-256 of the backend's name and of everything in the request, its seed and
     ``repetition`` included. Files are written whole or not at all, so processes may share a folder; one that cannot be
-    read is written anew. An answer from the folder costs no ``dollars``.
+    read is written anew. An answer that cannot be kept, on a full disk or a read-only one, is an answer all the same,
+    and a warning says so once. An answer from the folder costs no ``dollars``.
 
     Args:
         backend: whom to ask.
@@ -34,6 +43,7 @@ class Cached(BackendWrapper):
     def __init__(self, backend: AsyncBackend, folder: str | Path) -> None:
         super().__init__(backend)
         self._folder = Path(folder)
+        self._writes = True
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -52,8 +62,20 @@ class Cached(BackendWrapper):
         if found is not None:
             return found
         completion = await self.backend.complete(request)
-        _write(path, {"request": asdict(request), "completion": asdict(completion)})
+        self._keep(path, request, completion)
         return completion
+
+    def _keep(self, path: Path, request: Request, completion: Completion) -> None:
+        try:
+            _write(path, {"request": asdict(request), "completion": asdict(completion)})
+        except OSError as error:
+            if self._writes:
+                self._writes = False
+                warnings.warn(
+                    f"The response cache {self._folder} cannot be written ({error.strerror}): answers are used and not "
+                    f"kept.",
+                    stacklevel=2,
+                )
 
     def _path(self, request: Request) -> Path:
         asked = {name: value for name, value in asdict(request).items() if value or name not in _LATER}
@@ -65,21 +87,23 @@ class Cached(BackendWrapper):
 def _read(path: Path) -> Completion | None:
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))["completion"]
-        sequences = {name: tuple(kept[name]) for name in ("prompt_token_ids", "token_ids", "logprobs")}
+        sequences = {name: tuple(kept.get(name, ())) for name in _SEQUENCES}
         usage = {name: 0.0 if name == "dollars" else float(value) for name, value in kept["usage"].items()}
         positions = tuple(Position(text, tuple(map(tuple, ranked))) for text, ranked in kept.get("positions", ()))
-        return Completion(**{**kept, **sequences, "usage": usage, "positions": positions})
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        found = Completion(**{**kept, **sequences, "usage": usage, "positions": positions})
+        return found if isinstance(found.text, str) else None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
 
 
 def _write(path: Path, record: dict[str, Any]) -> None:
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(record, file)
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        with suppress(OSError):
+            os.unlink(temporary)
         raise

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import ModuleType
 from typing import Any
-from urllib.parse import urlsplit
 
+from credit_gym.agents.llm.address import read_address
 from credit_gym.errors import BackendError, CreditGymError
 
 UNREADABLE = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError)
@@ -27,7 +27,7 @@ _OVERFLOW = re.compile(
 _SPENT = re.compile(r"insufficient_quota|credit balance is too low|billing", re.I)
 _ANY_KEY = re.compile(r"\bsk-[\w-]{8,}")
 _NO_KEY = "none"  # what a server at a given URL is sent where the environment holds no key
-_QUOTED = 300  # characters of a server's own words in a sentence
+QUOTED = 300  # characters of a server's own words in a sentence
 
 
 class ServerError(BackendError):
@@ -84,19 +84,16 @@ class Server:
         Raises:
             CreditGymError: the model or the key is missing, or the URL cannot be one.
         """
-        found = re.fullmatch(r"(?P<model>[^\s]+?)(?:@(?P<url>https?://\S*))?", argument)
-        if found is None:
-            raise CreditGymError(f"Write {protocol}:MODEL or {protocol}:MODEL@URL with the model's name on the server.")
-        url = None if found["url"] is None else _checked_url(protocol, found["url"])
+        model, url = read_address(protocol, argument)
         key = os.environ.get(key_variable, "").strip() or (_NO_KEY if url else "")
         if not key:
             raise CreditGymError(
-                f"{protocol}:{found['model']} needs a key: set {key_variable} in the environment, or name a server "
-                f"of your own as {protocol}:{found['model']}@URL."
+                f"{protocol}:{model} needs a key: set {key_variable} in the environment, or name a server of your own "
+                f"as {protocol}:{model}@URL."
             )
         if not (key.isascii() and key.isprintable()):
             raise CreditGymError(f"{key_variable} holds characters that no key has; copy the key again.")
-        return cls(protocol, found["model"], url, key, key_variable, timeout)
+        return cls(protocol, model, url, key, key_variable, timeout)
 
     @property
     def name(self) -> str:
@@ -108,6 +105,20 @@ class Server:
         shown = text if self.key == _NO_KEY else text.replace(self.key, "[key]")
         return shown.encode("utf-8", "replace").decode("utf-8")
 
+    def clean_value(self, value: Any, levels: int) -> Any:
+        """Return a JSON value with every text in it clean, the names of its fields too.
+
+        Raises:
+            RecursionError: it has more levels.
+        """
+        if isinstance(value, str):
+            return self.clean(value)
+        if isinstance(value, (Mapping, list)) and not levels:
+            raise RecursionError
+        if isinstance(value, Mapping):
+            return {self.clean(str(key)): self.clean_value(each, levels - 1) for key, each in value.items()}
+        return [self.clean_value(each, levels - 1) for each in value] if isinstance(value, list) else value
+
     def malformed(self, what: str) -> ServerError:
         """Return the error for an answer of the right status that cannot be read."""
         return ServerError.of(
@@ -116,18 +127,6 @@ class Server:
             billable=True,
             status=200,
         )
-
-
-def token_count(value: Any) -> float:
-    """Return a server's count of tokens.
-
-    Raises:
-        ValueError: it is not a count; a negative one would lift a cap.
-    """
-    count = float(value)
-    if not 0.0 <= count < math.inf:
-        raise ValueError(value)
-    return count
 
 
 async def exchange(server: Server, sdk: ModuleType, call: Awaitable[bytes]) -> Any:
@@ -166,22 +165,6 @@ def _json(server: Server, content: bytes) -> Any:
         return json.loads(content)
     except (ValueError, RecursionError):
         raise server.malformed("something that is not JSON") from None
-
-
-def _checked_url(protocol: str, url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        usable = bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise CreditGymError(f"The URL of the {protocol} server has no host; it looks like http://127.0.0.1:8000/v1.")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise CreditGymError(
-            f"Leave names, keys and queries out of the URL of a {protocol} server: specs are written down; keys belong "
-            f"in the environment."
-        )
-    return url.rstrip("/")
 
 
 def _status_failure(server: Server, status: int, headers: Mapping[str, str], text: str) -> ServerError:
@@ -241,7 +224,7 @@ def _said(server: Server, text: str) -> str:
     except (ValueError, KeyError, RecursionError):
         pass
     words = " ".join(_ANY_KEY.sub("[key]", server.clean(text)).split())
-    return "".join(character for character in words if character.isprintable())[:_QUOTED]
+    return "".join(character for character in words if character.isprintable())[:QUOTED]
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -170,6 +170,22 @@ def anthropic_message(text: str, stop_reason: str = "end_turn") -> dict[str, Any
     }
 
 
+def calling(name: str, arguments: dict[str, Any], text: str | None = None, **message: Any) -> dict[str, Any]:
+    """An answer of the OpenAI protocol that calls a tool."""
+    function = {"name": name, "arguments": json.dumps(arguments)}
+    body = chat_completion("", **message, tool_calls=[{"id": "call_1", "type": "function", "function": function}])
+    body["choices"][0]["message"]["content"] = text
+    body["choices"][0]["finish_reason"] = "tool_calls"
+    return body
+
+
+def anthropic_calling(name: str, arguments: dict[str, Any], text: str = "") -> dict[str, Any]:
+    """An answer of the Messages API that calls a tool."""
+    said = [{"type": "text", "text": text}] if text else []
+    used = {"type": "tool_use", "id": "toolu_1", "name": name, "input": arguments}
+    return {**anthropic_message("", "tool_use"), "content": [*said, used]}
+
+
 def openai_server(seen: Seen) -> Reply:
     """A server like the provider's own: no vLLM."""
     if seen.path == "/v1/models":
@@ -227,13 +243,6 @@ PASSING_FAULTS: dict[str, Reply] = {
     "odd types": Reply({"choices": "abc", "content": 7}),
     "no text": Reply({"choices": [{"message": {"content": None}}], "content": [{"type": "novel"}]}),
     "an error under status 200": Reply({"error": {"message": "upstream failed"}}),
-    "negative usage": Reply(
-        {
-            **chat_completion("go"),
-            "content": [{"type": "text", "text": "go"}],
-            "usage": {"prompt_tokens": -5, "completion_tokens": 1, "input_tokens": -5, "output_tokens": 1},
-        }
-    ),
 }
 """Failures that may pass, for both protocols."""
 

@@ -37,6 +37,18 @@ def ask(backend, *requests):
     return asyncio.run(run())
 
 
+def ask_in_turn(backend, *requests):
+    """The completions of some requests, one after the other."""
+
+    async def run():
+        try:
+            return [await backend.complete(request) for request in requests]
+        finally:
+            await backend.close()
+
+    return asyncio.run(run())
+
+
 def ask_server(protocol, answer=None, *requests, timeout=5.0):
     """One backend's answers from a server, and the server."""
     kind, faithful, path = PROTOCOLS[protocol]

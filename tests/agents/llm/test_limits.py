@@ -128,9 +128,12 @@ def test_tokens_wait_for_their_minute_and_the_true_count_replaces_the_guess():
     assert clock.slept == [pytest.approx(15.0)]
 
 
-def test_a_token_limit_copes_with_half_a_usage():
-    limited = Limited(Fake(Completion(text="q", usage={"prompt_tokens": 3.0})), tokens_per_minute=1e9)
-    assert alone(limited).text == "q"
+def test_half_a_usage_does_not_replace_the_guess():
+    clock = Clock()
+    fake = Fake(Completion(text="q", usage={"prompt_tokens": 3.0}))
+    limited = Limited(fake, tokens_per_minute=60, clock=clock, sleep=clock.sleep)
+    assert [alone(limited).text for _ in range(2)] == ["q", "q"]
+    assert clock.slept == [pytest.approx(109.0)]
 
 
 def test_no_more_requests_run_at_a_time_than_agreed():
@@ -199,6 +202,8 @@ def test_a_cost_cap_holds_to_the_request():
     [
         (used(3.0, 4.0), 7.0),
         (Completion(text="no usage"), WORST),
+        (Completion(text="half a usage", usage={"prompt_tokens": 3.0}), 3.0 + 100),
+        (Completion(text="half a usage", usage={"completion_tokens": 3.0}), WORST - 100 + 3),
         (ServerError.of("Refused.", status=500), 0.0),
         (ServerError.of("Timed out.", billable=True), WORST),
         (ValueError("who knows"), WORST),
@@ -242,6 +247,15 @@ def test_the_worst_case_counts_every_byte():
         alone(
             Budgeted(Fake(used()), budget), Request(messages=({"role": "user", "content": "€" * 10},), max_tokens=100)
         )
+
+
+def test_the_worst_case_counts_tools_and_calls():
+    budget = Budget()
+    tool = {"type": "function", "function": {"name": "go", "description": "x" * 1000}}
+    call = {"id": "1", "type": "function", "function": {"name": "go", "arguments": '{"a": "%s"}' % ("y" * 1000)}}
+    chat = (*REQUEST.messages, {"role": "assistant", "content": None, "tool_calls": [call]})
+    together(Budgeted(Fake(ValueError()), budget), [replace(REQUEST, messages=chat, tools=(tool,))])
+    assert WORST + 2000 < budget.tokens < WORST + 2300
 
 
 def test_a_budget_holds_for_threads():

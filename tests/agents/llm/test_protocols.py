@@ -1,6 +1,5 @@
 """The OpenAI and Anthropic backends against real servers on loopback: what is asked and answered, specs and keys."""
 
-import asyncio
 import logging
 import math
 import sys
@@ -17,11 +16,10 @@ from builders.model_servers import (
     serving,
     vllm_server,
 )
-from builders.protocols import PROTOCOLS, REQUEST, SYSTEM, USER, ask_server, failure
+from builders.protocols import PROTOCOLS, REQUEST, SYSTEM, USER, ask_in_turn, ask_server, failure
 
 from credit_gym.agents.llm.completion import AsyncBackend, Completion, Position, Request
 from credit_gym.agents.llm.openai import OpenAIBackend
-from credit_gym.agents.llm.server import Server
 from credit_gym.errors import CreditGymError, MissingExtraError
 
 
@@ -97,12 +95,55 @@ def test_other_servers_are_not_asked_to_keep_to_choices():
     assert not {"structured_outputs", "guided_choice", "top_k"} & set(server.posts()[0].body)
 
 
-def test_a_server_that_cannot_list_its_models_is_not_taken_for_vllm():
+LOADING = [
+    Reply("", 500),
+    Reply("", 502),
+    Reply(error_body("loading"), 503),
+    Reply("<html>Please wait.</html>", kind="text/html"),
+    Reply({"object": "list", "data": []}),
+    Reply("null"),
+]
+
+
+@pytest.mark.parametrize("loading", LOADING, ids=["500", "502", "503", "page", "no model", "null"])
+def test_vllm_that_cannot_list_its_models_yet_is_recognised_later(loading):
+    lists = iter([loading, loading])
+
+    def answer(seen):
+        return next(lists, None) or vllm_server(seen) if seen.method == "GET" else vllm_server(seen)
+
+    with serving(answer) as server:
+        completions = ask_in_turn(OpenAIBackend(f"m@{server.root}/v1"), *[REQUEST] * 4)
+    assert [completion.token_ids for completion in completions] == [(), (), (7, 8), (7, 8)]
+    assert sum(seen.method == "GET" for seen in server.seen) == 3
+
+
+def test_a_server_that_can_never_list_its_models_is_used_and_not_asked_for_ever():
     def answer(seen):
         return openai_server(seen) if seen.method == "POST" else Reply("", 500)
 
-    (completion,), _ = ask_server("openai", answer)
-    assert completion.text
+    with serving(answer) as server:
+        completions = ask_in_turn(OpenAIBackend(f"m@{server.root}/v1"), *[REQUEST] * 20)
+    assert all(completion.text for completion in completions)
+    assert sum(seen.method == "GET" for seen in server.seen) < 12
+
+
+def test_chats_that_wait_for_the_list_of_models_share_its_answer():
+    def answer(seen):
+        return openai_server(seen) if seen.method == "POST" else Reply("", 503, delay=0.2)
+
+    _, server = ask_server("openai", answer, *[REQUEST] * 30)
+    assert sum(seen.method == "GET" for seen in server.seen) == 1
+
+
+@pytest.mark.parametrize("status", [401, 404, 405])
+def test_a_server_without_a_list_of_models_is_no_vllm(status):
+    def answer(seen):
+        return openai_server(seen) if seen.method == "POST" else Reply("", status)
+
+    with serving(answer) as server:
+        ask_in_turn(OpenAIBackend(f"m@{server.root}/v1"), *[REQUEST] * 3)
+    assert sum(seen.method == "GET" for seen in server.seen) == 1
 
 
 def test_logprobs_and_seed_are_left_out_once_a_model_refuses_them():
@@ -112,13 +153,7 @@ def test_logprobs_and_seed_are_left_out_once_a_model_refuses_them():
         return openai_server(seen)
 
     with serving(answer) as server:
-        backend = OpenAIBackend(f"m@{server.root}/v1")
-
-        async def twice():
-            first = await backend.complete(REQUEST)
-            return first, await backend.complete(REQUEST)
-
-        first, second = asyncio.run(twice())
+        first, second = ask_in_turn(OpenAIBackend(f"m@{server.root}/v1"), REQUEST, REQUEST)
     assert first == second
     assert ["logprobs" in post.body for post in server.posts()] == [True, False, False]
     assert all("seed" in post.body for post in server.posts())
@@ -195,32 +230,6 @@ def test_a_missing_package_is_named_with_its_extra(module, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingExtraError, match=rf'pip install "credit-gym\[{module}\]"'):
         PROTOCOLS[module][0]("m")
-
-
-@pytest.mark.parametrize(
-    ("argument", "sentence"),
-    [
-        ("", "Write openai:MODEL"),
-        ("m@", "Write openai:MODEL|needs a key"),
-        ("a b", "Write openai:MODEL"),
-        ("m@http://", "has no host"),
-        ("m@http://h:port/v1", "has no host"),
-        ("m@http://[::1/v1", "has no host"),
-        (f"m@http://me:{KEY}@h/v1", "keys belong in the environment"),
-        (f"m@http://h/v1?api_key={KEY}", "keys belong in the environment"),
-    ],
-)
-def test_a_bad_spec_gets_one_sentence_without_its_secrets(argument, sentence, monkeypatch):
-    monkeypatch.delenv("OPENAI_API_KEY")
-    with pytest.raises(CreditGymError, match=sentence) as caught:
-        OpenAIBackend(argument)
-    assert KEY not in str(caught.value)
-
-
-def test_a_model_name_may_hold_slashes_colons_and_at_signs():
-    parsed = Server.parse("openai", "org/m:free@2026@http://h:1/v1/", key_variable="OPENAI_API_KEY", timeout=1)
-    assert (parsed.model, parsed.url) == ("org/m:free@2026", "http://h:1/v1")
-    assert parsed.name == "openai:org/m:free@2026@http://h:1/v1"
 
 
 def test_a_key_is_needed_by_the_provider_and_not_by_a_server_of_ones_own(protocol, monkeypatch):

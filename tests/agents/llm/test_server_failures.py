@@ -1,10 +1,11 @@
 """What goes wrong between a backend and its server: every failure becomes one sentence."""
 
+import math
 import pickle
 import socket
-import sys
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import partial
 
 import pytest
 from builders.model_servers import (
@@ -16,16 +17,21 @@ from builders.model_servers import (
     anthropic_message,
     chat_completion,
     error_body,
+    vllm_server,
 )
 from builders.protocols import PROTOCOLS, REQUEST, ask, ask_server, failure
 from hypothesis import given
 from hypothesis import strategies as st
 
+from credit_gym.agents.llm import anthropic_answer, openai_answer
 from credit_gym.agents.llm.completion import Completion, Request
 from credit_gym.agents.llm.server import Server, ServerError, _retry_after
 from credit_gym.errors import BackendError
 
-FIELDS = ("choices", "message", "content", "refusal", "logprobs", "usage", "text", "type", "token_ids", "error")
+FIELDS = (
+    "choices", "message", "content", "refusal", "logprobs", "usage", "text", "type", "token_ids", "error", "tool_calls",
+    "function", "name", "arguments", "input", "thinking", "reasoning",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("fault", PASSING_FAULTS)
@@ -64,33 +70,97 @@ def test_the_server_may_forbid_or_ask_for_a_retry(protocol):
     assert failure(protocol, Reply("", 400, headers={"x-should-retry": "true"})).retryable
 
 
-def test_a_refusal_is_an_error_that_a_retry_does_not_mend(protocol):
+def test_a_refusal_without_words_is_an_error_that_a_retry_does_not_mend(protocol):
     replies = {
         "openai": [
-            chat_completion("", refusal="I cannot."),
+            {"choices": [{"message": {"content": None}, "finish_reason": "refusal"}]},
             {"choices": [{"message": {}, "finish_reason": "content_filter"}]},
         ],
-        "anthropic": [anthropic_message("", "refusal")],
+        "anthropic": [anthropic_message("", "refusal"), {"content": [], "stop_reason": "refusal"}],
     }
     for reply in replies[protocol]:
         error = failure(protocol, Reply(reply))
         assert "declined to answer" in str(error)
+        assert error.billable
         assert not error.retryable
 
 
-def test_an_answer_that_was_all_thought_asks_for_more_tokens(protocol):
+def test_an_answer_that_used_its_tokens_up_before_it_said_a_word_asks_for_more(protocol):
     body = chat_completion("")
     body["choices"][0]["finish_reason"] = "length"
-    thought = {**anthropic_message("", "max_tokens"), "content": [{"type": "thinking", "thinking": "hm"}]}
-    error = failure(protocol, Reply({"openai": body, "anthropic": thought}[protocol]))
+    hidden = {**anthropic_message("", "max_tokens"), "content": [{"type": "redacted_thinking", "data": "x"}]}
+    error = failure(protocol, Reply({"openai": body, "anthropic": hidden}[protocol]))
     assert "raise max_tokens" in str(error)
+    assert error.billable
     assert not error.retryable
 
 
-def test_log_probabilities_that_are_no_numbers_are_refused():
-    body = chat_completion("go")
-    body["choices"][0]["logprobs"]["content"][0]["logprob"] = float("nan")
-    assert "log-probabilities" in str(failure("openai", Reply(body)))
+def test_an_answer_that_was_all_thought_is_one_whose_reason_says_so(protocol):
+    """What to do about it is the prompting's to say."""
+    body = chat_completion("", reasoning_content="hm")
+    body["choices"][0]["finish_reason"] = "length"
+    thought = {**anthropic_message("", "max_tokens"), "content": [{"type": "thinking", "thinking": "hm"}]}
+    (answer,), server = ask_server(protocol, lambda seen: Reply({"openai": body, "anthropic": thought}[protocol]))
+    assert (answer.text, answer.thought, answer.finish_reason) == ("", "hm", "length")
+    assert len(server.posts()) == 1
+
+
+COUNTS = {"openai": ("prompt_tokens", "completion_tokens"), "anthropic": ("input_tokens", "output_tokens")}
+
+
+@pytest.mark.parametrize("odd", [None, "many", "", -1, float("nan"), float("inf"), [], {}, True, 10**400])
+def test_a_count_that_is_none_is_left_out_and_the_answer_kept(protocol, odd):
+    prompt, completion = COUNTS[protocol]
+    body = {"openai": chat_completion("go"), "anthropic": anthropic_message("go")}[protocol]
+    for usage, counts in (
+        ({prompt: odd, completion: 4}, {"completion_tokens": 4.0}),
+        ({prompt: 20, completion: odd}, {"prompt_tokens": 20.0}),
+        ({completion: 4}, {"completion_tokens": 4.0}),
+        ({prompt: "20", completion: 4.5}, {"prompt_tokens": 20.0, "completion_tokens": 4.5}),
+        (odd, {}),
+    ):
+        (answer,), server = ask_server(protocol, lambda seen, usage=usage: Reply({**body, "usage": usage}))
+        assert (answer.text, answer.usage) == ("go", counts)
+        assert len(server.posts()) == 1
+
+
+def test_a_null_count_of_cached_tokens_is_none():
+    usage = {"input_tokens": 3, "cache_read_input_tokens": None, "cache_creation_input_tokens": 2, "output_tokens": 1}
+    (answer,), _ = ask_server("anthropic", lambda seen: Reply({**anthropic_message("go"), "usage": usage}))
+    assert answer.usage == {"prompt_tokens": 5.0, "completion_tokens": 1.0}
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda choice: choice["logprobs"]["content"][0].update(logprob=math.nan),
+        lambda choice: choice["logprobs"]["content"][0].update(logprob=-math.inf),
+        lambda choice: choice["logprobs"]["content"][0].update(logprob=None),
+        lambda choice: choice.update(logprobs=[1]),
+        lambda choice: choice["logprobs"].update(content=7),
+        lambda choice: choice["logprobs"]["content"].append(None),
+    ],
+)
+def test_log_probabilities_that_are_no_numbers_are_left_out_and_the_answer_kept(spoil):
+    body = chat_completion("go on")
+    spoil(body["choices"][0])
+    with pytest.warns(UserWarning, match="gave log-probabilities that cannot be read"):
+        (answer,), server = ask_server("openai", lambda seen: Reply(body))
+    assert (answer.text, answer.logprobs) == ("go on", ())
+    assert len(server.posts()) == 1
+
+
+def test_token_ids_that_are_none_are_left_out_and_the_answer_kept():
+    def answer(seen):
+        reply = vllm_server(seen)
+        if seen.method == "POST":
+            reply.body["choices"][0]["token_ids"] = [7, "x"]
+        return reply
+
+    with pytest.warns(UserWarning, match="token ids that cannot be read"):
+        (completion,), _ = ask_server("openai", answer)
+    assert (completion.text, completion.token_ids) == ("two words", ())
+    assert completion.prompt_token_ids == (1, 2, 3)
 
 
 @pytest.mark.parametrize("trickle", [Reply("", delay=30.0)])
@@ -141,6 +211,9 @@ def test_an_error_survives_pickling():
     assert (str(again), again.retryable, again.retry_after) == ("It broke.", True, 2.0)
 
 
+RANKED = Request(messages=(), top_logprobs=3, stop=("x",))
+READERS = {"openai": partial(openai_answer.read_answer, constrained=False), "anthropic": anthropic_answer.read_answer}
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just(10**400),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=3), inner),
@@ -148,12 +221,12 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.filterwarnings("ignore:.*cannot be read")
 @given(body=json_values)
 def test_any_json_is_a_completion_or_one_sentence(body):
-    for protocol, (kind, _, _) in PROTOCOLS.items():
+    for protocol in PROTOCOLS:
         server = Server.parse(protocol, "m", key_variable="OPENAI_API_KEY", timeout=1)
-        read = sys.modules[kind.__module__]._completion
-        options = {"constrained": False, "ranked": True} if protocol == "openai" else {"stop": ("x",)}
+        read = READERS[protocol]
         place = {"token": "a", "logprob": -1.0, "top_logprobs": body}
         for whole in (
             body,
@@ -163,9 +236,12 @@ def test_any_json_is_a_completion_or_one_sentence(body):
             {"choices": [{"message": {"content": "a"}, "logprobs": {"content": [{**place, "top_logprobs": [body]}]}}]},
             {"content": [body]},
             {"content": [], "usage": body},
+            {"choices": [{"message": {"tool_calls": body, "function_call": body}}]},
+            {"choices": [{"message": {"tool_calls": [{"id": body, "function": body}]}, "finish_reason": body}]},
+            {"content": [{"type": "tool_use", "id": body, "name": "f", "input": body}], "stop_reason": body},
         ):
             try:
-                found = read(server, whole, **options)
+                found = read(server, RANKED, whole)
             except ServerError as error:
                 found = str(error)
             assert isinstance(found, Completion) or "\n" not in found
