@@ -9,7 +9,7 @@ import gymnasium as gym
 from credit_gym.credit.assign import build_targets
 from credit_gym.data.episode import Episode
 from credit_gym.errors import CreditGymError
-from credit_gym.scorers import get
+from credit_gym.scorers import check_options
 from credit_gym.wrappers.record_episodes import RecordEpisodes
 from credit_gym.wrappers.recorder import find_wrapper
 
@@ -28,7 +28,8 @@ class AssignCredit(gym.Wrapper[str, str, str, str], gym.utils.RecordConstructorA
         options: the scorer's keyword options, and ``key`` of :func:`~credit_gym.credit.assign.build_targets`.
 
     Raises:
-        UnknownNameError: no scorer has that name.
+        UnknownNameError: no scorer has that name, or it has no such option.
+        OptionError: an option is not what the scorer's signature declares.
         CreditGymError: a :class:`RecordEpisodes` inside makes groups of another size.
 
     Example:
@@ -40,7 +41,7 @@ class AssignCredit(gym.Wrapper[str, str, str, str], gym.utils.RecordConstructorA
 
     def __init__(self, env: gym.Env[str, str], scorer: str = "adaptive_q", group_size: int = 1, **options: Any) -> None:
         gym.utils.RecordConstructorArgs.__init__(self, scorer=scorer, group_size=group_size, **options)
-        get(scorer)  # an unknown name must fail here, not after the first episodes
+        check_options(scorer, options, key=True)  # what is wrong must fail here, not after the first episodes
         recorder = find_wrapper(env, RecordEpisodes)
         if recorder is None:
             env = recorder = RecordEpisodes(env, group_size=group_size, keep=0)

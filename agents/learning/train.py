@@ -19,7 +19,7 @@ from credit_gym.agents.learning.throughput import Stopwatch
 from credit_gym.agents.learning.trainer_rollouts import Rollout
 from credit_gym.agents.learning.training import SETTINGS, Training, load_training, save_training
 from credit_gym.errors import StoreError, unknown
-from credit_gym.scorers import get
+from credit_gym.scorers import check_options
 from credit_gym.wrappers import RecordVerifier
 
 CURVE = "curve.jsonl"
@@ -53,7 +53,7 @@ def train(
         StoreError: the folder holds a training, or cannot be written.
     """
     folder = Path(folder)
-    get(training.scorer)
+    check_options(training.scorer, training.options)
     if (folder / SETTINGS).exists():
         raise StoreError(f"{folder} holds a training already: resume it, or give another folder.")
     run = _Run(folder, training, on_step)

@@ -19,7 +19,7 @@ from credit_gym.envs.tabular.sample import sample_batch
 from credit_gym.exact import oracle
 from credit_gym.exact.tabular_model import TabularModel
 from credit_gym.metrics import fidelity as metrics
-from credit_gym.scorers import get, names, score
+from credit_gym.scorers import get, names, read_options, score
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,14 @@ class Row:
 
     @classmethod
     def parse(cls, entry: str | Mapping[str, Any]) -> Row:
-        """Read a row from a configuration: a scorer's name, or a mapping of ``scorer``, ``options`` and ``label``."""
-        if isinstance(entry, str):
-            return cls(entry)
-        return cls(entry["scorer"], dict(entry.get("options", {})), entry.get("label", ""))
+        """Read a row from a configuration: a scorer's name, or a mapping of ``scorer``, ``options`` and ``label``.
+
+        Raises:
+            UnknownNameError: there is no such scorer, or it has no such option.
+            OptionError: an option does not fit the scorer's signature.
+        """
+        read: Mapping[str, Any] = {"scorer": entry} if isinstance(entry, str) else entry
+        return cls(read["scorer"], read_options(read["scorer"], read.get("options", {})), read.get("label", ""))
 
 
 def load_model(

@@ -20,7 +20,6 @@ from credit_gym.baselines.protocol.controlled import TRAINERS, Row
 from credit_gym.baselines.protocol.experiment import Results, collect, judge_seed
 from credit_gym.errors import CreditGymError, unknown
 from credit_gym.registration import ENVIRONMENTS
-from credit_gym.scorers import get
 from credit_gym.store import Store
 
 _ROW = {
@@ -107,7 +106,8 @@ def check_config(config: Any, where: str = "The configuration") -> dict[str, Any
     """Return the configuration with defaults filled in.
 
     Raises:
-        CreditGymError: it does not fit the schema, or names an unknown environment, scorer or trainer.
+        CreditGymError: it does not fit the schema, names an unknown environment, scorer or trainer, or an option does
+            not fit its scorer.
     """
     problem = next(iter(sorted(Draft202012Validator(SCHEMA).iter_errors(config), key=str)), None)
     if problem is not None:
@@ -115,7 +115,7 @@ def check_config(config: Any, where: str = "The configuration") -> dict[str, Any
         raise CreditGymError(f"{where} is not a sweep: at {place}, {problem.message}.")
     full = {**DEFAULTS, **config}
     for entry in full["scorers"]:
-        get(Row.parse(entry).scorer)
+        Row.parse(entry)
     for trainer in full["trainers"]:
         if trainer not in TRAINERS:
             raise unknown("trainer", trainer, TRAINERS)

@@ -65,18 +65,18 @@ def step_scores(batch: EpisodeBatch, name: str, *, tokens: str = "mean", mode: M
         mode: see :func:`trajectory_scores`.
     """
     values = score(batch, name, tokens=tokens, **({"mode": mode} if name in _TWO_MODES else {}))
-    if is_upstream(mode) and name in _ZERO_UPSTREAM:
-        return values
-    known = np.asarray(sum(batch.require(column) for column in get(name).needs), dtype=np.float64)
-    missing = np.isnan(aggregate_tokens(known, batch.require("logprob_offsets"), "sum"))
-    return np.where(missing, np.nan, values)
+    unread = np.any([np.isnan(batch.require(column)) for column in get(name).needs], axis=0)
+    missing = np.isnan(aggregate_tokens(np.where(unread, np.nan, 0.0), batch.require("logprob_offsets"), "sum"))
+    return np.where(missing, 0.0 if is_upstream(mode) and name in _ZERO_UPSTREAM else np.nan, values)
 
 
 def controls(batch: EpisodeBatch) -> dict[str, FloatArray]:
     """The scores that know nothing of probabilities: fewer steps, fewer tokens, and chance."""
     found = {"fewer steps": -batch.lengths.astype(np.float64)}
     if batch.logprob_offsets is not None:
-        found["fewer tokens"] = aggregate_steps(score(batch, "brevity"), batch.offsets, "sum")
+        found["fewer tokens"] = aggregate_steps(
+            -np.diff(batch.logprob_offsets).astype(np.float64), batch.offsets, "sum"
+        )
     found["random"] = np.random.default_rng(_CHANCE).random(batch.num_episodes)
     return found
 

@@ -82,7 +82,9 @@ on matched data.
 
 How to read it: success hides fidelity (`combined` wins the stochastic suite with flat credits off the path); a verifier
 that misleads is fatal for whoever trusts it (`regress`, `keydoor`); a scorer that pools the transition graph needs no
-verifier here, because states recur; nothing here is a statement about language models.
+verifier here, because states recur; nothing here is a statement about language models. `oracle` is no method but a
+ceiling: its table holds the exact advantage of the recorded behaviour, and its policy gradient the exact advantage of
+the policy as it stands at each iteration.
 """
     return head + "".join(
         f"\n## {table.title}\n\n{to_markdown(Table('', table.columns, table.rows))}" for table in tables

@@ -69,14 +69,34 @@ def pairs(texts: Sequence[str] | None) -> dict[str, Any]:
     import yaml
 
     read = {}
-    for text in texts or []:
-        key, equals, value = text.partition("=")
-        if not key or not equals:
-            raise typer.BadParameter(f"write KEY=VALUE, not {text!r}.")
+    for key, value in _split(texts).items():
         try:
             read[key] = yaml.safe_load(value)
         except yaml.YAMLError:
             read[key] = value
+    return read
+
+
+def scorer_options(scorer: str, texts: Sequence[str] | None, *, key: bool = True) -> dict[str, Any]:
+    """Read KEY=VALUE options of a scorer; a value is what the scorer's signature says it is.
+
+    Args:
+        scorer: the scorer's name.
+        texts: what was given.
+        key: whether ``key``, what states are pooled by, is one of them.
+    """
+    from credit_gym.scorers import read_options
+
+    return read_options(scorer, _split(texts), key=key)
+
+
+def _split(texts: Sequence[str] | None) -> dict[str, str]:
+    read = {}
+    for text in texts or []:
+        key, equals, value = text.partition("=")
+        if not key or not equals:
+            raise typer.BadParameter(f"write KEY=VALUE, not {text!r}.")
+        read[key] = value
     return read
 
 

@@ -24,9 +24,14 @@ def envs(env: Annotated[str | None, typer.Argument(help="Show the details of thi
 
     from gymnasium.envs.registration import load_env_creator
 
+    from credit_gym.data.action_format import describe, format_at
+
     entry_point = gym.spec(env).entry_point
     creator = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
     typer.echo(f"{env}\n\n{inspect.getdoc(creator) or ''}\n")
+    made = creator if inspect.isclass(creator) else inspect.signature(creator or dict).return_annotation
+    form = format_at(made, {})
+    typer.echo(f"An action is a {form.kind.replace('_', ' ')}. {describe(form)}\n")
     arguments = [p for p in inspect.signature(creator or dict).parameters.values() if p.kind is not p.VAR_KEYWORD]
     defaults = ("required" if p.default is p.empty else repr(p.default) for p in arguments)
     show(Table("Arguments", ("name", "default"), tuple(zip((p.name for p in arguments), defaults, strict=True))))
@@ -41,7 +46,11 @@ def scorers(scorer: Annotated[str | None, typer.Argument(help="Show the formula 
     if scorer is not None:
         import inspect
 
-        typer.echo(f"{get(scorer).label}\n\n{inspect.getdoc(get(scorer).function) or ''}")
+        spec = get(scorer)
+        typer.echo(f"{spec.label}\n\n{inspect.getdoc(spec.function) or ''}\n")
+        options = tuple((each.name, each.takes, str(each.default).lower()) for each in spec.options.values())
+        if options:
+            show(Table("Options", ("name", "takes", "default"), options))
         return
     specs = [get(name) for name in names()]
     rows = tuple(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from credit_gym.cli.app import RUNS, RunsDir, Scorers, TableFormat, app, find
+from credit_gym.errors import CreditGymError
 
 if TYPE_CHECKING:
     from credit_gym.store import Store
@@ -34,13 +35,22 @@ def report(
     store, run_id = find(run, runs_dir)
     record, played = store.run(run_id), store.load_episodes(run_id)
     wanted = [(name, dict[str, Any]()) for name in scorer] if scorer else store.target_sets(run_id)
+    credits = {}
+    for name, options in wanted:
+        try:
+            credits[label(name, options)] = run_credits(store, run_id, played, name, options)
+        except CreditGymError as error:
+            if scorer:
+                raise
+            typer.echo(f"{label(name, options)} is left out: {error}", err=True)  # kept once, not to be made anew
+    wanted = [each for each in wanted if label(*each) in credits]
     shown = played[:episodes]
     path = out or store.folder / "report.html"
     write_report(
         path,
         title=f"{record.env_id} · {record.agent_id} · {run_id}",
         episodes=shown,
-        credits={label(*each): run_credits(store, run_id, played, *each)[: len(shown)] for each in wanted},
+        credits={name: rows[: len(shown)] for name, rows in credits.items()},
         tables=[summary(store, run_id, played, wanted)] if wanted else [],
     )
     typer.echo(path)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from credit_gym.cli import language_model as lm
-from credit_gym.cli.app import EnvArgs, Options, app, pairs
+from credit_gym.cli.app import EnvArgs, Options, app, pairs, scorer_options
 
 
 @app.command(
@@ -68,7 +68,7 @@ def train(
         model=model.removeprefix("hf:"),
         scorer=scorer,
         env_args=pairs(env_arg),
-        options=pairs(option),
+        options=scorer_options(scorer, option, key=False),
         prompting=asked if temperature is None else replace(asked, temperature=temperature),
         steps=steps,
         groups=groups,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.episode import Episode
+from credit_gym.data.grouping import FloatArray
 from credit_gym.data.interning import Key
 from credit_gym.data.target import TrainingTarget, pair_with_credit
+from credit_gym.errors import ReadingError
 from credit_gym.scorers import score
 
 
@@ -29,9 +31,31 @@ def build_targets(
         One target a step, in the order of the episodes.
 
     Raises:
-        UnknownNameError: no scorer has that name.
+        UnknownNameError: no scorer has that name, it has no such option, or ``key`` is neither.
+        OptionError: an option is not what the scorer's signature declares.
         MissingColumnError: the episodes lack a column that the scorer needs.
+        ReadingError: a value at some step, which is named, cannot be computed with.
     """
     completed = [episode for episode in episodes if episode.error is None]
-    credit = score(EpisodeBatch.from_episodes(completed, key=key), scorer, **options)
+    credit = score_episodes(completed, EpisodeBatch.from_episodes(completed, key=key), scorer, options)
     return pair_with_credit(completed, credit, key=key)
+
+
+def score_episodes(
+    episodes: Sequence[Episode], batch: EpisodeBatch, scorer: str, options: Mapping[str, Any]
+) -> FloatArray:
+    """Score a batch; (S,) float64. An error about one step names its episode by its id.
+
+    Args:
+        episodes: E episodes.
+        batch: their batch.
+        scorer: a registered scorer.
+        options: its keyword options.
+
+    Raises:
+        CreditGymError: those of :func:`build_targets`.
+    """
+    try:
+        return score(batch, scorer, **options)
+    except ReadingError as error:
+        raise error.named(episodes[error.episode].episode_id) from None

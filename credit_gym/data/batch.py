@@ -165,7 +165,8 @@ class EpisodeBatch(_Columns):
     def require(self, name: str) -> Any:
         """Return an optional column, or raise :class:`MissingColumnError` naming the column and who records it."""
         column = getattr(self, name)
-        if column is None or (column.size and column.dtype.kind == "f" and bool(np.isnan(column).all())):
+        unread = name in _TOKEN_COLUMNS and column is not None and not column.size and self.num_steps
+        if column is None or unread or (column.size and column.dtype.kind == "f" and bool(np.isnan(column).all())):
             raise MissingColumnError(
                 f"The batch has no column {name!r}: record it with {_RECORDED_BY.get(name, 'the environment')}."
             )
@@ -228,7 +229,8 @@ def _validate(batch: EpisodeBatch) -> None:
         raise BatchError(f"Column 'reward' is not finite at step {bad}: a reward must be a number.")
     for name in _SIGNALS:
         column = getattr(batch, name)
-        if column is not None and bool(np.isinf(column).any()):
+        endless = np.isposinf if _SEEN[name].unit == "nats" else np.isinf  # the logarithm of 0 is a reading
+        if column is not None and bool(endless(column).any()):
             raise BatchError(f"Column {name!r} is infinite somewhere; use NaN where it was not recorded.")
     if bool((batch.terminated & batch.truncated).any()):
         raise BatchError("An episode is both terminated and truncated; keep only what happened first.")

@@ -63,8 +63,21 @@ def group_mean(values: npt.ArrayLike, ids: IntArray, count: int) -> FloatArray:
 def group_std(values: npt.ArrayLike, ids: IntArray, count: int) -> FloatArray:
     """Population standard deviation of each group (two passes), 0 where a group is empty; (count,)."""
     values = np.asarray(values, dtype=np.float64)
+    power = group_power(values, ids, count)
+    values = values / power[ids]
     centred = values - group_mean(values, ids, count)[ids]
-    return np.sqrt(group_mean(centred * centred, ids, count))
+    return power * np.sqrt(group_mean(centred * centred, ids, count))
+
+
+def group_power(values: FloatArray, ids: IntArray, count: int) -> FloatArray:
+    """Largest power of two up to the largest magnitude of each group, 1 where all are 0 or there are none; (count,).
+
+    What is divided by it lies in (-2, 2), so sums and squares can neither overflow nor vanish; and because it is a
+    power of two, the division changes no digit: whatever is computed so is, to the last bit, what it would have been.
+    """
+    largest = np.zeros(count)
+    np.maximum.at(largest, ids, np.abs(values))
+    return np.where(largest > 0.0, np.ldexp(1.0, np.frexp(largest)[1] - 1), 1.0)
 
 
 def discounted_sum(values: FloatArray, offsets: IntArray, discount: float) -> FloatArray:

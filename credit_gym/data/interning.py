@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import chain
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from credit_gym.data.columns import COLUMNS, Column
 from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import IntArray
-from credit_gym.errors import BatchError
+from credit_gym.errors import BatchError, unknown
 
 Key = Literal["state", "observation"]
 
@@ -37,8 +37,10 @@ def interned(episodes: list[Episode], key: Key) -> dict[str, Any]:
         key: what a state is pooled by: the hash of the true state, or the text that the agent saw.
 
     Raises:
+        UnknownNameError: ``key`` is neither.
         BatchError: the token columns of a step are not of one length.
     """
+    check_key(key)
     offsets = np.concatenate([[0], np.cumsum([len(e) for e in episodes])]).astype(np.int64)
     points, vocabulary = _intern(
         chain.from_iterable(e.state_keys if key == "state" else e.observations for e in episodes)
@@ -57,13 +59,23 @@ def interned(episodes: list[Episode], key: Key) -> dict[str, Any]:
         found |= _array(column, [getattr(episode, column.name) for episode in episodes])
     for column in _ROWS:
         rows = [getattr(episode, column.name) for episode in episodes]
-        if any(row is not None for row in rows):
+        if column.required or any(row is not None for row in rows):
             filled = (
                 row if row is not None else (column.missing,) * (len(episode) + column.extra)
                 for row, episode in zip(rows, episodes, strict=True)
             )
             found |= _array(column, list(chain.from_iterable(filled)))
     return found | _token_columns(episodes)
+
+
+def check_key(key: Key) -> None:
+    """Check what states are to be pooled by.
+
+    Raises:
+        UnknownNameError: it is neither "state" nor "observation".
+    """
+    if key not in get_args(Key):
+        raise unknown("key", str(key), get_args(Key))
 
 
 def _array(column: Column, values: list[Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import FloatArray
-from credit_gym.data.interning import Key
+from credit_gym.data.interning import Key, check_key
 from credit_gym.errors import BatchError
 
 
@@ -49,8 +49,10 @@ def pair_with_credit(episodes: Sequence[Episode], credit: FloatArray, *, key: Ke
             ("observation").
 
     Raises:
+        UnknownNameError: ``key`` is neither.
         BatchError: there is not one credit per step.
     """
+    check_key(key)
     steps = sum(map(len, episodes))
     if credit.shape != (steps,):
         raise BatchError(

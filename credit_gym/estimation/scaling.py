@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from credit_gym.data.batch import EpisodeBatch
-from credit_gym.data.grouping import FloatArray, IntArray, compact, group_mean, group_sum
+from credit_gym.data.grouping import FloatArray, IntArray, compact, group_mean, group_power, group_sum
 from credit_gym.errors import unknown
 from credit_gym.estimation.normalise import RELATIVE_FLOOR
 from credit_gym.estimation.siblings import Siblings, siblings
@@ -57,15 +57,21 @@ def scaled(
         raise unknown("scale", scale, ["none", "shrunk", *SCOPES])
     ids, count = SCOPES[scale](batch, tree)
     total = group_sum(tree.share, ids, count)
+    power = group_power(credit, ids, count)
+    power = np.maximum(power, 1.0) if upstream else power  # the published epsilon rules below 1
+    credit = credit / power[ids]
     centred = credit - (group_sum(tree.share * credit, ids, count) / np.maximum(total, _TINY))[ids]
     variance = group_sum(tree.share * centred * centred, ids, count) / np.maximum(total, _TINY)
     if upstream:
-        return centred / np.maximum(np.sqrt(variance + UPSTREAM_EPSILON), UPSTREAM_EPSILON)[ids]
-    rounding = group_sum(tree.share * _rounding(batch), ids, count) / np.maximum(total, _TINY)
+        epsilon = UPSTREAM_EPSILON / power
+        return centred / np.maximum(np.sqrt(variance + epsilon / power), epsilon)[ids]
+    rounding = group_sum(tree.share * _rounding(batch, power[ids]), ids, count) / np.maximum(total, _TINY)
     return centred * _inverse_root(variance, rounding)[ids]
 
 
 def _shrunk(credit: FloatArray, batch: EpisodeBatch, tree: Siblings) -> FloatArray:
+    power = group_power(credit, batch.step_group, batch.num_groups)[batch.step_group]
+    credit = credit / power
     freedom = np.maximum(tree.size - 1.0, 0.0)
     squares = group_sum(tree.share * credit * credit, tree.context, tree.contexts)
     variance = squares / np.maximum(freedom, 1.0)
@@ -74,16 +80,19 @@ def _shrunk(credit: FloatArray, batch: EpisodeBatch, tree: Siblings) -> FloatArr
     compared = tree.size > 1.0
     pooled = group_mean(variance[compared], owner[compared], batch.num_groups)[owner]
     blend = (PRIOR_FREEDOM * pooled + freedom * variance) / (PRIOR_FREEDOM + freedom)
-    rounding = group_mean(_rounding(batch), tree.context, tree.contexts)
+    rounding = group_mean(_rounding(batch, power), tree.context, tree.contexts)
     return credit * _inverse_root(blend, rounding)[tree.context]
 
 
-def _rounding(batch: EpisodeBatch) -> FloatArray:
-    """Variance that rounding alone can leave, given the largest sum of absolute rewards in the group; (S,)."""
-    earned = group_sum(np.abs(batch.reward), batch.episode, batch.num_episodes)
+def _rounding(batch: EpisodeBatch, power: FloatArray) -> FloatArray:
+    """Variance that rounding alone can leave, given the largest sum of absolute rewards in the group.
+
+    (S,) in units of the squared (S,) ``power``.
+    """
+    lost = group_sum(RELATIVE_FLOOR * np.abs(batch.reward), batch.episode, batch.num_episodes)
     largest = np.zeros(batch.num_groups)
-    np.maximum.at(largest, batch.group, earned)
-    return np.square(RELATIVE_FLOOR * largest)[batch.step_group]
+    np.maximum.at(largest, batch.group, lost)
+    return np.square(largest[batch.step_group] / power)
 
 
 def _inverse_root(variance: FloatArray, floor: FloatArray) -> FloatArray:

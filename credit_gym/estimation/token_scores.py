@@ -1,27 +1,89 @@
 """From token values to step scores to one score per trajectory: the aggregations of Progress Advantage and DeepConf.
 
 A reading that is missing (NaN: a token that a length cap cut away) makes its step missing, and a missing step is left
-out of its trajectory's score; neither ever turns into 0.
+out of its trajectory's score; neither ever turns into 0. A probability that is too small to be told from 0 has a floor,
+:data:`LOG_FLOOR`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Literal
 
 import numpy as np
 
-from credit_gym.data.grouping import FloatArray, IntArray
-from credit_gym.errors import unknown
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.grouping import FloatArray, IntArray, group_mean, group_size
+from credit_gym.errors import ReadingError, unknown
 
 Aggregate = Callable[[FloatArray, IntArray], FloatArray]
+Aggregation = Literal["mean", "sum", "last", "min", "max", "median", "q10", "q90", "bottom10"]
+
+LOG_FLOOR = float(np.log(float(np.finfo(np.float32).smallest_subnormal)))
+"""Least log-probability of a token, -103.3 nats: that of the smallest probability a float32 can hold.
+
+Whatever lies below counts as this, -inf and the -9999 of some servers included: they say "too unlikely to tell". So no
+mean of log-probabilities, entropy, divergence or log-ratio of a token is larger than its magnitude either.
+"""
+
+_HAIR = 0.01  # by which rounding may lift a log-probability above 0
+
+
+def token_column(batch: EpisodeBatch, name: str, *, most: float = 0.0) -> FloatArray:
+    """Return a column of tokens, what lies beyond the floor brought up to it; (L,) float64, NaN where missing.
+
+    Args:
+        batch: the episodes.
+        name: the column.
+        most: the largest value that it can hold; 0 for log-probabilities, ``-LOG_FLOOR`` for entropies and divergences,
+            where infinity counts as that.
+
+    Raises:
+        MissingColumnError: the batch does not have it.
+        ReadingError: a value is too large for what the column holds, or -inf where no log-probability is.
+    """
+    column: FloatArray = np.asarray(batch.require(name), dtype=np.float64)
+    wrong = column > most + _HAIR if most == 0.0 else np.isneginf(column)
+    if wrong.any():
+        at = int(np.flatnonzero(wrong)[0])
+        row = int(np.searchsorted(batch.require("logprob_offsets"), at, side="right")) - 1
+        kind = "a log-probability" if most == 0.0 else "an entropy or divergence"
+        raise ReadingError(
+            f"Column {name!r} holds {column[at]:g} at {{where}}, which is not {kind}: record it anew, or NaN in its "
+            "place.",
+            episode=int(batch.episode[row]),
+            step=int(batch.step[row]),
+        )
+    return np.clip(column, LOG_FLOOR, -LOG_FLOOR)
+
+
+def complete(batch: EpisodeBatch, scores: FloatArray) -> FloatArray:
+    """Give the steps that have no score one that tells nothing: the mean over the scored steps of their group.
+
+    Any fixed number would be a verdict: 0 is the best log-probability there is. Where the group has no score at all,
+    it is the mean over the batch, and 0 where nothing has one.
+
+    Args:
+        batch: the episodes.
+        scores: (S,) float64, NaN where missing.
+
+    Returns:
+        (S,) float64 without NaN.
+    """
+    known = ~np.isnan(scores)
+    group = batch.step_group[known]
+    overall = float(scores[known].mean()) if known.any() else 0.0
+    scored = group_size(group, batch.num_groups) > 0
+    usual = np.where(scored, group_mean(scores[known], group, batch.num_groups), overall)
+    return np.where(known, scores, usual[batch.step_group])
 
 
 def aggregate_tokens(values: FloatArray, offsets: IntArray, how: str = "mean") -> FloatArray:
     """Return one score per step.
 
     Args:
-        values: (L,) float64 of the action tokens.
+        values: (L,) float64 of the action tokens; what lies beyond ``LOG_FLOOR`` or ``-LOG_FLOOR`` counts as that.
         offsets: (S+1,) int64; step i owns ``offsets[i]:offsets[i+1]``.
         how: a key of :data:`AGGREGATIONS`.
 
@@ -32,7 +94,8 @@ def aggregate_tokens(values: FloatArray, offsets: IntArray, how: str = "mean") -
         UnknownNameError: there is no such aggregation.
     """
     missing = np.concatenate([[0], np.cumsum(np.isnan(values))])[offsets]
-    return np.where(np.diff(missing) > 0, np.nan, _aggregate(np.nan_to_num(values), offsets, how))
+    bounded = np.clip(np.where(np.isnan(values), 0.0, values), LOG_FLOOR, -LOG_FLOOR)
+    return np.where(np.diff(missing) > 0, np.nan, _aggregate(bounded, offsets, how))
 
 
 def aggregate_steps(values: FloatArray, offsets: IntArray, how: str = "mean") -> FloatArray:

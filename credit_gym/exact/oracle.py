@@ -235,6 +235,37 @@ def behaviour_advantage(model: TabularModel) -> FloatArray:
     return np.where(used, average[np.maximum(slot, 0)], 0.0)
 
 
+def step_advantage(model: TabularModel, policy: FloatArray, batch: EpisodeBatch) -> FloatArray:
+    """Return the exact advantage of each step of a batch under the policy that sampled it.
+
+    ``A_t(s, a) = Q_{E-t}(s, a) - V_{E-t}(s)`` at the step's own time t, E the evaluation horizon: what the action is
+    worth for the success that the policy is judged by; 0 from E on. Over states that share a key it is averaged by the
+    policy's visits at that time, which is all that can be known of a key.
+
+    Args:
+        model: the environment.
+        policy: (S, A).
+        batch: sampled from the model with the policy.
+
+    Returns:
+        (S_batch,) float64.
+    """
+    judged = replace(model, horizon=model.evaluation_horizon)
+    exact, occupied = policy_values(judged, policy), visits(judged, policy)
+    steps, states = occupied.shape
+    time, row = np.minimum(batch.step, steps - 1), np.arange(states)
+    left = np.clip(judged.horizon[model.task][None, :] - np.arange(steps)[:, None], 0, steps)  # (H, S)
+    gap = exact.q[left, row] - exact.v[left, row][:, :, None]  # (H, S, A)
+    cell = np.arange(steps)[:, None] * states + model.key  # (H, S)
+    mass = np.bincount(cell.ravel(), weights=occupied.ravel(), minlength=steps * states)
+    slot = slots(model, batch)
+    total = np.zeros((steps * states, gap.shape[2]))
+    np.add.at(total, cell.ravel(), (occupied[:, :, None] * gap).reshape(-1, gap.shape[2]))
+    here = time * states + batch.state
+    credit = np.divide(total[here, slot], mass[here], out=np.zeros(batch.num_steps), where=mass[here] > 0)
+    return np.where(batch.step < steps, credit, 0.0)
+
+
 def slots(model: TabularModel, batch: EpisodeBatch) -> IntArray:
     """Return the action slot of each step of a batch sampled from a model; (S_batch,) int64.
 

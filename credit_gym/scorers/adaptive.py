@@ -6,6 +6,8 @@ optimal value of what was seen (``adaptive_q``) or the value of what was done (`
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 
 from credit_gym.data.batch import EpisodeBatch
@@ -14,6 +16,7 @@ from credit_gym.estimation.branches import branch_contrast
 from credit_gym.estimation.normalise import standardise
 from credit_gym.estimation.policy_iteration import optimal_action_value
 from credit_gym.estimation.pooled_graph import PooledGraph, action_value, pool, success_value
+from credit_gym.estimation.ranges import NonNegative, Range, Share
 from credit_gym.estimation.successes import successes_through
 from credit_gym.scorers.registry import register
 
@@ -24,9 +27,9 @@ _REFERENCE = "credit_gym: evidence-weighted mixture of closure and verifier"
 def adaptive_q(
     batch: EpisodeBatch,
     *,
-    kappa: float = 2.0,
-    discount: float = 0.98,
-    pseudo_count: float = 1.0,
+    kappa: NonNegative = 2.0,
+    discount: Annotated[float, Range("(0, 1]")] = 0.98,
+    pseudo_count: NonNegative = 1.0,
 ) -> FloatArray:
     """Credit an action by its pessimistic optimal value where successes passed, by the verifier's contrast elsewhere.
 
@@ -36,9 +39,9 @@ def adaptive_q(
 
     Args:
         batch: a batch with the column ``verifier``; without readings at a state the second term is 0 there.
-        kappa: successes at which both kinds of evidence weigh the same.
-        discount: b of Q*.
-        pseudo_count: unseen failures per action.
+        kappa: successes at which both kinds of evidence weigh the same, in [0, inf).
+        discount: b of Q*, in (0, 1].
+        pseudo_count: unseen failures per action, in [0, inf).
 
     Returns:
         (S,) float64, dimensionless.
@@ -52,13 +55,13 @@ def adaptive_q(
 
 
 @register("adaptive", needs={"verifier"}, reference=_REFERENCE)
-def adaptive(batch: EpisodeBatch, *, kappa: float = 2.0, discount: float = 0.98) -> FloatArray:
+def adaptive(batch: EpisodeBatch, *, kappa: NonNegative = 2.0, discount: Share = 0.98) -> FloatArray:
     """Credit as :func:`adaptive_q`, with the value Q of the recorded behaviour (that of crbc) in place of Q*.
 
     Args:
         batch: a batch with the column ``verifier``; without readings at a state the second term is 0 there.
-        kappa: successes at which both kinds of evidence weigh the same.
-        discount: b of the pooled chain.
+        kappa: successes at which both kinds of evidence weigh the same, in [0, inf).
+        discount: b of the pooled chain, in [0, 1].
 
     Returns:
         (S,) float64, dimensionless.

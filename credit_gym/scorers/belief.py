@@ -2,21 +2,23 @@
 
 ``c_t = log b_{t+1} - log b_t``, rectified as published (Auzina et al. 2026, DeltaBelief-RL, arXiv:2602.12342), measured
 from the highest belief so far, or against distractors; IGPO (2025, arXiv:2510.14967) takes b in place of its logarithm.
+A belief of exactly 0 (-inf) has the floor of :func:`~credit_gym.estimation.log_beliefs.log_beliefs`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
 from credit_gym.data.batch import EpisodeBatch
-from credit_gym.data.grouping import FloatArray, IntArray, compact, discounted_sum, group_mean
-from credit_gym.errors import unknown
+from credit_gym.data.grouping import FloatArray, IntArray, compact, discounted_sum, group_mean, group_std
 from credit_gym.estimation.critic import point_before
+from credit_gym.estimation.log_beliefs import log_beliefs
 from credit_gym.estimation.modes import Mode, is_upstream
 from credit_gym.estimation.normalise import standardise
+from credit_gym.estimation.ranges import Positive, Range, Share
 from credit_gym.scorers.registry import register
 
 Squash = Literal["none", "relu", "tanh", "sigmoid", "clamp", "group_min_max"]
@@ -35,7 +37,7 @@ def delta_belief(
     squash: Squash = "relu",
     centre: Centre = "none",
     scale: Scale = "none",
-    temperature: float = 1.0,
+    temperature: Positive = 1.0,
     winning_turn: bool = False,
     mode: Mode = "default",
 ) -> FloatArray:
@@ -55,20 +57,14 @@ def delta_belief(
         squash: last transformation.
         centre: what is subtracted first.
         scale: what divides the centred gain.
-        temperature: slope of "tanh".
+        temperature: slope of "tanh", in (0, inf).
         winning_turn: whether the last step of a solved episode, whose answer gives the truth away, counts; it is left
             out of every mean, and gets 0, otherwise.
         mode: "default" gives 0 to steps that the environment refused (column ``invalid``); "upstream" lets them earn.
 
     Returns:
         (S,) float64, nats for "none", "relu" and "clamp", else without unit; 0 where a belief is missing.
-
-    Raises:
-        UnknownNameError: there is no such transformation.
     """
-    for kind, name, known in (("squash", squash, _SQUASHES), ("centre", centre, _CENTRES), ("scale", scale, _SCALES)):
-        if name not in known:
-            raise unknown(kind, name, known)
     gain = _gain(batch)
     counts = ~np.isnan(gain)
     if not winning_turn:
@@ -89,14 +85,15 @@ def delta_belief(
         values = values - group_mean(values, *ids[centre])[ids[centre][0]]
     if scale != "none":
         members, count = ids[scale]
-        spread = values - group_mean(values, members, count)[members]
-        values = values / (np.sqrt(group_mean(spread * spread, members, count)) + _EPSILON)[members]
+        values = values / (group_std(values, members, count) + _EPSILON)[members]
     credit[chosen] = _SQUASHES[squash](values, temperature, peers, peer_count)
     return credit
 
 
 @register("high_water_mark", needs={"log_belief"}, scope="episode", reference="credit_gym: telescoping delta-belief")
-def high_water_mark(batch: EpisodeBatch, *, cap: float = np.inf, mode: Mode = "default") -> FloatArray:
+def high_water_mark(
+    batch: EpisodeBatch, *, cap: Annotated[float, Range("[0, inf]")] = np.inf, mode: Mode = "default"
+) -> FloatArray:
     """A step gets what it added to the highest log-belief so far.
 
     ``c_t = min(cap, max(0, log b_{t+1} - max_{s<=t} log b_s))``. Without a cap the credits of an episode sum to
@@ -104,13 +101,13 @@ def high_water_mark(batch: EpisodeBatch, *, cap: float = np.inf, mode: Mode = "d
 
     Args:
         batch: the episodes, with beliefs; a missing one neither earns nor raises the mark.
-        cap: most that one step can earn, nats.
+        cap: most that one step can earn, nats, in [0, inf].
         mode: "default" gives 0 to steps that the environment refused (column ``invalid``), "upstream" lets them earn.
 
     Returns:
         (S,) float64, nats, never negative.
     """
-    belief: FloatArray = batch.require("log_belief")
+    belief = log_beliefs(batch)
     mark = _running_max(np.where(np.isnan(belief), -np.inf, belief), batch)
     before = point_before(batch)
     known = np.isfinite(mark[before])
@@ -139,16 +136,16 @@ def contrastive(batch: EpisodeBatch, *, positive: bool = False) -> FloatArray:
     Returns:
         (S,) float64, nats; telescopes to ``q_T - q_0`` unless ``positive``; 0 where a belief is missing.
     """
-    belief: FloatArray = batch.require("log_belief")
+    belief = log_beliefs(batch)
     with np.errstate(invalid="ignore"):  # numpy warns of the NaNs that stand for missing beliefs
-        relative = belief - np.logaddexp(belief, batch.require("distractor_log_belief"))
+        relative = belief - np.logaddexp(belief, log_beliefs(batch, "distractor_log_belief"))
     before = point_before(batch)
     rise = np.nan_to_num(relative[before + 1] - relative[before])
     return np.asarray(np.maximum(rise, 0.0) if positive else rise)
 
 
 @register("igpo", needs={"log_belief"}, reference="IGPO 2025, arXiv:2510.14967")
-def igpo(batch: EpisodeBatch, *, tokens: int = 1, discount: float = 1.0) -> FloatArray:
+def igpo(batch: EpisodeBatch, *, tokens: Annotated[int, Range("[1, inf)")] = 1, discount: Share = 1.0) -> FloatArray:
     """A step gets the standardised, discounted rise of the probability of the truth; the last one the outcome.
 
     ``r_t = p_{t+1} - p_t`` before the last step and the episode's return at it, ``p = exp(log b / tokens)`` (the
@@ -157,13 +154,13 @@ def igpo(batch: EpisodeBatch, *, tokens: int = 1, discount: float = 1.0) -> Floa
 
     Args:
         batch: the episodes, with beliefs.
-        tokens: tokens of the target.
+        tokens: tokens of the target, in [1, inf).
         discount: g in [0, 1].
 
     Returns:
         (S,) float64, in standard deviations.
     """
-    belief: FloatArray = batch.require("log_belief")
+    belief: FloatArray = batch.require("log_belief")  # of which only the exponential counts, 0 included
     probability = np.exp(belief / tokens)
     before = point_before(batch)
     gain = np.nan_to_num(probability[before + 1] - probability[before])
@@ -179,8 +176,8 @@ def _gain(batch: EpisodeBatch) -> FloatArray:
 
     (S,) nats; NaN where either belief is missing.
     """
-    belief: FloatArray = batch.require("log_belief")
-    anchor = belief if batch.anchor_log_belief is None else batch.anchor_log_belief
+    belief = log_beliefs(batch)
+    anchor = belief if batch.anchor_log_belief is None else log_beliefs(batch, "anchor_log_belief")
     before = point_before(batch)
     gain: FloatArray = belief[before + 1] - anchor[before]
     return gain
@@ -210,5 +207,3 @@ _SQUASHES: dict[str, Callable[[FloatArray, float, IntArray, int], FloatArray]] =
     "clamp": lambda values, *_: np.clip(values, -_CLAMP, _CLAMP),
     "group_min_max": _group_min_max,
 }
-_CENTRES = ("none", "batch", "group", "episode")
-_SCALES = ("none", "batch", "group")

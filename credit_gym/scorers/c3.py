@@ -6,15 +6,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import FloatArray, compact, group_sum
-from credit_gym.errors import BatchError, unknown
+from credit_gym.errors import BatchError
 from credit_gym.estimation.critic import point_before
 from credit_gym.estimation.modes import Mode, is_upstream
+from credit_gym.estimation.ranges import Range, Share
 from credit_gym.estimation.scaling import Scale, scaled
 from credit_gym.estimation.siblings import Siblings, context_mean, others_mean, play_value, siblings
 from credit_gym.scorers.registry import register
@@ -28,7 +29,7 @@ def c3(
     batch: EpisodeBatch,
     *,
     variant: Variant = "reward_only",
-    alpha: float = 1.0,
+    alpha: Share = 1.0,
     baseline: Baseline = "loo",
     replay: bool = True,
     scale: Scale = "none",
@@ -64,12 +65,9 @@ def c3(
 
     Raises:
         MissingColumnError: a critic is asked for and there is no column ``value``.
-        BatchError: ``alpha`` lies outside [0, 1], or the critic has no reading somewhere.
-        UnknownNameError: there is no such variant, baseline, scale or mode.
+        BatchError: the critic has no reading somewhere.
     """
     upstream = is_upstream(mode)
-    if baseline not in ("loo", "mean"):
-        raise unknown("baseline", baseline, ("loo", "mean"))
     tree = siblings(batch)
     compared = tree if replay else siblings(batch, replay=False)
     mean = others_mean if baseline == "loo" else context_mean
@@ -79,19 +77,17 @@ def c3(
     elif variant == "value_only":
         judged = _critic(batch, tree)
         credit = judged - mean(judged, compared)
-    elif variant == "value_assisted":
-        if not 0.0 <= alpha <= 1.0:
-            raise BatchError(f"alpha must lie in [0, 1], not be {alpha}.")
+    else:
         judged = _critic(batch, tree) if alpha > 0.0 else earned
         expected = (1.0 - alpha) * mean(earned, compared) + alpha * mean(judged, compared)
         credit = np.where(compared.size[compared.context] > 1.0, earned - expected, 0.0)
-    else:
-        raise unknown("variant", variant, ("reward_only", "value_only", "value_assisted"))
     return scaled(credit, batch, "context" if upstream else scale, tree=compared, upstream=upstream)
 
 
 @register("counterfactual", needs={"parent"}, reference="credit_gym: C3 (2026, arXiv:2603.06859) with pooled values")
-def counterfactual(batch: EpisodeBatch, *, draws: int | None = None, scale: Scale = "shrunk") -> FloatArray:
+def counterfactual(
+    batch: EpisodeBatch, *, draws: Annotated[int, Range("[1, inf)")] | None = None, scale: Scale = "shrunk"
+) -> FloatArray:
     """C3 with the plays of one action pooled, several plays of one draw allowed, and a scale that keeps magnitudes.
 
     ``A(a) = n / (n - 1) (q_a - mean over plays of q)``, q_a the mean value of all plays of action a in the context, n
@@ -100,19 +96,13 @@ def counterfactual(batch: EpisodeBatch, *, draws: int | None = None, scale: Scal
 
     Args:
         batch: replay trees, one a group; all draws of a context were played equally often.
-        draws: n, where every draw was played several times; None takes every play for a draw of its own.
+        draws: n in [1, inf), where every draw was played several times; None takes every play for a draw of its own.
         scale: see :func:`~credit_gym.estimation.scaling.scaled`. "shrunk" divides by a deviation that leans on the
             whole group, so that of two siblings 3/4 against 2/4 counts for less than 4/4 against 0/4.
 
     Returns:
         (S,) float64; 0 for a play without siblings.
-
-    Raises:
-        BatchError: ``draws`` is not positive.
-        UnknownNameError: there is no such scale.
     """
-    if draws is not None and draws < 1:
-        raise BatchError(f"draws must be at least 1, not {draws}.")
     tree = siblings(batch)
     worth = _pooled(play_value(batch, tree), batch, tree)
     number = np.minimum(tree.size, np.inf if draws is None else draws)[tree.context]

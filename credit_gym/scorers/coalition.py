@@ -17,18 +17,19 @@ from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import FloatArray
 from credit_gym.estimation.branches import other_actions_mean
 from credit_gym.estimation.pooled_graph import action_value, pool, success_value
+from credit_gym.estimation.ranges import Share
 from credit_gym.scorers.registry import register
 
 
 @register("loo", reference="credit_gym: leave-one-out on the pooled graph (after C3, 2026, arXiv:2603.06859)")
-def loo(batch: EpisodeBatch, *, discount: float = 0.98) -> FloatArray:
+def loo(batch: EpisodeBatch, *, discount: Share = 0.98) -> FloatArray:
     """Credit an action by what its state loses without it: ``v(A) - v(A without a)`` of the game of its state.
 
     In closed form ``(Q(s, a) - mean over a' != a of Q(s, a')) / k``, and Q(s, a) itself where it is the only action.
 
     Args:
         batch: any legal batch.
-        discount: b of the pooled chain.
+        discount: b of the pooled chain, in [0, 1].
 
     Returns:
         (S,) float64 in [-1, 1], success probability.
@@ -41,7 +42,7 @@ def loo(batch: EpisodeBatch, *, discount: float = 0.98) -> FloatArray:
 
 
 @register("shapley", reference="Shapley, 1953, on the pooled graph (after SCAR, 2025, arXiv:2505.20417)")
-def shapley(batch: EpisodeBatch, *, discount: float = 0.98) -> FloatArray:
+def shapley(batch: EpisodeBatch, *, discount: Share = 0.98) -> FloatArray:
     """Credit an action by its Shapley value in the game of its state, exactly.
 
     A player who joins c others adds Q(s, a) if c = 0, else on average ``(Q(s, a) - mean of the others) / (c + 1)``.
@@ -51,7 +52,7 @@ def shapley(batch: EpisodeBatch, *, discount: float = 0.98) -> FloatArray:
 
     Args:
         batch: any legal batch.
-        discount: b of the pooled chain.
+        discount: b of the pooled chain, in [0, 1].
 
     Returns:
         (S,) float64, success probability.

@@ -6,15 +6,18 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import FloatArray
+from credit_gym.estimation.ranges import Range
 from credit_gym.scorers.registry import register
 
 
 @register("random", reference="a control")
-def random(batch: EpisodeBatch, *, seed: int = 0) -> FloatArray:
+def random(batch: EpisodeBatch, *, seed: Annotated[int, Range("[0, inf)")] = 0) -> FloatArray:
     """Every step gets an independent standard normal number, whatever happened.
 
     A control: any metric that it does well on does not measure credit. The numbers follow the position of a step in
@@ -22,7 +25,7 @@ def random(batch: EpisodeBatch, *, seed: int = 0) -> FloatArray:
 
     Args:
         batch: the episodes.
-        seed: of the numbers.
+        seed: of the numbers, in [0, inf).
 
     Returns:
         (S,) float64.

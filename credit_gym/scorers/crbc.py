@@ -11,6 +11,7 @@ import numpy as np
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import FloatArray, group_std
 from credit_gym.estimation.pooled_graph import PooledGraph, action_value, pool, success_value
+from credit_gym.estimation.ranges import Positive, Share
 from credit_gym.scorers.outcome import grpo
 from credit_gym.scorers.registry import register
 
@@ -21,10 +22,10 @@ _REFERENCE = "Ren et al., 2026, Cross-Rollout Bellman Closure, arXiv:2609.35082"
 def crbc(
     batch: EpisodeBatch,
     *,
-    discount: float = 0.98,
+    discount: Share = 0.98,
     weight_group: float = 1.0,
     weight_state: float = 5.0,
-    floor: float = 0.01,
+    floor: Positive = 0.01,
 ) -> FloatArray:
     """Credit an action by how much it raises the pooled chain's success, on top of the episode's outcome.
 
@@ -35,11 +36,11 @@ def crbc(
 
     Args:
         batch: any legal batch.
-        discount: b; below 1 it makes a loop worth less than leaving it.
+        discount: b in [0, 1]; below 1 it makes a loop worth less than leaving it.
         weight_group: w_G.
         weight_state: w_S.
-        floor: smallest divisor of A^S. The paper trains with 0.1, where the luck of A^G outweighs A^S at nearly flat
-            states: a gradient averages it out, the argmax of a table does not.
+        floor: smallest divisor of A^S, in (0, inf). The paper trains with 0.1, where the luck of A^G outweighs A^S at
+            nearly flat states: a gradient averages it out, the argmax of a table does not.
 
     Returns:
         (S,) float64 credit, dimensionless.
@@ -52,7 +53,7 @@ def crbc(
 
 
 @register("crbc_raw", reference=_REFERENCE)
-def crbc_raw(batch: EpisodeBatch, *, discount: float = 0.98) -> FloatArray:
+def crbc_raw(batch: EpisodeBatch, *, discount: Share = 0.98) -> FloatArray:
     """Credit an action by its advantage ``Q(s, a) - V(s)`` in the pooled chain, in units of success probability.
 
     The state term of :func:`crbc` before normalisation: dividing by sd(s) keeps the ranks but destroys the magnitudes,
@@ -60,7 +61,7 @@ def crbc_raw(batch: EpisodeBatch, *, discount: float = 0.98) -> FloatArray:
 
     Args:
         batch: any legal batch.
-        discount: b.
+        discount: b in [0, 1].
 
     Returns:
         (S,) float64 in [-1, 1]; the visits of a state sum to 0.

@@ -6,17 +6,22 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import FloatArray, group_mean
 from credit_gym.estimation.policy_iteration import optimal_action_value
 from credit_gym.estimation.pooled_graph import pool
+from credit_gym.estimation.ranges import NonNegative, Range
 from credit_gym.scorers.registry import register
 
 _REFERENCE = "credit_gym: certainty-equivalent control of the pooled graph (Howard, 1960, policy iteration)"
 
 
 @register("emp_qstar", reference=_REFERENCE)
-def emp_qstar(batch: EpisodeBatch, *, discount: float = 0.98, pseudo_count: float = 0.0) -> FloatArray:
+def emp_qstar(
+    batch: EpisodeBatch, *, discount: Annotated[float, Range("(0, 1]")] = 0.98, pseudo_count: NonNegative = 0.0
+) -> FloatArray:
     """Credit an action by its optimal value in the empirical decision process, centred over the visits of its state.
 
     ``Q*(s, a) = b sum_x P(x | s, a) max_a' Q*(x, a')`` over the actions that the group tried at x, and the credit is
@@ -26,7 +31,7 @@ def emp_qstar(batch: EpisodeBatch, *, discount: float = 0.98, pseudo_count: floa
     Args:
         batch: any legal batch.
         discount: b in (0, 1].
-        pseudo_count: k failures added to the trials of every action: P is shrunk by n / (n + k).
+        pseudo_count: k in [0, inf), failures added to the trials of every action: P is shrunk by n / (n + k).
 
     Returns:
         (S,) float64 in [-1, 1], success probability; the visits of a state sum to 0.
@@ -38,13 +43,15 @@ def emp_qstar(batch: EpisodeBatch, *, discount: float = 0.98, pseudo_count: floa
 
 
 @register("emp_qstar_pessimistic", reference=_REFERENCE)
-def emp_qstar_pessimistic(batch: EpisodeBatch, *, discount: float = 0.98, pseudo_count: float = 1.0) -> FloatArray:
+def emp_qstar_pessimistic(
+    batch: EpisodeBatch, *, discount: Annotated[float, Range("(0, 1]")] = 0.98, pseudo_count: NonNegative = 1.0
+) -> FloatArray:
     """Credit as :func:`emp_qstar`, distrusting rarely tried actions: each has ``pseudo_count`` unseen failures.
 
     Args:
         batch: any legal batch.
         discount: b in (0, 1].
-        pseudo_count: k; an action tried n times keeps the share n / (n + k) of its value.
+        pseudo_count: k in [0, inf); an action tried n times keeps the share n / (n + k) of its value.
 
     Returns:
         (S,) float64 in [-1, 1], success probability; the visits of a state sum to 0.

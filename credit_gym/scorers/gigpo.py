@@ -6,6 +6,8 @@ to s_t (Feng et al. 2025, GiGPO, arXiv:2505.10978); HGPO (2026, arXiv:2602.22817
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 
 from credit_gym.data.batch import EpisodeBatch
@@ -13,13 +15,14 @@ from credit_gym.data.grouping import FloatArray, IntArray, compact, discounted_s
 from credit_gym.estimation.critic import state_nodes
 from credit_gym.estimation.modes import Mode, is_upstream
 from credit_gym.estimation.normalise import centre, standardise, standardise_upstream
+from credit_gym.estimation.ranges import NonNegative, Range, Share
 from credit_gym.scorers.outcome import grpo
 from credit_gym.scorers.registry import register
 
 
 @register("gigpo", reference="Feng et al. 2025, GiGPO, arXiv:2505.10978, equations 3-8")
 def gigpo(
-    batch: EpisodeBatch, *, discount: float = 0.95, weight: float = 1.0, scale: bool = True, mode: Mode = "default"
+    batch: EpisodeBatch, *, discount: Share = 0.95, weight: float = 1.0, scale: bool = True, mode: Mode = "default"
 ) -> FloatArray:
     """A step gets its episode's advantage in the group plus its own advantage among the visits to its state.
 
@@ -53,10 +56,10 @@ def gigpo(
 def hgpo(
     batch: EpisodeBatch,
     *,
-    discount: float = 0.95,
+    discount: Share = 0.95,
     weight: float = 1.0,
-    history: int = 2,
-    sharpness: float = 1.0,
+    history: Annotated[int, Range("[0, inf)")] = 2,
+    sharpness: NonNegative = 1.0,
     scale: bool = True,
 ) -> FloatArray:
     """As GiGPO, but the state's group is refined by the states before it, and finer groups weigh more.
@@ -69,8 +72,8 @@ def hgpo(
         batch: the episodes.
         discount: g in [0, 1].
         weight: w.
-        history: the largest k.
-        sharpness: growth of the weights with k; 0 weighs all levels alike.
+        history: the largest k, in [0, inf).
+        sharpness: growth of the weights with k, in [0, inf); 0 weighs all levels alike.
         scale: divide by standard deviations.
 
     Returns:
@@ -82,7 +85,7 @@ def hgpo(
     ids, count = state_nodes(batch)
     state = ids
     for level in range(history + 1):
-        importance = (level + 1.0) ** sharpness
+        importance = ((level + 1.0) / (history + 1.0)) ** sharpness
         company = group_size(ids, count)[ids] > 1
         total += importance * normalise(returns, ids, count)
         mass += importance * company

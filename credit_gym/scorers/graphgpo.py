@@ -6,17 +6,22 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import FloatArray
 from credit_gym.estimation.normalise import standardise
 from credit_gym.estimation.pooled_graph import SUCCESS, pool, steps_to
+from credit_gym.estimation.ranges import NonNegative, Range
 from credit_gym.scorers.registry import register
 
 
 @register("graphgpo", reference="Cheng et al., 2026, GraphGPO, arXiv:2605.26684", stand_in=True)
-def graphgpo(batch: EpisodeBatch, *, discount: float = 0.95, offset: float = 1.0) -> FloatArray:
+def graphgpo(
+    batch: EpisodeBatch, *, discount: Annotated[float, Range("(0, 1)")] = 0.95, offset: NonNegative = 1.0
+) -> FloatArray:
     """Credit a step by the discounted shortest distance to success from where it led, standardised per state.
 
     ``x = g**(d(s') + c)``, where d(s') is the fewest recorded transitions from s' to success in the pooled graph, 0 at
@@ -27,7 +32,7 @@ def graphgpo(batch: EpisodeBatch, *, discount: float = 0.95, offset: float = 1.0
     Args:
         batch: any legal batch.
         discount: g in (0, 1); published runs use 0.1 to 0.8, depending on the environment.
-        offset: c, which the standard score cancels.
+        offset: c in [0, inf), which the standard score cancels.
 
     Returns:
         (S,) float64 credit, dimensionless; the visits of a state sum to 0.

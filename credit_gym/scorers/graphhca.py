@@ -12,13 +12,14 @@ from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import FloatArray
 from credit_gym.estimation.normalise import standardise
 from credit_gym.estimation.pooled_graph import pool, success_value, with_outcomes
+from credit_gym.estimation.ranges import Positive, Share
 from credit_gym.scorers.outcome import grpo
 from credit_gym.scorers.registry import register
 
 
 @register("graphhca", reference="Zhu et al., 2026, GraphHCA, arXiv:2609.35084")
 def graphhca(
-    batch: EpisodeBatch, *, discount: float = 0.95, epsilon: float = 0.01, weight_state: float = 5.0
+    batch: EpisodeBatch, *, discount: Share = 0.95, epsilon: Positive = 0.01, weight_state: float = 5.0
 ) -> FloatArray:
     """Credit a step by the growth of the log-potential of success, standardised per state, plus the outcome.
 
@@ -28,8 +29,8 @@ def graphhca(
 
     Args:
         batch: any legal batch.
-        discount: g.
-        epsilon: e, the least potential.
+        discount: g in [0, 1].
+        epsilon: e, the least potential, in (0, inf).
         weight_state: w. The paper trains with 1, where the luck of A^T outweighs the potential at actions that were
             tried once: a gradient averages it out, the argmax of a table does not.
 

@@ -10,8 +10,10 @@ import numpy as np
 
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import FloatArray, compact, group_mean, group_size
+from credit_gym.errors import OptionError
 from credit_gym.estimation.critic import state_nodes
 from credit_gym.estimation.normalise import standardise
+from credit_gym.estimation.ranges import NonNegative, Share
 from credit_gym.scorers.imitation import filtered_bc, majority
 from credit_gym.scorers.outcome import grpo
 from credit_gym.scorers.registry import register
@@ -40,7 +42,12 @@ def hca(batch: EpisodeBatch) -> FloatArray:
 
 @register("hcapo", reference="HCAPO 2026, arXiv:2603.08754, counts in place of the hindsight pass", stand_in=True)
 def hcapo(
-    batch: EpisodeBatch, *, discount: float = 0.95, weight: float = 1.0, low: float = 0.8, high: float = 1.2
+    batch: EpisodeBatch,
+    *,
+    discount: Share = 0.95,
+    weight: float = 1.0,
+    low: NonNegative = 0.8,
+    high: NonNegative = 1.2,
 ) -> FloatArray:
     """A step gets its episode's GRPO advantage plus a return weighted by how well hindsight explains its action.
 
@@ -53,12 +60,17 @@ def hcapo(
         batch: the episodes.
         discount: g in [0, 1].
         weight: w.
-        low: lower clip of rho.
-        high: upper clip of rho.
+        low: lower clip of rho, in [0, inf).
+        high: upper clip of rho, in [0, inf) and not below ``low``.
 
     Returns:
         (S,) float64, in standard deviations.
+
+    Raises:
+        OptionError: ``low`` is above ``high``.
     """
+    if low > high:
+        raise OptionError(f"The option low of hcapo must not be above high, as {low:g} is above {high:g}.")
     episode = batch.episode
     hindsight = filtered_bc(batch)
     usual = group_mean(hindsight, episode, batch.num_episodes)[episode]

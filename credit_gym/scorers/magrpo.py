@@ -12,7 +12,6 @@ import numpy as np
 
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import FloatArray, compact, group_mean
-from credit_gym.errors import unknown
 from credit_gym.estimation.modes import Mode, is_upstream
 from credit_gym.estimation.scaling import Scale, scaled
 from credit_gym.estimation.siblings import Siblings, compared, context_mean, others_mean, siblings
@@ -48,15 +47,8 @@ def magrpo(
 
     Returns:
         (S,) float64, in reward units; 0 where there is nothing to compare with.
-
-    Raises:
-        UnknownNameError: there is no such level, baseline, scale or mode.
     """
     upstream = is_upstream(mode)
-    if baseline not in ("mean", "loo"):
-        raise unknown("baseline", baseline, ("mean", "loo"))
-    if level not in ("joint", "role"):
-        raise unknown("level", level, ("joint", "role"))
     tree = _trajectories(batch) if level == "joint" else _roles(batch)
     returns = batch.episode_return[batch.episode]
     worth = group_mean(returns, tree.play, tree.plays)[tree.play]

@@ -11,6 +11,7 @@ from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import FloatArray, discounted_sum, group_sum
 from credit_gym.estimation.critic import monte_carlo_value, values_around
 from credit_gym.estimation.modes import Mode, is_upstream
+from credit_gym.estimation.ranges import Share
 from credit_gym.estimation.scaling import Scale, scaled
 from credit_gym.scorers.registry import register
 
@@ -19,8 +20,8 @@ from credit_gym.scorers.registry import register
 def mappo(
     batch: EpisodeBatch,
     *,
-    discount: float = 1.0,
-    lam: float = 1.0,
+    discount: Share = 1.0,
+    lam: Share = 1.0,
     scale: Scale = "none",
     mode: Mode = "default",
 ) -> FloatArray:
@@ -41,9 +42,6 @@ def mappo(
 
     Returns:
         (S,) float64, in reward units.
-
-    Raises:
-        UnknownNameError: there is no such scale or mode.
     """
     upstream = is_upstream(mode)
     passed = True if batch.role is None else batch.role != np.roll(batch.role, 1)

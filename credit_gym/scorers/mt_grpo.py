@@ -12,6 +12,7 @@ from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import FloatArray, compact, discounted_sum, group_size, group_sum
 from credit_gym.estimation.modes import Mode, is_upstream
 from credit_gym.estimation.normalise import standardise_upstream
+from credit_gym.estimation.ranges import Share
 from credit_gym.scorers.outcome import rloo
 from credit_gym.scorers.registry import register
 
@@ -19,7 +20,7 @@ _UPSTREAM_EPSILON = 1e-4
 
 
 @register("mt_grpo", needs={"verifier"}, reference="Zeng et al. 2025, MT-GRPO, arXiv:2505.11821")
-def mt_grpo(batch: EpisodeBatch, *, weight: float = 1.0, discount: float = 0.0, mode: Mode = "default") -> FloatArray:
+def mt_grpo(batch: EpisodeBatch, *, weight: float = 1.0, discount: Share = 0.0, mode: Mode = "default") -> FloatArray:
     """A step gets its episode's outcome advantage plus the advantage of its verifier reading at its turn.
 
     ``c_t = A^O + w A^T_t``. With ``H_{i,t} = sum_{k>=0} g^k v_{i,t+k}`` (g = 0: the turn's own reading):

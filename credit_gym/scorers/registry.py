@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from importlib.metadata import entry_points
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 import numpy as np
 
 from credit_gym.data.batch import COLUMN_NAMES, EpisodeBatch
 from credit_gym.data.grouping import FloatArray
-from credit_gym.errors import BatchError, unknown
+from credit_gym.errors import BatchError, ReadingError, unknown
+from credit_gym.scorers import options as declarations
+from credit_gym.scorers.options import Option
 
 Scope = Literal["episode", "group"]
 F = TypeVar("F", bound=Callable[..., FloatArray])
@@ -56,6 +59,11 @@ class ScorerSpec:
         """First line of the docstring."""
         return (self.function.__doc__ or "").strip().split("\n")[0]
 
+    @property
+    def options(self) -> Mapping[str, Option]:
+        """Its options by name, as its signature declares them."""
+        return declarations.declared(cast("Callable[..., FloatArray]", self.function))
+
 
 _SPECS: dict[str, ScorerSpec] = {}
 _PLUGINS_LOADED = False
@@ -69,7 +77,7 @@ def register(
     reference: str = "",
     stand_in: bool = False,
 ) -> Callable[[F], F]:
-    """Register a scorer under a name.
+    """Register a scorer under a name; from then on its options are checked at every call against its signature.
 
     Args:
         name: unique name.
@@ -88,8 +96,13 @@ def register(
     def add(function: F) -> F:
         if name in _SPECS:
             raise ValueError(f"A scorer called {name!r} is already registered.")
-        _SPECS[name] = ScorerSpec(name, function, frozenset(needs), scope, reference, stand_in)
-        return function
+
+        @wraps(function)
+        def checked(batch: EpisodeBatch, /, **options: Any) -> FloatArray:
+            return function(batch, **declarations.check_options(name, function, options))
+
+        _SPECS[name] = ScorerSpec(name, checked, frozenset(needs), scope, reference, stand_in)
+        return cast("F", checked)
 
     return add
 
@@ -113,6 +126,36 @@ def names() -> list[str]:
     return sorted(_SPECS)
 
 
+def check_options(name: str, options: Mapping[str, Any], *, key: bool = False) -> dict[str, Any]:
+    """Return the options of a scorer, each a plain value of the type that its signature declares.
+
+    Args:
+        name: a registered scorer.
+        options: its keyword options.
+        key: whether ``key``, what states are pooled by, counts among the options.
+
+    Raises:
+        UnknownNameError: there is no such scorer, no such option, or no such choice.
+        OptionError: a value is not of the option's type, or outside its range.
+    """
+    return declarations.check_options(name, get(name).function, options, key=key)
+
+
+def read_options(name: str, options: Mapping[str, Any], *, key: bool = False) -> dict[str, Any]:
+    """Return the options of a scorer, those that came as text (a command line, YAML) read as their type says.
+
+    Args:
+        name: a registered scorer.
+        options: texts or values by name.
+        key: whether ``key``, what states are pooled by, counts among the options.
+
+    Raises:
+        UnknownNameError: there is no such scorer, no such option, or no such choice.
+        OptionError: a value cannot be read as the option's type, or is outside its range.
+    """
+    return declarations.read_options(name, get(name).function, options, key=key)
+
+
 def score(batch: EpisodeBatch, name: str, **options: Any) -> FloatArray:
     """Credit every step of a batch.
 
@@ -125,16 +168,29 @@ def score(batch: EpisodeBatch, name: str, **options: Any) -> FloatArray:
         (S,) float64, finite.
 
     Raises:
-        UnknownNameError: no scorer has that name.
+        UnknownNameError: no scorer has that name, it has no such option, or the option no such choice.
+        OptionError: an option is not what the scorer's signature declares.
         MissingColumnError: the batch lacks a column that the scorer needs.
-        BatchError: the scorer returned something other than one finite number per step.
+        ReadingError: a credit is too large for a float64, or a value at some step cannot be computed with.
+        BatchError: the scorer returned something other than one number per step.
     """
     spec = get(name)
+    options = declarations.check_options(name, spec.function, options)  # before a column that may be missing
     for column in sorted(spec.needs):
         batch.require(column)
-    credit = np.asarray(spec.function(batch, **options), dtype=np.float64)
-    if credit.shape != (batch.num_steps,) or not np.isfinite(credit).all():
+    with np.errstate(over="ignore", invalid="ignore"):  # what does not fit a float64 is said below
+        credit = np.asarray(spec.function(batch, **options), dtype=np.float64)
+    if credit.shape != (batch.num_steps,):
         raise BatchError(f"Scorer {name!r} did not return one finite credit per step.")
+    wrong = np.flatnonzero(~np.isfinite(credit))
+    if wrong.size:
+        at = int(wrong[0])
+        raise ReadingError(
+            f"Scorer {name!r} has no finite credit for {{where}}: its rewards, readings or options are too large to be "
+            "computed with; scale them down.",
+            episode=int(batch.episode[at]),
+            step=int(batch.step[at]),
+        )
     return credit
 
 

@@ -41,7 +41,6 @@ def role_shapley(batch: EpisodeBatch, *, scale: Scale = "none") -> FloatArray:
 
     Raises:
         BatchError: the batch has more than 12 roles.
-        UnknownNameError: there is no such scale.
     """
     role, roles = compact(batch.require("role"))
     if roles > _MOST_ROLES:

@@ -11,11 +11,12 @@ import numpy as np
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import FloatArray, discounted_sum
 from credit_gym.estimation.critic import point_before
+from credit_gym.estimation.ranges import Share
 from credit_gym.scorers.registry import register
 
 
 @register("pbrs", needs={"verifier"}, scope="episode", reference="Ng et al. 1999; TIPS 2026, arXiv:2603.22293")
-def pbrs(batch: EpisodeBatch, *, discount: float = 0.99) -> FloatArray:
+def pbrs(batch: EpisodeBatch, *, discount: Share = 0.99) -> FloatArray:
     """A step gets its reward plus the discounted rise of the progress that the verifier has seen so far.
 
     ``c_t = r_t + g Phi_{t+1} - Phi_t`` with ``Phi_t = v_0 + ... + v_{t-1}``, a missing reading adding nothing. Phi is a
@@ -38,7 +39,7 @@ def pbrs(batch: EpisodeBatch, *, discount: float = 0.99) -> FloatArray:
 
 
 @register("pbrs_value", needs={"value"}, scope="episode", reference="Ng et al. 1999")
-def pbrs_value(batch: EpisodeBatch, *, discount: float = 0.99) -> FloatArray:
+def pbrs_value(batch: EpisodeBatch, *, discount: Share = 0.99) -> FloatArray:
     """A step gets its reward plus the discounted rise of the critic's value.
 
     ``c_t = r_t + g V(s_{t+1}) - V(s_t)`` with V the column ``value``, the last state's included (``td_error`` takes it

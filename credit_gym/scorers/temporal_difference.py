@@ -10,16 +10,16 @@ from typing import Literal
 
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import FloatArray, discounted_sum
-from credit_gym.errors import unknown
 from credit_gym.estimation.critic import certainty_equivalent_value, monte_carlo_value, temporal_differences
 from credit_gym.estimation.normalise import standardise
+from credit_gym.estimation.ranges import Share
 from credit_gym.scorers.registry import register
 
 Baseline = Literal["state", "none"]
 
 
 @register("mc", reference="Sutton & Barto 2018, section 13.4 (REINFORCE with baseline)")
-def mc(batch: EpisodeBatch, *, discount: float = 0.95, baseline: Baseline = "state") -> FloatArray:
+def mc(batch: EpisodeBatch, *, discount: Share = 0.95, baseline: Baseline = "state") -> FloatArray:
     """A step gets the discounted return that followed it, minus the mean of that return at its state.
 
     ``c_t = G_t - b(s_t)``, ``G_t = sum_{k>=0} g^k r_{t+k}``, b the mean of G over the group's visits to s_t.
@@ -31,20 +31,15 @@ def mc(batch: EpisodeBatch, *, discount: float = 0.95, baseline: Baseline = "sta
 
     Returns:
         (S,) float64, in reward units.
-
-    Raises:
-        UnknownNameError: ``baseline`` is neither.
     """
     returns = discounted_sum(batch.reward, batch.offsets, discount)
     if baseline == "none":
         return returns
-    if baseline != "state":
-        raise unknown("baseline", baseline, ("state", "none"))
     return returns - monte_carlo_value(batch, discount)
 
 
 @register("gae", reference="Schulman et al. 2016, arXiv:1506.02438; Turn-PPO 2025, arXiv:2512.17008")
-def gae(batch: EpisodeBatch, *, discount: float = 0.95, lam: float = 0.95) -> FloatArray:
+def gae(batch: EpisodeBatch, *, discount: Share = 0.95, lam: Share = 0.95) -> FloatArray:
     """A step gets the exponentially weighted sum of the surprises that followed it.
 
     ``c_t = sum_{l>=0} (g lam)^l d_{t+l}``, ``d_t = r_t + g V(s_{t+1}) - V(s_t)``. V is the column ``value`` where the
@@ -63,7 +58,7 @@ def gae(batch: EpisodeBatch, *, discount: float = 0.95, lam: float = 0.95) -> Fl
 
 
 @register("gagpo", reference="GAGPO 2026, arXiv:2605.13217 (from its abstract)", stand_in=True)
-def gagpo(batch: EpisodeBatch, *, discount: float = 0.95, lam: float = 0.95) -> FloatArray:
+def gagpo(batch: EpisodeBatch, *, discount: Share = 0.95, lam: Share = 0.95) -> FloatArray:
     """A step gets its GAE on the grouped tabular value, standardised over the steps of its group.
 
     ``c_t = (A_t - mean_G A) / sd_G A``, A the ``gae`` of the batch, G all steps of the group.
@@ -80,7 +75,7 @@ def gagpo(batch: EpisodeBatch, *, discount: float = 0.95, lam: float = 0.95) -> 
 
 
 @register("td_error", reference="Sutton 1988, doi:10.1007/BF00115009; G2PO's one-step edge error")
-def td_error(batch: EpisodeBatch, *, discount: float = 0.95) -> FloatArray:
+def td_error(batch: EpisodeBatch, *, discount: Share = 0.95) -> FloatArray:
     """A step gets its one-step surprise: what it earned and led to, minus what its state promised.
 
     ``c_t = r_t + g V(s_{t+1}) - V(s_t)``. V is the column ``value`` where the batch has it, else the certainty-

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from credit_gym.data.batch import EpisodeBatch
-from credit_gym.data.grouping import FloatArray, compact, discounted_sum, group_size, group_sum
-from credit_gym.errors import unknown
+from credit_gym.data.grouping import FloatArray, compact, discounted_sum, group_power, group_size, group_sum
 from credit_gym.estimation.modes import Mode, is_upstream
 from credit_gym.estimation.normalise import RELATIVE_FLOOR, centre, standardise, standardise_upstream
+from credit_gym.estimation.ranges import Share
 from credit_gym.scorers.belief import contrastive, delta_belief, high_water_mark
 from credit_gym.scorers.registry import register
 
@@ -63,13 +63,8 @@ def turn_grpo(
 
     Returns:
         (S,) float64, in standard deviations (in reward units without ``scale``).
-
-    Raises:
-        UnknownNameError: there is no such baseline.
     """
     mask = "zero_fill" if is_upstream(mode) else baseline_mask
-    if mask not in _BASELINES:
-        raise unknown("baseline mask", mask, _BASELINES)
     outcome = win * batch.success + np.where(batch.lengths > 1, length * batch.lengths, 0.0)
     reward = batch.reward + np.where(batch.is_last, 0.0, outcome[batch.episode])
     return _BASELINES[mask](batch, reward, scale)
@@ -81,9 +76,12 @@ def turn_grpo_belief(
     *,
     weight: float = 0.5,
     belief: Belief = "delta_belief",
-    return_to_go: float | None = None,
+    return_to_go: Share | None = None,
+    win: float = 1.0,
+    length: float = 0.0,
+    baseline_mask: BaselineMask = "pooled",
+    scale: bool = True,
     mode: Mode = "default",
-    **turn_options: Any,
 ) -> FloatArray:
     """Turn-wise GRPO with belief credit added to the reward of each turn (the published method is called CIA).
 
@@ -93,23 +91,22 @@ def turn_grpo_belief(
         batch: the episodes, with beliefs.
         weight: w; keep ``w`` times the gain of a whole episode below the outcome, or guessing is unlearned.
         belief: which credit ``d_t`` is.
-        return_to_go: discount g of ``sum_{k>=t} g^{k-t} w d_k`` in place of ``w d_t``. With a rectified gain this pays
-            a policy for talking its belief down first, and training collapses; off by default.
+        return_to_go: discount g in [0, 1] of ``sum_{k>=t} g^{k-t} w d_k`` in place of ``w d_t``. With a rectified gain
+            this pays a policy for talking its belief down first, and training collapses; off by default.
+        win: as :func:`turn_grpo`.
+        length: as :func:`turn_grpo`.
+        baseline_mask: as :func:`turn_grpo`.
+        scale: as :func:`turn_grpo`.
         mode: "upstream" is the published run but for its weight of 0.1: zero-filled baseline, refused turns earn.
-        turn_options: ``win``, ``length``, ``baseline_mask`` and ``scale`` of :func:`turn_grpo`.
 
     Returns:
         (S,) float64, in standard deviations (in reward units without ``scale``).
-
-    Raises:
-        UnknownNameError: there is no such belief credit.
     """
-    if belief not in _BELIEFS:
-        raise unknown("belief credit", belief, _BELIEFS)
     earned = weight * _BELIEFS[belief](batch, mode=mode)
     if return_to_go is not None:
         earned = discounted_sum(earned, batch.offsets, return_to_go)
-    return turn_grpo(replace(batch, reward=batch.reward + earned), mode=mode, **turn_options)
+    earning = replace(batch, reward=batch.reward + earned)
+    return turn_grpo(earning, win=win, length=length, baseline_mask=baseline_mask, scale=scale, mode=mode)
 
 
 @register("starpo", reference="Wang et al. 2025, RAGEN (StarPO), arXiv:2504.20073; the baseline of arXiv:2602.12342")
@@ -137,6 +134,8 @@ def _by_turn(batch: EpisodeBatch, reward: FloatArray, scale: bool, *, zero_fill:
     """Deviation n - 1 over the members of each (group, turn); absent ones are zeros, or left out."""
     turn, count = compact(batch.step_group, batch.step)
     present = group_size(turn, count)
+    power = group_power(reward, turn, count)
+    reward = reward / power[turn]
     members = present
     if zero_fill:
         members = np.zeros(count, dtype=np.int64)
@@ -145,11 +144,11 @@ def _by_turn(batch: EpisodeBatch, reward: FloatArray, scale: bool, *, zero_fill:
     mean = np.where(members > 1, mean, 0.0) if zero_fill else mean
     centred = reward - mean[turn]
     if not scale:
-        return centred
+        return centred * power[turn]
     squares = group_sum(centred * centred, turn, count) + (members - present) * mean * mean
     deviation = np.sqrt(squares / np.maximum(members - 1, 1))
     if zero_fill:
-        return centred / np.where(members > 1, deviation + 1e-6, 1.0)[turn]
+        return centred / np.where(members > 1, deviation + 1e-6 / power, 1.0)[turn]
     floor = RELATIVE_FLOOR * np.sqrt(group_sum(reward * reward, turn, count) / np.maximum(members, 1))
     return centred * np.divide(1.0, deviation, out=np.zeros(count), where=deviation > floor)[turn]
 

@@ -29,9 +29,6 @@ def vine(batch: EpisodeBatch, *, scale: Scale = "none") -> FloatArray:
 
     Returns:
         (S,) float64, in reward units. Rows that list one play differ: each has the next play of its own episode.
-
-    Raises:
-        UnknownNameError: there is no such scale.
     """
     tree = siblings(batch)
     value = others_mean(play_value(batch, tree), tree)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from credit_gym.store.folders import new_group, new_run, open_run, stores
-from credit_gym.store.run_store import GroupRecord, RunRecord, Store
+from credit_gym.store.records import GroupRecord, RunRecord
+from credit_gym.store.run_store import Store
 
 __all__ = ["GroupRecord", "RunRecord", "Store", "new_group", "new_run", "open_run", "stores"]

@@ -13,8 +13,11 @@ from credit_gym.errors import StoreError
 from credit_gym.store.codecs import EPISODE_COLUMNS, STEP_COLUMNS
 
 APPLICATION_ID = 0x43475354  # "CGST", so that another program's database is never written to
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _BUSY_SECONDS = 60.0
+
+TARGET_COLUMNS = ("fingerprint", "episodes")
+"""What tells credits that are stale: the mark of what they were computed from, and a digest of the run's episodes."""
 
 # Step columns carry no type on purpose: SQLite then keeps every value as it was given (REAL would turn -0.0 into 0.0).
 _SCHEMA = f"""
@@ -53,6 +56,7 @@ CREATE TABLE targets (
     run_id  TEXT NOT NULL REFERENCES runs,
     scorer  TEXT NOT NULL,
     options TEXT NOT NULL,
+    {", ".join(TARGET_COLUMNS)},
     UNIQUE (run_id, scorer, options)
 );
 CREATE TABLE credits (
@@ -140,14 +144,24 @@ def _check(connection: sqlite3.Connection, file: Path) -> None:
 
 
 def _upgrade(connection: sqlite3.Connection) -> None:
-    """Add the columns that a store of an older version lacks; its episodes did not record them."""
+    """Add the columns that an older store lacks: its episodes did not record them, and its credits are stale."""
     with transaction(connection):
-        for table, columns in (("episodes", EPISODE_COLUMNS), ("steps", STEP_COLUMNS)):
+        for table, columns in (("episodes", EPISODE_COLUMNS), ("steps", STEP_COLUMNS), ("targets", TARGET_COLUMNS)):
             present = {name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")}
             for name in columns:
                 if name not in present:
                     connection.execute(f'ALTER TABLE {table} ADD COLUMN "{name}"')
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+@contextmanager
+def snapshot(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Run a block of reads on one state of the store, whatever other processes write meanwhile."""
+    connection.execute("BEGIN")
+    try:
+        yield connection
+    finally:
+        connection.execute("ROLLBACK")
 
 
 @contextmanager

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from credit_gym.errors import StoreError, unknown
-from credit_gym.store.run_store import Store, candidate_ids
+from credit_gym.store.naming import candidate_ids
+from credit_gym.store.run_store import Store
 
 
 def new_run(

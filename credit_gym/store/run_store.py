@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import json
 import math
-import re
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -24,49 +20,15 @@ from credit_gym.data.episode import Episode
 from credit_gym.data.target import TrainingTarget, pair_with_credit
 from credit_gym.errors import StoreError, unknown
 from credit_gym.store.codecs import EPISODE_COLUMNS, STEP_COLUMNS, decode_episode, dump, encode_episode
-from credit_gym.store.database import connect, transaction
+from credit_gym.store.database import connect, snapshot, transaction
+from credit_gym.store.naming import candidate_ids, digest_of, natural_order, target_key
+from credit_gym.store.records import GroupRecord, RunRecord
 
 _NO_OPTIONS: Mapping[str, Any] = {}
 _SUGGESTED = 10  # ids, the newest, that an error about an unknown one may list
+_TARGETS = "run_id = ? AND scorer = ? AND options = ?"
 _ONCE = ", ".join(f'"{name}"' for name in (*EPISODE_COLUMNS, "recorded"))
 _STEP = ", ".join(f'"{name}"' for name in STEP_COLUMNS)
-
-
-@dataclass(frozen=True, slots=True)
-class RunRecord:
-    """One run of one agent in one environment.
-
-    Attributes:
-        run_id: "run_" and 12 hexadecimal digits.
-        group_id: the sweep that the run belongs to, None if it stands alone.
-        env_id: Gymnasium id.
-        agent_id: who played.
-        config: everything else that fixes the run.
-        seed: the run's seed.
-        status: "running", "finished", or what :meth:`Store.finish_run` was told.
-        created: ISO time in UTC; for people only, nothing is computed from it.
-        version: credit_gym's version.
-    """
-
-    run_id: str
-    group_id: str | None
-    env_id: str
-    agent_id: str
-    config: Mapping[str, Any]
-    seed: int | None
-    status: str
-    created: str
-    version: str
-
-
-@dataclass(frozen=True, slots=True)
-class GroupRecord:
-    """One sweep: a configuration, and the results of its cells under :meth:`Store.results`."""
-
-    group_id: str
-    config: Mapping[str, Any]
-    created: str
-    version: str
 
 
 class Store:
@@ -263,23 +225,41 @@ class Store:
     # Targets
 
     def add_targets(
-        self, run_id: str, scorer: str, options: Mapping[str, Any], targets: Iterable[TrainingTarget]
+        self,
+        run_id: str,
+        scorer: str,
+        options: Mapping[str, Any],
+        targets: Iterable[TrainingTarget],
+        *,
+        episodes: Iterable[str] | None = None,
+        fingerprint: str = "",
     ) -> None:
         """Commit what a scorer with some options said of a run's steps; a second time replaces the first.
+
+        Args:
+            run_id: the run.
+            scorer: the scorer's name.
+            options: its options.
+            targets: one a step.
+            episodes: ids of all episodes that were scored, those without steps included; all that are complete by
+                default. The targets are stale as soon as the run's completed episodes are not these.
+            fingerprint: the mark of what they were computed from, under which :meth:`find_credits` finds them.
 
         Raises:
             StoreError: a target is of an episode that the run does not have.
         """
         self.run(run_id)
-        named = (run_id, scorer, dump(options, canonical=True))
+        named = target_key(run_id, scorer, options)
         keys = {episode_id: key for key, episode_id in self._episode_keys(run_id)}
         try:
             rows = [(keys[t.episode_id], t.step, t.credit) for t in targets]
         except KeyError as error:
             raise StoreError(f"The run {run_id} has no episode {error.args[0]!r}: add it before its targets.") from None
         with self._write() as database:
-            database.execute("DELETE FROM targets WHERE run_id = ? AND scorer = ? AND options = ?", named)
-            key = database.execute("INSERT INTO targets (run_id, scorer, options) VALUES (?, ?, ?)", named).lastrowid
+            database.execute(f"DELETE FROM targets WHERE {_TARGETS}", named)
+            scored = self._completed(run_id) if episodes is None else episodes
+            insert = "INSERT INTO targets (run_id, scorer, options, fingerprint, episodes) VALUES (?, ?, ?, ?, ?)"
+            key = database.execute(insert, (*named, fingerprint, digest_of(scored))).lastrowid
             database.executemany("INSERT INTO credits VALUES (?, ?, ?, ?)", ((key, *row) for row in rows))
 
     def target_sets(self, run_id: str) -> list[tuple[str, dict[str, Any]]]:
@@ -294,23 +274,43 @@ class Store:
         """Return the credit of each step of each scored episode, by episode id; NaN where a step was not scored.
 
         Raises:
-            StoreError: the run has no such targets.
+            StoreError: the run has no such targets, or they are of other episodes than it now has.
         """
         self.run(run_id)
-        named = (run_id, scorer, dump(options, canonical=True))
-        found = self._read("SELECT key FROM targets WHERE run_id = ? AND scorer = ? AND options = ?", *named)
-        if not found:
-            raise StoreError(f"{run_id} has no targets of {scorer!r} with {named[2]}: `credit-gym score` makes them.")
+        named = target_key(run_id, scorer, options)
+        again = f"`credit-gym score {run_id} --scorer {scorer}`"
+        with self._snapshot():
+            found = self._read(f"SELECT key, episodes FROM targets WHERE {_TARGETS}", *named)
+            if not found:
+                raise StoreError(f"{run_id} has no targets of {scorer!r} with {named[2]}: {again} makes them.")
+            if found[0][1] != digest_of(self._completed(run_id)):
+                raise StoreError(
+                    f"The targets of {scorer!r} with {named[2]} are stale, of other episodes than {run_id} now has "
+                    f"or by an older version: score it again with {again}."
+                )
+            return self._credits(found[0][0])
+
+    def find_credits(
+        self, run_id: str, scorer: str, options: Mapping[str, Any], fingerprint: str
+    ) -> dict[str, tuple[float, ...]] | None:
+        """Return the credits of :meth:`load_credits` that carry a mark; None if the run has none with it."""
+        self.run(run_id)
+        with self._snapshot():
+            named = target_key(run_id, scorer, options)
+            found = self._read(f"SELECT key FROM targets WHERE {_TARGETS} AND fingerprint = ?", *named, fingerprint)
+            return self._credits(found[0][0]) if found else None
+
+    def _credits(self, target: int) -> dict[str, tuple[float, ...]]:
         rows = self._read(
             "SELECT episode_id, credits.step, credit, (SELECT max(step) FROM steps WHERE episode = episodes.key)"
             " FROM credits JOIN episodes ON episodes.key = credits.episode WHERE target = ?",
-            found[0][0],
+            target,
         )
         credits: dict[str, list[float]] = {}
         for episode_id, step, credit, steps in rows:
             column = credits.setdefault(episode_id, [math.nan] * steps)
             column[step] = math.nan if credit is None else credit
-        return {episode_id: tuple(credits[episode_id]) for episode_id in sorted(credits, key=_natural)}
+        return {episode_id: tuple(credits[episode_id]) for episode_id in sorted(credits, key=natural_order)}
 
     def load_targets(self, run_id: str, scorer: str, options: Mapping[str, Any] = _NO_OPTIONS) -> list[TrainingTarget]:
         """Return a run's training targets: the credits of :meth:`load_credits` beside their steps."""
@@ -329,6 +329,14 @@ class Store:
         except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
             raise StoreError(f"The store in {self.folder} cannot be written: {error}.") from error
 
+    @contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        try:
+            with self._lock, snapshot(self._connection):
+                yield
+        except sqlite3.Error as error:
+            raise StoreError(f"The store in {self.folder} cannot be read: {error}.") from error
+
     def _read(self, query: str, *values: Any) -> list[Sequence[Any]]:
         try:
             with self._lock:
@@ -346,33 +354,18 @@ class Store:
             for run_id, group_id, env_id, agent_id, config, seed, *rest in rows
         ]
 
+    def _completed(self, run_id: str) -> list[str]:
+        rows = self._read("SELECT episode_id FROM episodes WHERE run_id = ? AND error IS NULL", run_id)
+        return [episode_id for (episode_id,) in rows]
+
     def _episode_keys(self, run_id: str) -> list[tuple[int, str]]:
         rows = self._read("SELECT key, episode_id FROM episodes WHERE run_id = ?", run_id)
-        return sorted(((key, episode_id) for key, episode_id in rows), key=lambda row: _natural(row[1]))
+        return sorted(((key, episode_id) for key, episode_id in rows), key=lambda row: natural_order(row[1]))
 
     def _free_id(self, kind: str, content: Any) -> str:
         """Return the first id of some content that is not taken; call it inside the transaction that takes it."""
         names = candidate_ids(kind, content)
         return next(n for n in names if not self._read(f"SELECT 1 FROM {kind}s WHERE {kind}_id = ?", n))
-
-
-def candidate_ids(kind: str, content: Any) -> Iterator[str]:
-    """Yield the ids that something may have: digests of its content and of how many equal ones came before.
-
-    Args:
-        kind: "run" or "group".
-        content: whatever fixes it, made of JSON's types.
-    """
-    text = dump(content, canonical=True)
-    for copy in itertools.count():
-        yield f"{kind}_{hashlib.sha256(f'{copy} {text}'.encode()).hexdigest()[:12]}"
-
-
-def _natural(text: str) -> tuple[list[tuple[int, str]], str]:
-    """Return a sorting key that puts "7-2" before "7-10": of two numbers the one with more digits is larger."""
-    parts = re.split(r"([0-9]+)", text)
-    digits = (part.lstrip("0") if i % 2 else part for i, part in enumerate(parts))
-    return [(len(part) if i % 2 else 0, part) for i, part in enumerate(digits)], text
 
 
 def _text(seed: int | None) -> str | None:

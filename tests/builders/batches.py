@@ -103,6 +103,8 @@ def batches(
     tokens = sorted(present - contents.keys())
     if tokens:
         widths = draw(_listed(st.integers(0, 2), steps))
+        if widths and not any(widths):
+            widths[0] = 1
         columns["logprob_offsets"] = np.cumsum([0, *widths])
         for name in tokens:
             columns[name] = draw(_listed(st.sampled_from((-9.5, -1.25, -0.0625, 0.0)), sum(widths)))

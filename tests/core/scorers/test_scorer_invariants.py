@@ -152,7 +152,7 @@ def test_a_scorer_takes_from_another_nothing_but_what_is_registered(path: Path) 
     registered = {scorers.get(name).function for name in NAMES}
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("credit_gym.scorers."):
-            if path.stem == "__init__" or node.module == "credit_gym.scorers.registry":
+            if path.stem in ("__init__", "registry") or node.module == "credit_gym.scorers.registry":
                 continue
             for alias in node.names:
                 assert getattr(import_module(node.module), alias.name) in registered, f"{path.name}: {alias.name}"

@@ -18,7 +18,7 @@ import credit_gym.scorers.mappo
 import credit_gym.scorers.role_shapley
 import credit_gym.scorers.vine  # noqa: F401
 from credit_gym.data.batch import EpisodeBatch
-from credit_gym.errors import BatchError, MissingColumnError, UnknownNameError
+from credit_gym.errors import BatchError, MissingColumnError, OptionError, UnknownNameError
 from credit_gym.estimation.siblings import check_product_tree
 from credit_gym.scorers import score
 
@@ -182,7 +182,7 @@ def test_a_critic_without_a_reading_is_refused() -> None:
     for options in ({"variant": "q"}, {"baseline": "l"}, {"scale": "x"}, {"mode": "y"}):
         with pytest.raises(UnknownNameError):
             score(batch, "c3", **options)
-    with pytest.raises(BatchError, match="alpha"):
+    with pytest.raises(OptionError, match="alpha"):
         score(batch, "c3", variant="value_assisted", alpha=2.0)
 
 
@@ -209,7 +209,7 @@ def test_counterfactual_pools_equal_actions_and_counts_draws() -> None:
     batch = batch_of(runs, parent=[-1] * 4)
     np.testing.assert_allclose(score(batch, "counterfactual", scale="none"), 4 / 3 * np.array([-1, -1, 1, 1]) / 4)
     np.testing.assert_allclose(score(batch, "counterfactual", scale="none", draws=2), np.array([-1, -1, 1, 1]) / 2)
-    with pytest.raises(BatchError, match="draws"):
+    with pytest.raises(OptionError, match="draws"):
         score(batch, "counterfactual", draws=0)
 
 

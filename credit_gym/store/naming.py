@@ -1,0 +1,44 @@
+"""Ids, the order of ids, and the keys that things are found under."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from credit_gym.store.codecs import dump
+
+
+def candidate_ids(kind: str, content: Any) -> Iterator[str]:
+    """Yield the ids that something may have: digests of its content and of how many equal ones came before.
+
+    Args:
+        kind: "run" or "group".
+        content: whatever fixes it, made of JSON's types.
+    """
+    text = dump(content, canonical=True)
+    for copy in itertools.count():
+        yield f"{kind}_{hashlib.sha256(f'{copy} {text}'.encode()).hexdigest()[:12]}"
+
+
+def natural_order(text: str) -> tuple[list[tuple[int, str]], str]:
+    """Return a sorting key that puts "7-2" before "7-10": of two numbers the one with more digits is larger."""
+    parts = re.split(r"([0-9]+)", text)
+    digits = (part.lstrip("0") if i % 2 else part for i, part in enumerate(parts))
+    return [(len(part) if i % 2 else 0, part) for i, part in enumerate(digits)], text
+
+
+def target_key(run_id: str, scorer: str, options: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return the key of a set of targets; a whole number and the same float are one value of an option."""
+    plain = {
+        name: int(value) if isinstance(value, float) and value.is_integer() else value
+        for name, value in options.items()
+    }
+    return run_id, scorer, dump(plain, canonical=True)
+
+
+def digest_of(episode_ids: Iterable[str]) -> str:
+    """Return a digest of which episodes there are, whatever their order."""
+    return hashlib.sha256(dump(sorted(episode_ids)).encode()).hexdigest()

@@ -1,0 +1,44 @@
+"""What the store says of a run and of a group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run of one agent in one environment.
+
+    Attributes:
+        run_id: "run_" and 12 hexadecimal digits.
+        group_id: the sweep that the run belongs to, None if it stands alone.
+        env_id: Gymnasium id.
+        agent_id: who played.
+        config: everything else that fixes the run.
+        seed: the run's seed.
+        status: "running", "finished", or what :meth:`~credit_gym.store.run_store.Store.finish_run` was told.
+        created: ISO time in UTC; for people only, nothing is computed from it.
+        version: credit_gym's version.
+    """
+
+    run_id: str
+    group_id: str | None
+    env_id: str
+    agent_id: str
+    config: Mapping[str, Any]
+    seed: int | None
+    status: str
+    created: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRecord:
+    """One sweep: a configuration; the results of its cells are under the store's ``results``."""
+
+    group_id: str
+    config: Mapping[str, Any]
+    created: str
+    version: str
