@@ -47,8 +47,14 @@ class CreditedTurn(NamedTuple):
     def prompt(self) -> list[Message]:
         """The chat that the action answered; one is made of the goal and the history if none was recorded."""
         recorded = self.episode.messages[self.step] if self.episode.messages is not None else ()
-        chat = map(plain_message, recorded) if recorded else _transcript(self.episode, self.step)
-        return [legal(message) for message in chat]
+        try:
+            chat = map(plain_message, recorded) if recorded else _transcript(self.episode, self.step)
+            return [legal(message) for message in chat]
+        except (TypeError, KeyError) as error:
+            where = f"before step {self.step} of episode {self.episode.episode_id!r}"
+            raise BatchError(
+                f"A message {where} cannot be written ({error}): record role, content and calls."
+            ) from None
 
     @property
     def answer(self) -> Message:

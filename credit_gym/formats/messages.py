@@ -20,8 +20,7 @@ from credit_gym.formats.thoughts import take_thought
 Message = dict[str, Any]
 
 _ROLES = {"developer": "system", "function": "tool", "human": "user", "ai": "assistant", "model": "assistant"}
-_REPLIES = ("reasoning", "function_call", "custom_tool_call")  # Responses items without a role
-_RESULTS = ("function_call_output", "custom_tool_call_output")
+_ITEMS = ("reasoning", "_call", "_call_output")  # how the types of Responses items without a role end
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 _WHATEVER_ELSE = ("name", "tool_call_id", "reasoning_content")
 
@@ -146,7 +145,7 @@ class _Draft:
 
 def _drafts(item: Message) -> Iterator[_Draft]:
     """The messages that one entry of a chat is."""
-    if item.get("type") in (*_REPLIES, *_RESULTS):
+    if str(item.get("type")).endswith(_ITEMS):
         role, content, is_item = "assistant", read_content([item]), True
     else:
         if not isinstance(item["role"], str):
@@ -178,8 +177,9 @@ def _content(item: Message) -> Content:
 
 def _reason(item: Message) -> str:
     """Why a reply ended, where its message says so."""
-    unfinished = item.get("status") == "incomplete" and (item.get("incomplete_details") or {"reason": "incomplete"})
-    reason = item.get("finish_reason") or item.get("stop_reason") or (unfinished and unfinished.get("reason"))
+    reason = item.get("finish_reason") or item.get("stop_reason")
+    if not reason and item.get("status") == "incomplete":
+        reason = mapping(item.get("incomplete_details"), "incomplete_details").get("reason") or "incomplete"
     return common_reason(reason) if isinstance(reason, str) else ""
 
 

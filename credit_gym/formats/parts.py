@@ -111,18 +111,23 @@ def _call(content: Content, part: dict[str, Any]) -> None:
     content.calls.append(read_call(part))
 
 
+def _device_call(content: Content, part: dict[str, Any]) -> None:
+    """A call of a tool that has no name of its own, such as ``local_shell_call``: its name is its type's."""
+    called, asked = str(part["type"]).removesuffix("_call"), part.get("action") or part.get("operation")
+    content.calls.append(read_call({"id": part.get("call_id") or part.get("id"), "name": called, "arguments": asked}))
+
+
 def _result(content: Content, part: dict[str, Any]) -> None:
     said = part["output"] if "output" in part else part.get("content")
     content.results.append(result(said, part.get("tool_use_id") or part.get("call_id"), part.get("name")))
 
 
 def _other(content: Content, part: dict[str, Any]) -> None:
-    kind = str(part.get("type") or "part").removeprefix("input_").removesuffix("_url")
-    if part.get("type") is None and isinstance(part.get("text"), str):
-        content.texts.append(part["text"])
-    else:
-        where = _address(part)
-        content.texts.append(f"[{kind}: {where}]" if where else f"[{kind}]")
+    if part.get("type") is None:
+        content.texts.append(text(part.get("text"), "the text of a part that has no type"))
+        return
+    kind, where = str(part["type"]).removeprefix("input_").removesuffix("_url"), _address(part)
+    content.texts.append(f"[{kind}: {where}]" if where else f"[{kind}]")
 
 
 def _address(part: dict[str, Any]) -> str:
@@ -135,10 +140,21 @@ def _address(part: dict[str, Any]) -> str:
     return ""
 
 
+_ITEMS = (
+    "function_call",
+    "custom_tool_call",
+    "local_shell_call",
+    "shell_call",
+    "computer_call",
+    "apply_patch_call",
+)
+"""Responses items by which a model calls a tool that is not the provider's own."""
+
 _READ: dict[str, Callable[[Content, dict[str, Any]], None]] = {
     **dict.fromkeys(("text", "input_text", "output_text", "summary_text", "reasoning_text"), _text),
     "refusal": _refusal,
     **dict.fromkeys(("thinking", "reasoning"), _thought),
+    **dict.fromkeys(_ITEMS, _device_call),
     **dict.fromkeys(("tool_use", "tool_call", "function_call", "custom_tool_call", "function"), _call),
-    **dict.fromkeys(("tool_result", "function_call_output", "custom_tool_call_output"), _result),
+    **dict.fromkeys(("tool_result", *(f"{call}_output" for call in _ITEMS)), _result),
 }

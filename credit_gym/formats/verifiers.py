@@ -266,7 +266,8 @@ def _reward(trace: dict[str, Any]) -> float | None:
     given = [mapping(each, "a reward") for each in mapping(trace.get("rewards"), "rewards").values()]
     if not given or any(each.get("score") is None for each in given):
         return None
-    return sum(number(each["score"], "a score") * number(each.get("weight", 1.0), "a weight") for each in given)
+    weights = [1.0 if each.get("weight") is None else number(each["weight"], "a weight") for each in given]
+    return sum(weight * number(each["score"], "a score") for weight, each in zip(weights, given, strict=True))
 
 
 def _error(trace: dict[str, Any]) -> str | None:

@@ -51,3 +51,35 @@ def test_a_trace_that_verifiers_wrote_comes_in_as_the_episode(tmp_path):
     assert episode.actions == EPISODE.actions
     assert episode.token_ids == EPISODE.token_ids
     assert episode.episode_return == EPISODE.episode_return
+
+
+def test_a_trace_with_calls_thoughts_and_limits_validates_and_says_the_same(tmp_path):
+    call = {"id": "c1", "name": "look", "arguments": {"at": "é"}}
+    answer = {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "look", "arguments": '{"at": "é"}'}}],
+    }
+    episode = walk(
+        steps=2,
+        messages=((QUESTION,), (QUESTION, answer, {"role": "tool", "content": "a key", "tool_call_id": "c1"})),
+        actions=('{"name": "look", "arguments": {"at": "é"}}', "It"),
+        tool_calls=((call,), ()),
+        thoughts=("Where?", ""),
+        finish_reasons=("tool_calls", "length"),
+        terminated=False,
+        truncated=True,
+        goal="find it",
+    )
+    (row,) = verifiers_rows([episode], [(0.5, None)])
+    trace = WireTrace.model_validate(row)
+    assert trace.is_truncated
+    assert [message.tool_calls and message.tool_calls[0].name for message in trace.assistant_messages] == ["look", None]
+    assert trace.assistant_messages[0].reasoning_content == "Where?"
+    assert [message.tool_call_id for message in trace.tool_messages] == ["c1"]
+    written = trace.model_dump(mode="json", exclude_none=True)
+    (tmp_path / "traces.jsonl").write_text(json.dumps(written) + "\n")
+    (back,), damaged = read_episodes("verifiers", tmp_path / "traces.jsonl")
+    assert not damaged
+    for name in ("actions", "tool_calls", "thoughts", "finish_reasons", "truncated", "terminated", "goal", "rewards"):
+        assert getattr(back, name) == getattr(episode, name), name

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import credit_gym.cli.targets  # noqa: F401 - registers its command
 from credit_gym.cli import app
 from credit_gym.data.episode import Episode
-from credit_gym.errors import CreditGymError, NothingToWriteError
+from credit_gym.errors import BatchError, CreditGymError, NothingToWriteError
 from credit_gym.formats.credited_turns import without_cut
 from credit_gym.formats.openrlhf import openrlhf_rows
 from credit_gym.formats.trl import dpo_rows, kto_rows, sft_rows
@@ -171,3 +171,9 @@ def test_a_turn_that_was_cut_is_still_in_the_chat_of_the_next(tmp_path: Path) ->
     first_cut = calling(finish_reasons=("length", "stop"))
     (row,) = list(verl_rows([first_cut], without_cut([first_cut], [(1.0, 1.0)])))
     assert row["prompt"] == list(CHAT[1])
+
+
+def test_a_message_that_cannot_be_written_is_a_sentence() -> None:
+    nameless = {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}
+    with pytest.raises(BatchError, match="before step 0 of episode '7-0' cannot be written"):
+        list(sft_rows([walk(steps=1, messages=((nameless,),))], [(1.0,)]))

@@ -138,6 +138,22 @@ def test_the_items_of_one_reply_are_one_message() -> None:
     assert found[3].finish_reason == "length"
 
 
+def test_a_tool_that_a_model_calls_by_an_item_of_its_own_is_a_call_and_one_of_the_provider_s_a_note() -> None:
+    found = read_messages(
+        [
+            {"type": "web_search_call", "id": "w", "status": "completed"},
+            {"type": "local_shell_call", "call_id": "1", "action": {"command": ["ls"]}},
+            {"type": "local_shell_call_output", "call_id": "1", "output": "a.txt"},
+            {"type": "custom_tool_call", "call_id": "2", "name": "python", "input": "print(1)"},
+        ]
+    )
+    assert [said.message["role"] for said in found] == ["assistant", "tool", "assistant"]
+    assert found[0].message["content"] == "[web_search_call]"
+    assert found[0].action == '{"name": "local_shell", "arguments": {"command": ["ls"]}}'
+    assert found[1].message == {"role": "tool", "content": "a.txt", "tool_call_id": "1"}
+    assert found[2].action == '{"name": "python", "arguments": "print(1)"}'
+
+
 @pytest.mark.parametrize(
     ("content", "text"),
     [
@@ -218,6 +234,7 @@ def test_a_call_s_text_does_not_depend_on_the_order_of_its_arguments() -> None:
         {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]},
         {"role": "assistant", "content": None, "tool_calls": "f()"},
         {"role": "assistant", "content": [3]},
+        {"role": "tool", "content": {"temperature": 3}},
         {"role": "user", "content": 3},
         {"role": 3, "content": ""},
         "hello",
