@@ -8,13 +8,17 @@ What tau2 leaves undone is left undone: seats are not released by a cancellation
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 
 from credit_gym.envs.tau2.arithmetic import calculate
 from credit_gym.envs.tau2.database import Draft, Row
 from credit_gym.envs.tau2.handover import transfer_to_human_agents
+from credit_gym.envs.tau2.models import arranged
 from credit_gym.envs.tau2.reservations import (
+    MODELS,
     FlightChoice,
+    Passenger,
+    Payment,
     available_flights,
     book_leg,
     charge,
@@ -45,25 +49,9 @@ _BAGGAGE_PRICE = 50
 _INSURANCE_PRICE = 30
 
 
-class Passenger(TypedDict):
-    """A traveller."""
-
-    first_name: str
-    last_name: str
-    dob: str
-
-
-class Payment(TypedDict):
-    """An amount and what it is paid with."""
-
-    payment_id: str
-    amount: int
-
-
 def complete(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Row]]:
-    """Return the published tables with the status of reservations, which tau2 shows as null until it is set."""
-    bookings = {key: {**row, "status": row.get("status")} for key, row in rows["reservations"].items()}
-    return {**rows, "reservations": bookings}
+    """Return the published tables as tau2's models show them."""
+    return arranged(rows, MODELS)
 
 
 @TOOLS.write
@@ -230,7 +218,7 @@ def send_certificate(db: Draft, user_id: str, amount: int) -> str:
     key = next((key for key in _NEW_CERTIFICATES if key not in methods), None)
     if key is None:
         raise Refused("Too many certificates")
-    certificate = {"source": "certificate", "id": key, "amount": amount}
+    certificate = {"source": "certificate", "id": key, "amount": float(amount)}
     db.put("users", user["user_id"], {**user, "payment_methods": {**methods, key: certificate}})
     return f"Certificate {key} added to user {user_id} with amount {amount}."
 

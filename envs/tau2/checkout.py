@@ -9,7 +9,8 @@ import hashlib
 import importlib
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,11 @@ from credit_gym.envs.tau2.actions import STOP, Malformed, Message, ToolCall, par
 from credit_gym.envs.tau2.conversation import Draw, Moment
 from credit_gym.envs.tau2.database import Database, Tables
 from credit_gym.envs.tau2.domain import Domain
-from credit_gym.envs.tau2.reward import STOPPED, Grade, Judge, is_match, is_told, transcript
+from credit_gym.envs.tau2.reward import STOPPED, Grade, Judge, counted, is_told, transcript
 from credit_gym.envs.tau2.tasks import Task, read_message, read_task
 from credit_gym.envs.tau2.toolkit import Tool, Toolkit
 from credit_gym.envs.tau2.users import User
-from credit_gym.errors import MissingExtraError, unknown
+from credit_gym.errors import CreditGymError, ManifestError, MissingExtraError, unknown
 
 THEIRS = ("airline", "banking_knowledge", "mock", "retail", "telecom", "telecom-workflow")
 """The domains of tau2 1.0.1."""
@@ -50,25 +51,28 @@ def open_checkout(name: str, *, solo: bool = False) -> Domain:
     """Return a domain of the installed tau2-bench. Its database stays there: the tables are empty.
 
     Raises:
-        MissingExtraError: tau2-bench is not installed.
+        MissingExtraError: tau2-bench is not installed, or one of the packages that it needs.
         UnknownNameError: it has no such domain.
+        ManifestError: a file of its data folder is missing or malformed.
     """
     require_tau2()
-    registry = _tau2("registry").registry
-    if name not in registry.get_domains():
-        raise unknown("tau2 domain", name, registry.get_domains())
-    environment = registry.get_env_constructor(name)(solo_mode=solo)
-    tasks = {str(task.id): read_task(task.model_dump(mode="json")) for task in registry.get_tasks_loader(name)()}
-    loader = registry.get_task_splits_loader(name)
-    splits = {} if loader is None else {key: tuple(map(str, ids)) for key, ids in loader().items()}
+    with _sentences(name):
+        registry = _tau2("registry").registry
+        known = registry.get_domains()
+    if name not in known:
+        raise unknown("tau2 domain", name, known)
+    with _sentences(name):
+        environment = registry.get_env_constructor(name)(solo_mode=solo)
+        policy, theirs, users = environment.get_policy(), environment.get_tools(), environment.user_tools
+        tasks = {str(task.id): read_task(task.model_dump(mode="json")) for task in registry.get_tasks_loader(name)()}
+        loader = registry.get_task_splits_loader(name)
+        splits = {} if loader is None else {key: tuple(map(str, ids)) for key, ids in (loader() or {}).items()}
+        mine = environment.get_user_tools() if users is not None else ()
     return Domain(
         name=name,
-        policy=environment.get_policy(),
-        tools=Toolkit(_tool(tool, environment.tools) for tool in environment.get_tools()),
-        user_tools=Toolkit(
-            _tool(tool, environment.user_tools)
-            for tool in (environment.get_user_tools() if environment.user_tools is not None else ())
-        ),
+        policy=policy,
+        tools=Toolkit(_tool(tool, environment.tools) for tool in theirs),
+        user_tools=Toolkit(_tool(tool, users) for tool in mine),
         tables=Tables({}),
         tasks=tasks,
         splits={"base": tuple(tasks), **splits, "all": tuple(tasks)},
@@ -93,17 +97,25 @@ class CheckoutConversation:
         self._empty = Database(domain.tables)
 
     def begin(self, draw: Draw) -> Moment:
-        """Return the first moment at which the agent must act."""
+        """Return the first moment at which the agent must act.
+
+        Raises:
+            MissingExtraError: a package that tau2-bench needs is missing.
+            ManifestError: a file of its data folder has gone or is malformed.
+        """
         registry = _tau2("registry").registry
-        self._theirs = next(t for t in registry.get_tasks_loader(self._domain.name)() if str(t.id) == self._task.id)
         self._agent, customer = _agent(), _customer(self, draw)
+        with _sentences(self._domain.name):
+            listed = registry.get_tasks_loader(self._domain.name)()
+            self._theirs = {str(task.id): task for task in listed}[self._task.id]
+            environment = registry.get_env_constructor(self._domain.name)(solo_mode=self._solo)
         if self._solo:
             customer = _tau2("user.user_simulator").DummyUser()
         self._orchestrator = _tau2("orchestrator.orchestrator").Orchestrator(
             domain=self._domain.name,
             agent=self._agent,
             user=customer,
-            environment=registry.get_env_constructor(self._domain.name)(solo_mode=self._solo),
+            environment=environment,
             task=self._theirs,
             seed=draw() >> 33,
             solo_mode=self._solo,
@@ -206,7 +218,9 @@ class CheckoutConversation:
         messages = tuple(_ours(message) for message in orchestrator.trajectory)
         calls = [call for message in messages if message.role != "tool" for call in message.all_calls]
         said = [message.content for message in messages if message.role == "assistant" and message.content]
-        matched = _bits(any(is_match(action, call) for call in calls) for action in self._task.actions or ())
+        made = matched = 0
+        for call in calls:
+            made, matched = counted(self._task.actions, call, made, matched)
         return Moment(
             database=self._empty,
             messages=messages,
@@ -215,18 +229,52 @@ class CheckoutConversation:
             hops=orchestrator.step_count,
             errors=orchestrator.num_errors,
             over=str(getattr(orchestrator.termination_reason, "value", "")) if orchestrator.done else "",
-            made=matched,
+            made=made,
             matched=matched,
             told=_bits(any(is_told(info, text) for text in said) for info in self._task.communicate),
             invalid=bool(messages) and messages[-1].error and messages[-1].requestor == "assistant",
         )
 
 
+@contextmanager
+def _sentences(name: str) -> Iterator[None]:
+    """Say in one sentence what a checkout lacks.
+
+    What tau2 raises when it reads its data is anything from ``FileNotFoundError`` to pydantic's ``ValidationError``, a
+    ``ValueError``.
+    """
+    try:
+        yield
+    except CreditGymError:
+        raise
+    except ImportError as error:
+        raise _incomplete(error) from error
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ManifestError(
+            f"tau2-bench cannot open its domain {name!r} ({type(error).__name__}: {_first_line(error)}): point "
+            "TAU2_DATA_DIR at the data folder of its checkout."
+        ) from error
+
+
+def _incomplete(error: ImportError) -> MissingExtraError:
+    return MissingExtraError(
+        f"tau2-bench's own code does not run here ({_first_line(error)}): install it with its packages, "
+        'pip install "/path/to/tau2-bench[gym]".'
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "no reason given")[:200]
+
+
 def _tau2(name: str) -> Any:
     """A module of tau2; importing it must not reach for the network."""
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    importlib.import_module("loguru").logger.disable("tau2")
-    return importlib.import_module(f"tau2.{name}")
+    try:
+        importlib.import_module("loguru").logger.disable("tau2")
+        return importlib.import_module(f"tau2.{name}")
+    except ImportError as error:
+        raise _incomplete(error) from error
 
 
 def _agent() -> Any:

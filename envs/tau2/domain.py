@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from credit_gym.envs.tau2.actions import ToolCall
 from credit_gym.envs.tau2.database import Database, Draft, Row, Tables
+from credit_gym.envs.tau2.models import arranged
 from credit_gym.envs.tau2.tasks import EnvCall, Task
 from credit_gym.envs.tau2.toolkit import Refused, Result, Toolkit
 from credit_gym.errors import ManifestError, unknown
@@ -30,6 +31,7 @@ class Domain:
         tables: the rows that every task begins with; the customer's own tables are called ``user:...``.
         tasks: id -> task.
         splits: name -> ids.
+        models: table -> what its rows look like, a :class:`~typing.TypedDict`; other tables hold what they are given.
         functions: what tasks may call beside tools: ``function(draft, **arguments)``, by side and name.
         identify: tools that establish who the customer is.
         breach: the rules that can be checked on a call; None where they are only words.
@@ -42,18 +44,27 @@ class Domain:
     tables: Tables
     tasks: Mapping[str, Task]
     splits: Mapping[str, tuple[str, ...]]
+    models: Mapping[str, type] = field(default_factory=dict)
     functions: Mapping[tuple[str, str], Callable[..., Any]] = field(default_factory=dict)
     identify: frozenset[str] = frozenset()
     breach: Breach | None = None
+
+    def alone(self) -> Domain:
+        """Return the domain as an agent without a customer has it: with the customer's tools beside its own."""
+        return replace(self, tools=Toolkit((*self.tools.values(), *self.user_tools.values())))
 
     def split(self, name: str) -> tuple[Task, ...]:
         """Return the tasks of a split, in its order.
 
         Raises:
             UnknownNameError: there is no such split.
+            ManifestError: it names a task that the domain does not have.
         """
         if name not in self.splits:
             raise unknown(f"split of the domain {self.name}", name, self.splits)
+        missing = [key for key in self.splits[name] if key not in self.tasks]
+        if missing:
+            raise ManifestError(f"The split {name!r} of {self.name} names the task {missing[0]!r}, which is not there.")
         return tuple(self.tasks[key] for key in self.splits[name])
 
     def kit(self, requestor: str) -> Toolkit:
@@ -77,8 +88,9 @@ class Domain:
         """
         database = Database(self.tables)
         for table, rows in task.initial_data.items():
-            changes = {(table, key): _merged(database.get(table, key), fields) for key, fields in rows.items()}
-            database = database.replace(changes)
+            merged = {key: _merged(database.get(table, key), fields) for key, fields in rows.items()}
+            changes = arranged({table: merged}, self.models)[table]
+            database = database.replace({(table, key): row for key, row in changes.items()})
         for call in task.initial_calls:
             database, _ = self.run(database, call)
         for message in task.history:

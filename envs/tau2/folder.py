@@ -9,14 +9,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from credit_gym.envs.tau2 import airline, mock, retail
-from credit_gym.envs.tau2.database import Row, Tables
+from credit_gym.envs.tau2 import airline, mock, orders, reservations, retail
+from credit_gym.envs.tau2.database import Tables
 from credit_gym.envs.tau2.domain import Domain
-from credit_gym.envs.tau2.tasks import read_task
+from credit_gym.envs.tau2.models import arranged
+from credit_gym.envs.tau2.tasks import Task, read_task
 from credit_gym.envs.tau2.toolkit import Toolkit
 from credit_gym.errors import ManifestError
-
-Rows = Mapping[str, Mapping[str, Row]]
 
 
 @dataclass(frozen=True)
@@ -27,15 +26,15 @@ class _Published:
     upstream_tools: Toolkit
     user_tools: Toolkit
     identify: frozenset[str]
-    complete: Callable[[Rows], Rows]
+    models: Mapping[str, type]
     functions: Mapping[tuple[str, str], Callable[..., Any]]
 
 
 _NOBODYS = Toolkit()
 PUBLISHED: Mapping[str, _Published] = {
-    "mock": _Published(mock.TOOLS, mock.TOOLS, mock.USER_TOOLS, frozenset(), lambda rows: rows, mock.FUNCTIONS),
-    "retail": _Published(retail.TOOLS, retail.UPSTREAM_TOOLS, _NOBODYS, retail.IDENTIFY, retail.complete, {}),
-    "airline": _Published(airline.TOOLS, airline.TOOLS, _NOBODYS, airline.IDENTIFY, airline.complete, {}),
+    "mock": _Published(mock.TOOLS, mock.TOOLS, mock.USER_TOOLS, frozenset(), mock.MODELS, mock.FUNCTIONS),
+    "retail": _Published(retail.TOOLS, retail.UPSTREAM_TOOLS, _NOBODYS, retail.IDENTIFY, orders.MODELS, {}),
+    "airline": _Published(airline.TOOLS, airline.TOOLS, _NOBODYS, airline.IDENTIFY, reservations.MODELS, {}),
 }
 """The domains whose tools are written here."""
 
@@ -57,41 +56,77 @@ def read_domain(folder: Path, name: str, *, upstream: bool = False, solo: bool =
     places = (folder / "tau2" / "domains" / name, folder / "domains" / name, folder / name)
     place = next((path for path in places if (path / "tasks.json").is_file()), None)
     if place is None:
+        bare = next((path for path in places if path.is_dir()), None)
         raise ManifestError(
             f"There is no tau2 domain {name!r} in {folder}: point TAU2_DATA_DIR at the data folder of tau2-bench."
+            if bare is None
+            else f"{bare} has no tasks.json: fetch the data folder of tau2-bench again."
         )
-    rows = dict(_load(place / "db.json"))
-    if (place / "user_db.json").is_file():
-        rows.update({f"user:{table}": content for table, content in _load(place / "user_db.json").items()})
-    tasks = {task.id: task for task in map(read_task, _load(place / "tasks.json"))}
-    splits = {"base": tuple(tasks)}
-    if (place / "split_tasks.json").is_file():
-        splits.update({key: tuple(map(str, ids)) for key, ids in _load(place / "split_tasks.json").items()})
-    missing = {key for ids in splits.values() for key in ids} - tasks.keys()
-    if missing:
-        raise ManifestError(f"{place / 'split_tasks.json'} names the task {min(missing)!r}, which tasks.json lacks.")
+    tables = _tables(place, name, kind.models)
+    tasks = _tasks(place / "tasks.json")
+    splits = {"base": tuple(tasks), **_splits(place / "split_tasks.json", tasks)}
     policy = place / ("policy_solo.md" if solo and (place / "policy_solo.md").is_file() else "policy.md")
-    try:
-        completed = kind.complete(rows)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ManifestError(f"{place / 'db.json'} is not the database of {name}: {error!r} is wrong in it.") from error
     return Domain(
         name=name,
         policy=_read(policy),
         tools=kind.upstream_tools if upstream else kind.tools,
         user_tools=kind.user_tools,
-        tables=Tables(completed),
+        tables=tables,
         tasks=tasks,
         splits={**splits, "all": tuple(tasks)},
+        models=kind.models,
         functions=kind.functions,
         identify=kind.identify,
     )
 
 
+def _tables(place: Path, name: str, models: Mapping[str, type]) -> Tables:
+    """The rows of both databases as tau2's models show them."""
+    rows = dict(_mapping(place / "db.json"))
+    if (place / "user_db.json").is_file():
+        rows.update({f"user:{table}": content for table, content in _mapping(place / "user_db.json").items()})
+    absent = sorted(table for table in models if table not in rows and not table.startswith("user:"))
+    if absent:
+        raise ManifestError(f"{place / 'db.json'} is not the database of {name}: it has no {absent[0]!r}.")
+    try:
+        return Tables(arranged(rows, models))
+    except (TypeError, AttributeError) as error:
+        raise ManifestError(f"{place / 'db.json'} is not the database of {name}: {error!r} is wrong in it.") from error
+
+
+def _tasks(path: Path) -> dict[str, Task]:
+    """The tasks by their ids; tau2 takes a list, or an object that holds one."""
+    content = _load(path)
+    listed = content.get("tasks") if isinstance(content, dict) else content
+    if not isinstance(listed, list):
+        raise ManifestError(f"{path} holds no list of tasks: fetch the data folder of tau2-bench again.")
+    return {task.id: task for task in map(read_task, listed)}
+
+
+def _splits(path: Path, tasks: Mapping[str, Task]) -> dict[str, tuple[str, ...]]:
+    if not path.is_file():
+        return {}
+    named = _mapping(path)
+    if not all(isinstance(ids, list) for ids in named.values()):
+        raise ManifestError(f"{path} must hold a list of task ids for each split.")
+    splits = {key: tuple(map(str, ids)) for key, ids in named.items()}
+    missing = {key for ids in splits.values() for key in ids} - tasks.keys()
+    if missing:
+        raise ManifestError(f"{path} names the task {min(missing)!r}, which tasks.json lacks.")
+    return splits
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    content = _load(path)
+    if not isinstance(content, dict):
+        raise ManifestError(f"{path} must hold a JSON object: fetch the data folder of tau2-bench again.")
+    return content
+
+
 def _load(path: Path) -> Any:
     try:
         return json.loads(_read(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ManifestError(f"{path} is not JSON: {error}") from error
 
 

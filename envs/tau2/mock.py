@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, Literal, TypedDict
 
 from credit_gym.envs.tau2.database import Draft, Row
 from credit_gym.envs.tau2.lookup import find_row
@@ -13,6 +14,36 @@ from credit_gym.envs.tau2.toolkit import Toolkit
 TOOLS = Toolkit()
 USER_TOOLS = Toolkit()
 NOTIFICATIONS = "user:notifications"
+
+
+class Task(TypedDict):
+    """A task as tau2 shows it."""
+
+    task_id: str
+    title: str
+    description: str | None
+    status: str
+
+
+class User(TypedDict):
+    """A user as tau2 shows one."""
+
+    user_id: str
+    name: str
+    tasks: list[str]
+
+
+class Notification(TypedDict):
+    """A notification as tau2 shows it."""
+
+    notification_id: str
+    message: str
+    status: str
+    task_id: str | None
+
+
+MODELS: Mapping[str, type] = {"tasks": Task, "users": User, NOTIFICATIONS: Notification}
+"""Table -> what its rows look like."""
 
 
 @TOOLS.write

@@ -2,11 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
 
 from credit_gym.envs.tau2.database import Draft, Row
 from credit_gym.envs.tau2.lookup import find_row
 from credit_gym.envs.tau2.toolkit import Refused
+
+
+class Variant(TypedDict):
+    """One variant of a product."""
+
+    item_id: str
+    options: dict[str, str]
+    available: bool
+    price: float
+
+
+class Product(TypedDict):
+    """A product with its variants."""
+
+    name: str
+    product_id: str
+    variants: dict[str, Variant]
+
+
+class Name(TypedDict):
+    """A user's name."""
+
+    first_name: str
+    last_name: str
+
+
+class Address(TypedDict):
+    """Where a user lives, or an order goes."""
+
+    address1: str
+    address2: str
+    city: str
+    country: str
+    state: str
+    zip: str
+
+
+class PaymentMethod(TypedDict, total=False):
+    """A credit card has a brand and digits, a gift card a balance."""
+
+    source: str
+    id: str
+    brand: str
+    last_four: str
+    balance: float
+
+
+class User(TypedDict):
+    """A user as tau2 shows one."""
+
+    user_id: str
+    name: Name
+    address: Address
+    email: str
+    payment_methods: dict[str, PaymentMethod]
+    orders: list[str]
+
+
+class Item(TypedDict):
+    """An item of an order."""
+
+    name: str
+    product_id: str
+    item_id: str
+    price: float
+    options: dict[str, str]
+
+
+class Fulfilment(TypedDict):
+    """A parcel."""
+
+    tracking_id: list[str]
+    item_ids: list[str]
+
+
+class Payment(TypedDict):
+    """A payment or refund."""
+
+    transaction_type: str
+    amount: float
+    payment_method_id: str
+
+
+class Order(TypedDict):
+    """An order as tau2 shows it."""
+
+    order_id: str
+    user_id: str
+    address: Address
+    items: list[Item]
+    status: str
+    fulfillments: list[Fulfilment]
+    payment_history: list[Payment]
+    cancel_reason: str | None
+    exchange_items: list[str] | None
+    exchange_new_items: list[str] | None
+    exchange_payment_method_id: str | None
+    exchange_price_difference: float | None
+    return_items: list[str] | None
+    return_payment_method_id: str | None
+
+
+MODELS: Mapping[str, type] = {"products": Product, "users": User, "orders": Order}
+"""Table -> what its rows look like."""
 
 
 def find_order(db: Draft, order_id: str) -> Row:

@@ -17,6 +17,119 @@ class FlightChoice(TypedDict):
     date: str
 
 
+class Passenger(TypedDict):
+    """A traveller."""
+
+    first_name: str
+    last_name: str
+    dob: str
+
+
+class Payment(TypedDict):
+    """An amount and what it is paid with."""
+
+    payment_id: str
+    amount: int
+
+
+class Leg(TypedDict):
+    """A flight of a reservation."""
+
+    flight_number: str
+    origin: str
+    destination: str
+    date: str
+    price: int
+
+
+class Reservation(TypedDict):
+    """A reservation as tau2 shows it."""
+
+    reservation_id: str
+    user_id: str
+    origin: str
+    destination: str
+    flight_type: str
+    cabin: str
+    flights: list[Leg]
+    passengers: list[Passenger]
+    payment_history: list[Payment]
+    created_at: str
+    total_baggages: int
+    nonfree_baggages: int
+    insurance: str
+    status: str | None
+
+
+class Name(TypedDict):
+    """A user's name."""
+
+    first_name: str
+    last_name: str
+
+
+class Address(TypedDict):
+    """A user's address."""
+
+    address1: str
+    address2: str | None
+    city: str
+    country: str
+    state: str
+    zip: str
+
+
+class PaymentMethod(TypedDict, total=False):
+    """A credit card has a brand and digits, a gift card or certificate an amount."""
+
+    source: str
+    id: str
+    brand: str
+    last_four: str
+    amount: float
+
+
+class User(TypedDict):
+    """A user as tau2 shows one."""
+
+    user_id: str
+    name: Name
+    address: Address
+    email: str
+    dob: str
+    payment_methods: dict[str, PaymentMethod]
+    saved_passengers: list[Passenger]
+    membership: str
+    reservations: list[str]
+
+
+class Day(TypedDict, total=False):
+    """What a flight is on a day: seats and prices while it can be booked, times once it cannot."""
+
+    status: str
+    available_seats: dict[str, int]
+    prices: dict[str, int]
+    actual_departure_time_est: str
+    estimated_departure_time_est: str
+    actual_arrival_time_est: str
+    estimated_arrival_time_est: str
+
+
+class Flight(TypedDict):
+    """A flight with all its days."""
+
+    flight_number: str
+    origin: str
+    destination: str
+    scheduled_departure_time_est: str
+    scheduled_arrival_time_est: str
+    dates: dict[str, Day]
+
+
+MODELS: Mapping[str, type] = {"flights": Flight, "users": User, "reservations": Reservation}
+"""Table -> what its rows look like."""
+
+
 def available_flights(db: Draft, date: str, *, origin: str, destination: str | None = None) -> Iterator[Row]:
     """Yield the flights from an airport that can be booked on a day, as a search shows them."""
     for _, flight in db.rows("flights"):
@@ -30,10 +143,15 @@ def available_flights(db: Draft, date: str, *, origin: str, destination: str | N
 
 def offer(flight: Row, date: str) -> Row:
     """Return a flight as a search shows it."""
-    shown = ("flight_number", "origin", "destination", "scheduled_departure_time_est", "scheduled_arrival_time_est")
     day = flight["dates"][date]
-    offer = {name: flight[name] for name in shown} | {"status": "available", "date": None}
-    return {**offer, "available_seats": day["available_seats"], "prices": day["prices"]}
+    return {
+        **{name: flight[name] for name in ("flight_number", "origin", "destination")},
+        "status": "available",
+        **{name: flight[name] for name in ("scheduled_departure_time_est", "scheduled_arrival_time_est")},
+        "date": None,
+        "available_seats": day["available_seats"],
+        "prices": day["prices"],
+    }
 
 
 def book_leg(db: Draft, choice: FlightChoice, cabin: str, travellers: int) -> dict[str, Any]:
@@ -46,9 +164,9 @@ def book_leg(db: Draft, choice: FlightChoice, cabin: str, travellers: int) -> di
     if day["available_seats"][cabin] < travellers:
         raise Refused(f"Not enough seats on flight {number}")
     return {
+        "flight_number": number,
         "origin": flight["origin"],
         "destination": flight["destination"],
-        "flight_number": number,
         "date": choice["date"],
         "price": day["prices"][cabin],
     }

@@ -17,7 +17,9 @@ from credit_gym.envs.tau2.arithmetic import calculate
 from credit_gym.envs.tau2.database import Draft, Row
 from credit_gym.envs.tau2.handover import transfer_to_human_agents
 from credit_gym.envs.tau2.lookup import folded
+from credit_gym.envs.tau2.models import arranged
 from credit_gym.envs.tau2.orders import (
+    MODELS,
     address_of,
     balance,
     check_items,
@@ -34,16 +36,10 @@ TOOLS = Toolkit()
 IDENTIFY = frozenset(("find_user_id_by_email", "find_user_id_by_name_zip"))
 REASONS = ("no longer needed", "ordered by mistake")
 
-_LATER_FIELDS = (
-    "cancel_reason", "exchange_items", "exchange_new_items", "exchange_payment_method_id",
-    "exchange_price_difference", "return_items", "return_payment_method_id",
-)  # fmt: skip
-
 
 def complete(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Row]]:
-    """Return the published tables with the fields of orders that only later calls fill; tau2 shows them as null."""
-    empty = dict.fromkeys(_LATER_FIELDS)
-    return {**rows, "orders": {key: {**order, **{**empty, **order}} for key, order in rows["orders"].items()}}
+    """Return the published tables as tau2's models show them; what only later calls fill in an order is null."""
+    return arranged(rows, MODELS)
 
 
 @TOOLS.read
@@ -323,7 +319,7 @@ def _modify_items(
     credit(db, order["user_id"], payment_method_id, -difference)
     payment = {
         "transaction_type": "payment" if difference > 0 else "refund",
-        "amount": abs(difference),
+        "amount": float(abs(difference)),
         "payment_method_id": payment_method_id,
     }
     items = list(order["items"])

@@ -111,12 +111,12 @@ def grade(
 
 
 def is_match(action: GoldAction, call: ToolCall, *, upstream: bool = False) -> bool:
-    """Whether a call is one that the reference solution asks for.
+    """Whether a call is one that the reference solution asks for, whoever makes it: alone, the agent does the user's.
 
     The arguments named in ``compare_args`` must be equal; where the task names none, all of them. tau2 1.0.1
     (``upstream``) then compares only the arguments that the *call* has, so that a call without arguments matches any.
     """
-    if call.name != action.call.name or call.requestor != action.call.requestor:
+    if call.name != action.call.name:
         return False
     expected, given = action.call.arguments, call.arguments
     if action.compare_args is not None:
@@ -124,6 +124,27 @@ def is_match(action: GoldAction, call: ToolCall, *, upstream: bool = False) -> b
     else:
         names = tuple(given) if upstream else tuple({**expected, **given})
     return all(given.get(name, _ABSENT) == expected.get(name, _ABSENT) for name in names)
+
+
+def counted(
+    actions: Sequence[GoldAction] | None, call: ToolCall, made: int = 0, matched: int = 0, *, upstream: bool = False
+) -> tuple[int, int]:
+    """Return which calls of the reference solution were made and matched, one more call told, as bits.
+
+    Args:
+        actions: the reference solution.
+        call: what was called.
+        made: bits so far of those that were made; each call counts for the first that is left.
+        matched: bits so far of those that some call matches.
+        upstream: compare as tau2 does.
+    """
+    left = True
+    for number, action in enumerate(actions or ()):
+        if is_match(action, call, upstream=upstream):
+            matched |= 1 << number
+            if left and not made >> number & 1:
+                made, left = made | 1 << number, False
+    return made, matched
 
 
 def is_told(info: str, text: str, *, upstream: bool = False) -> bool:

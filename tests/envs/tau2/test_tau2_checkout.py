@@ -15,7 +15,7 @@ import pytest
 
 from credit_gym.envs.tau2.checkout import require_tau2
 from credit_gym.envs.tau2.env import Tau2Env
-from credit_gym.errors import MissingExtraError, UnknownNameError
+from credit_gym.errors import ManifestError, MissingExtraError, UnknownNameError
 
 MODULES = {
     "loguru.py": """
@@ -207,6 +207,46 @@ def test_a_solo_agent_works_from_the_ticket() -> None:
     assert env.step("done()")[1] == 1.0
     env.reset(seed=0)
     assert env.step("Hello?")[4]["termination"] == "agent_error"
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_alone_the_users_gold_calls_are_the_agents(tmp_path: Path) -> None:
+    registry = tmp_path / "tau2" / "registry.py"
+    twice = "gold = 2 * [{'requestor': 'user', 'action_id': 'a', "
+    registry.write_text(registry.read_text().replace("gold = [{'action_id': 'a', ", twice))
+    env = Tau2Env("telecom", solo=True)
+    _, info = env.reset(seed=0)
+    readings, actions = [], []
+    while "success" not in info:
+        actions.append(info["expert_actions"][0])
+        _, reward, _, _, info = env.step(actions[-1])
+        readings.append(info["verifier"])
+    assert (reward, readings) == (1.0, [1.0, 0.0, 0.0])  # one call matches both, and is made twice as it is asked twice
+    assert actions == [actions[0], actions[0], "done()"]
+
+
+@pytest.mark.usefixtures("stand_in")
+@pytest.mark.parametrize(
+    ("file", "old", "new", "kind", "said"),
+    [
+        ("registry.py", "def get_policy", "def get_policy(self): raise FileNotFoundError('policy.md')\n    def old",
+         ManifestError, "FileNotFoundError: policy.md.*TAU2_DATA_DIR"),
+        ("registry.py", "gold = [{", "open('/nowhere/tasks.json')\n    gold = [{", ManifestError, "nowhere/tasks.json"),
+        ("registry.py", "'user_scenario':", "'scenario':", ManifestError, "not a tau2 task"),
+        ("registry.py", "from types import", "import rank_bm26\nfrom types import", MissingExtraError, "rank_bm26"),
+        ("orchestrator/orchestrator.py", "import enum", "import litellm_6", MissingExtraError, "litellm_6"),
+        ("registry.py", "{'train': ['t1']}", "{'train': ['t9']}", ManifestError, "names the task 't9'"),
+    ],
+)  # fmt: skip
+def test_what_a_checkout_lacks_is_one_sentence(
+    tmp_path: Path, file: str, old: str, new: str, kind: type[Exception], said: str
+) -> None:
+    path = tmp_path / "tau2" / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(kind, match=said) as error:
+        Tau2Env("telecom", split="train").reset(seed=0)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.usefixtures("stand_in")

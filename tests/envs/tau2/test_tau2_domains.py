@@ -200,6 +200,11 @@ def test_a_booking_takes_seats_and_money() -> None:
     after, booked = use(airport(), airline.TOOLS, "book_reservation", **BOOKING)
     assert booked["reservation_id"] == "HATHAT"
     assert booked["user_id"] == "ana_1"
+    assert list(booked) == [
+        "reservation_id", "user_id", "origin", "destination", "flight_type", "cabin", "flights", "passengers",
+        "payment_history", "created_at", "total_baggages", "nonfree_baggages", "insurance", "status",
+    ]  # fmt: skip
+    assert list(booked["flights"][0]) == ["flight_number", "origin", "destination", "date", "price"]
     assert booked["flights"][0] == {
         "origin": "SFO", "destination": "ORD", "flight_number": "HAT001", "date": "2024-05-20", "price": 100
     }  # fmt: skip
@@ -262,6 +267,68 @@ def test_searches_find_flights_that_can_be_reached() -> None:
     assert [[leg["flight_number"] for leg in pair] for pair in pairs] == [["HAT001", "HAT002"]]
     assert pairs[0][1]["date"] == "2024-05-20"
     assert len(use(airport(), airline.TOOLS, "list_all_airports")[1]) == 20
+
+
+def test_a_flight_on_offer_is_shown_as_the_data_model_has_it() -> None:
+    _, found = use(airport(), airline.TOOLS, "search_direct_flight", origin="SFO", destination="ORD", date="2024-05-20")
+    assert list(found[0]) == [
+        "flight_number", "origin", "destination", "status", "scheduled_departure_time_est",
+        "scheduled_arrival_time_est", "date", "available_seats", "prices",
+    ]  # fmt: skip
+
+
+def test_airline_rows_are_shown_as_the_data_models_have_them() -> None:
+    """Keys of a published reservation and user, in the order and with the numbers of tau2's own answers."""
+    rows = {
+        "flights": {},
+        "users": {
+            "ana_1": {
+                "reservations": [], "membership": "gold", "saved_passengers": [], "dob": "1990-01-01", "email": "a@b",
+                "payment_methods": {
+                    "gift_card_1": {"id": "gift_card_1", "amount": 133, "source": "gift_card"},
+                    "credit_card_1": {"last_four": "1", "brand": "visa", "id": "credit_card_1",
+                                      "source": "credit_card"},
+                },
+                "address": {"zip": "1", "state": "S", "country": "C", "city": "T", "address1": "A"},
+                "name": {"last_name": "Ruiz", "first_name": "Ana"}, "user_id": "ana_1",
+            }
+        },
+        "reservations": {
+            "ABC": {"status": "cancelled", "cabin": "economy", "reservation_id": "ABC", "origin": "SFO",
+                    "payment_history": [{"amount": 7.0, "payment_id": "gift_card_1"}],
+                    "flights": [{"price": 5, "date": "2024-05-20", "origin": "SFO", "flight_number": "HAT001"}]}
+        },
+    }  # fmt: skip
+    database = Database(Tables(airline.complete(rows)))
+    assert airline.TOOLS.call(database, "get_user_details", {"user_id": "ana_1"}).content == (
+        '{"user_id": "ana_1", "name": {"first_name": "Ana", "last_name": "Ruiz"}, "address": {"address1": "A", '
+        '"address2": null, "city": "T", "country": "C", "state": "S", "zip": "1"}, "email": "a@b", "dob": '
+        '"1990-01-01", "payment_methods": {"gift_card_1": {"source": "gift_card", "id": "gift_card_1", "amount": '
+        '133.0}, "credit_card_1": {"source": "credit_card", "id": "credit_card_1", "brand": "visa", "last_four": '
+        '"1"}}, "saved_passengers": [], "membership": "gold", "reservations": []}'
+    )
+    assert airline.TOOLS.call(database, "get_reservation_details", {"reservation_id": "ABC"}).content == (
+        '{"reservation_id": "ABC", "origin": "SFO", "cabin": "economy", "flights": [{"flight_number": "HAT001", '
+        '"origin": "SFO", "date": "2024-05-20", "price": 5}], "payment_history": [{"payment_id": "gift_card_1", '
+        '"amount": 7}], "status": "cancelled"}'
+    )
+    after = airline.TOOLS.call(database, "send_certificate", {"user_id": "ana_1", "amount": 100}).database
+    shown = airline.TOOLS.call(after, "get_user_details", {"user_id": "ana_1"}).content
+    assert '{"source": "certificate", "id": "certificate_3221322", "amount": 100.0}' in shown
+
+
+def test_retail_rows_are_shown_as_the_data_models_have_them() -> None:
+    variant = {"price": 8, "available": True, "options": {"b": "1", "a": "2"}, "item_id": "i1"}
+    product = {"variants": {"i1": variant}, "product_id": "P1", "name": "Lamp"}
+    card = {"balance": 60, "source": "gift_card"}
+    shopper = {"payment_methods": {"gift_card_1": card}, "user_id": "u"}
+    rows = {"products": {"P1": product}, "users": {"u": shopper}, "orders": {}}
+    database = Database(Tables(retail.complete(rows)))
+    assert retail.TOOLS.call(database, "get_item_details", {"item_id": "i1"}).content == (
+        '{"item_id": "i1", "options": {"b": "1", "a": "2"}, "available": true, "price": 8.0}'
+    )
+    user = retail.TOOLS.call(database, "get_user_details", {"user_id": "u"}).content
+    assert user == '{"user_id": "u", "payment_methods": {"gift_card_1": {"source": "gift_card", "balance": 60.0}}}'
 
 
 def test_certificates_are_sent_at_most_three_times() -> None:

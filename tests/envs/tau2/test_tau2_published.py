@@ -14,7 +14,8 @@ import pytest
 from credit_gym.envs.tau2.actions import STOP, ToolCall, write_call
 from credit_gym.envs.tau2.env import Tau2Env
 from credit_gym.envs.tau2.folder import read_domain
-from credit_gym.envs.tau2.reward import is_match, is_told
+from credit_gym.envs.tau2.results import from_moment, regrade
+from credit_gym.envs.tau2.reward import counted, is_match, is_told
 from credit_gym.envs.tau2.tasks import GoldAction, read_task, write_task
 from credit_gym.errors import ManifestError
 
@@ -37,7 +38,17 @@ def test_calls_are_compared_as_documented(gold: GoldAction, arguments: Any, defa
     call = ToolCall("f", arguments)
     assert is_match(gold, call) is default
     assert is_match(gold, call, upstream=True) is upstream
-    assert not is_match(gold, call._replace(requestor="user"))
+    assert is_match(gold, call._replace(requestor="user")) is default  # whoever makes it
+
+
+def test_a_call_counts_for_one_of_the_reference_and_matches_all_that_are_like_it() -> None:
+    other = GoldAction(ToolCall("g", {}))
+    actions = (GOLD, other, GOLD._replace(call=GOLD.call._replace(requestor="user")))
+    made, matched = counted(actions, GOLD.call)
+    assert (made, matched) == (0b001, 0b101)
+    assert counted(actions, GOLD.call, made, matched) == (0b101, 0b101)
+    assert counted(actions, other.call, 0b101, 0b101) == (0b111, 0b111)
+    assert counted(None, GOLD.call) == (0, 0)
 
 
 def test_texts_are_found_whatever_their_commas() -> None:
@@ -131,6 +142,38 @@ def test_tasks_begin_with_their_data_calls_and_history_and_customers_use_their_t
     assert solo.step("done()")[1] == 1.0
 
 
+def test_a_solo_agent_sees_what_the_customers_tools_answer(tmp_path: Path) -> None:
+    env = Tau2Env("mock", data=mock_folder(tmp_path), solo=True)
+    env.reset(seed=0)
+    observation, *_, info = env.step("dismiss_notification(notification_id='nowhere')")
+    assert (observation, info["invalid"]) == ("tool: Error: Notification nowhere not found", True)
+    observation, *_, info = env.step("check_notifications()")
+    assert observation.startswith('tool: [{"notification_id": "n1"')
+    assert {call.requestor for message in env.moment.messages for call in message.all_calls} == {"assistant"}
+    env.step("dismiss_notification(notification_id='n1')")
+    env.step(info["expert_actions"][0])
+    env.step("done()")
+    simulation = from_moment(env.domain, env.task, env.moment, id="s")
+    assert (simulation.reward, regrade(env.domain, simulation).drifted) == (1.0, ())
+
+
+def test_rows_are_shown_as_the_data_models_have_them(tmp_path: Path) -> None:
+    place = mock_folder(tmp_path) / "tau2" / "domains" / "mock"
+    row = {"status": "pending", "due": 3, "title": "t", "task_id": "task_1"}
+    user = {"tasks": ["task_1"], "name": "U", "user_id": "user_1"}
+    (place / "db.json").write_text(json.dumps({"users": {"user_1": user}, "tasks": {"task_1": row}}))
+    domain = read_domain(tmp_path, "mock")
+    assert json.dumps(domain.tables.rows["tasks"]["task_1"]) == json.dumps(
+        {"task_id": "task_1", "title": "t", "description": None, "status": "pending"}
+    )
+    assert list(domain.tables.rows["users"]["user_1"]) == ["user_id", "name", "tasks"]
+    unordered = {"status": "pending", "title": "t", "task_id": "task_2"}
+    data = {"agent_data": {"tasks": {"task_2": unordered}}}
+    task = read_task({"id": "x", "user_scenario": {"instructions": ""}, "initial_state": {"initialization_data": data}})
+    begun = domain.begin(task).get("tasks", "task_2")
+    assert json.dumps(begun) == '{"task_id": "task_2", "title": "t", "description": null, "status": "pending"}'
+
+
 def test_without_a_judge_assertions_in_words_are_left_out(tmp_path: Path) -> None:
     reward, info = run(Tau2Env("mock", data=mock_folder(tmp_path)), "judged")
     assert reward == 1.0
@@ -147,7 +190,15 @@ def test_without_a_judge_assertions_in_words_are_left_out(tmp_path: Path) -> Non
     [
         ("tasks.json", "[{", "is not JSON"),
         ("tasks.json", '[{"id": 1}]', "not a tau2 task"),
+        ("tasks.json", '{"tasks": 3}', "no list of tasks"),
+        ("tasks.json", "[" * 100_000, "is not JSON"),
+        ("tasks.json", None, "has no tasks.json"),
         ("db.json", None, "cannot be read"),
+        ("db.json", "[]", "must hold a JSON object"),
+        ("db.json", '{"tasks": {}}', "has no 'users'"),
+        ("db.json", '{"tasks": {}, "users": {"u": 3}}', "not the database of mock"),
+        ("user_db.json", "[]", "must hold a JSON object"),
+        ("split_tasks.json", '{"base": "dual"}', "a list of task ids"),
         ("split_tasks.json", '{"base": ["nope"]}', "which tasks.json lacks"),
     ],
 )
