@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from credit_gym.data.episode import Episode
+from credit_gym.envs.tau2.tasks import messages_of
 from credit_gym.envs.who_and_when.logs import HAND_CRAFTED, TERMINAL, FailureLog
 from credit_gym.errors import ManifestError
 
@@ -153,7 +154,7 @@ def _simulation(data: Mapping[str, Any], trial: int | None) -> Transcript:
     return Transcript(
         id=str(data.get("id", "")),
         task_id=str(data.get("task_id", data.get("id", ""))),
-        turns=tuple(map(_turn, data["messages"])),
+        turns=tuple(map(_turn, messages_of(data))),
         reward=None if reward is None else float(reward),
         trial=int(data.get("trial") or 0) if trial is None else trial,
     )

@@ -166,6 +166,21 @@ def write_env_call(call: EnvCall) -> dict[str, Any]:
     }
 
 
+def messages_of(simulation: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the messages of a simulation's JSON, not yet read.
+
+    Raises:
+        ManifestError: it has none, such as a spoken conversation, which tau2 keeps as ticks.
+    """
+    messages: Sequence[Mapping[str, Any]] | None = simulation.get("messages")
+    name = f"The simulation {simulation.get('id')!r}"
+    if not messages and (simulation.get("ticks") is not None or simulation.get("mode") == "full_duplex"):
+        raise ManifestError(f"{name} is a spoken conversation, of ticks: only conversations in text can be read.")
+    if messages is None:
+        raise ManifestError(f"{name} has no messages: give a results file of conversations in text.")
+    return messages
+
+
 def read_message(value: Mapping[str, Any]) -> Message:
     """Return a message from its JSON; what it does not need is left out.
 

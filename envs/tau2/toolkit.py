@@ -114,6 +114,19 @@ class Toolkit(Mapping[str, Tool]):
             return Result(database, _error(str(refusal)), True)
         return Result(draft.commit() if tool.kind == "write" else database, content, False)
 
+    def complaint(self, name: str, arguments: Mapping[str, Any]) -> str | None:
+        """Return why a call is refused before its tool is asked, None where its arguments fit.
+
+        Args:
+            name: of a tool that there is.
+            arguments: by name.
+        """
+        try:
+            _checked(self._tools[name], arguments)
+        except Refused as refusal:
+            return str(refusal)
+        return None
+
     def _add(self, function: Function, kind: Kind) -> Function:
         tool = _describe(function, kind)
         self._tools[tool.name] = tool
