@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from credit_gym import rng
+from credit_gym.data.action_format import LINE, ActionFormat
 from credit_gym.errors import CreditGymError
 
 
@@ -20,6 +21,7 @@ class Context(NamedTuple):
         info: the environment's last info; not to be changed.
         step: number of actions taken so far.
         seed: the 64-bit seed of the episode.
+        action_format: how long the action is to be.
     """
 
     goal: str
@@ -29,6 +31,7 @@ class Context(NamedTuple):
     info: Mapping[str, Any]
     step: int
     seed: int
+    action_format: ActionFormat = LINE
 
 
 class Action(str):
@@ -43,7 +46,8 @@ class Action(str):
         token_ids: the action tokens.
         prompt_token_ids: the tokens of the chat that was answered.
         decoding: how the model's text became the action: ``free`` (as written), ``exact`` (as written, and admissible),
-            ``constrained`` (the backend could write nothing else), ``nearest`` (the closest admissible one).
+            ``constrained`` (the backend could write nothing else), ``nearest`` (the closest admissible one), ``cut``
+            (the reply ended before its action).
         reply: what the model wrote, before it was read as an action.
         thought: reasoning that came with the reply and is no part of the action.
         finish_reason: why the reply ended: ``stop``, ``tool_calls``, ``length`` (it was cut short), ``content_filter``,

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from credit_gym.agents.core import Action, Context
 from credit_gym.agents.llm.completion import BatchBackend, Completion, Request
-from credit_gym.agents.llm.prompting import Prompting, read_action, request, with_sampled_tokens
+from credit_gym.agents.llm.prompting import Prompting, request, with_sampled_tokens
+from credit_gym.agents.llm.reading import read_action
 from credit_gym.errors import CreditGymError
 
 
@@ -33,7 +34,8 @@ def check_growing(prompting: Prompting) -> None:
 class Conversations:
     """The chats of the episodes in play, the model's answers in them as they were sampled, thoughts included.
 
-    Then each prompt begins with all tokens before it and an episode is one row of tokens.
+    Then each prompt begins with all tokens before it and an episode is one row of tokens. Tools are therefore left to
+    the text: what a chat template makes of a call need not be what was sampled.
 
     Args:
         prompting: how the model is asked and read, see :func:`check_growing`.
@@ -42,7 +44,7 @@ class Conversations:
     """
 
     def __init__(self, prompting: Prompting, spell: Callable[[Sequence[int]], str], seed: int = 0) -> None:
-        self._prompting, self._spell, self._seed = prompting, spell, seed
+        self._prompting, self._spell, self._seed = replace(prompting, tools="text"), spell, seed
 
     def asked(self, context: Context) -> Request:
         """Return the request for the next action, the chat's earlier answers with their tokens."""

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from credit_gym.agents.core import Action, Context
 from credit_gym.agents.llm.completion import AsyncBackend, BatchBackend
 from credit_gym.agents.llm.loop import LoopThread
-from credit_gym.agents.llm.prompting import Prompting, read_action, request, with_sampled_tokens
+from credit_gym.agents.llm.prompting import Prompting, request, with_sampled_tokens
+from credit_gym.agents.llm.reading import read_action
 
 
 class BatchAgent:

@@ -1,27 +1,32 @@
-"""How a context becomes a chat and a model's reply becomes an action: the prompting policy, as data."""
+"""How a context becomes a chat: the prompting policy, as data."""
 
 from __future__ import annotations
 
-import difflib
 import math
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from string import Template
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 
 from credit_gym.agents.core import Action, Context, random_bits
-from credit_gym.agents.llm.completion import Completion, Message, Request
+from credit_gym.agents.llm.completion import Message, Request
 from credit_gym.agents.llm.fields import check_fields
+from credit_gym.agents.llm.styles import STYLES
+from credit_gym.agents.llm.tool_turns import called, has_tools, make_calls, results
+from credit_gym.data.action_format import describe
 from credit_gym.errors import CreditGymError, unknown
 
 DECODINGS = ("free", "nearest", "constrained")
 """What may be done about a reply that is not an admissible action."""
 
-_LONGEST_COMPARED = 400  # characters of a reply that are compared with the admissible actions: difflib is quadratic
+TOOLS = ("native", "text")
+"""How tools are offered and called."""
+
+CUTS = ("play", "invalid", "fail")
+"""What may be done about a reply that ends before its action."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,16 +34,27 @@ class Prompting:
     """One way to prompt and to read a chat model.
 
     The templates are :class:`string.Template` texts: ``$goal`` and ``$observation`` stand for those of the context,
-    ``$actions`` (in ``ask`` alone) for the admissible actions, one a line, and ``$$`` for a dollar sign.
+    ``$actions`` (in ``ask`` alone) for the admissible actions, one a line, ``$format`` for what the environment says of
+    its actions, with examples, ``$length`` for ``, on one line`` where an action is a line and nothing elsewhere, and
+    ``$$`` for a dollar sign. Where the format changes within an episode, as in a team, put ``$format`` into ``ask``.
 
     Attributes:
         name: its name, in reports.
-        system: the system message; empty for none. Only ``$goal`` may stand in it.
+        system: the system message; empty for none.
         turn: the user message of each observation.
         ask: appended to the latest user message only. With an empty one a message never changes later, so the tokens of
             one turn are a prefix of the next turn's, until ``history_turns`` drops some.
         style: how the model writes an action, a key of :data:`STYLES`. Earlier actions are shown in the same style,
             without the thoughts that led to them.
+        tools: ``native`` sends the tools of an environment apart and shows earlier calls and their results as such, in
+            the form of OpenAI's chats; backends without tools tell their model in words. ``text`` leaves them to the
+            goal, and a call to the text of a reply, where it is read in every dialect either way.
+        cut: what is done about a reply that ends in the middle of its thoughts, so that no action was written (a
+            thinking block that never closes; a reply cut short, by its ``finish_reason``, that lacks the mark of its
+            style or has nothing but thoughts). ``invalid`` plays the empty action, which an environment refuses and
+            counts: the model bears the consequence, as it does of every other reply that means nothing. ``play`` plays
+            what can be read, as if the thought were the action. ``fail`` ends the episode with an error, to be replayed
+            by ``--resume``, say with more ``max_tokens``. A reply cut within its action is played as far as it goes.
         decoding: ``free`` sends what the model wrote; ``nearest`` sends the admissible action most like it;
             ``constrained`` lets the model write nothing but admissible actions where its backend can, and is
             ``nearest`` elsewhere. Where the admissible actions are only a sample, as in a free search, use ``free``.
@@ -53,11 +69,13 @@ class Prompting:
 
     name: str = "plain"
     system: str = (
-        "You are playing a text game. Your goal: $goal\nAnswer with your next action, on one line, and nothing else."
+        "You are playing a text game. Your goal: $goal\nAnswer with your next action$length, and nothing else."
     )
     turn: str = "$observation"
     ask: str = ""
     style: str = "plain"
+    tools: str = "native"
+    cut: str = "invalid"
     decoding: str = "free"
     history_turns: int | None = None
     max_tokens: int = 256
@@ -71,44 +89,58 @@ class Prompting:
             _check_template(part, getattr(self, part), allowed)
 
 
-class Style(NamedTuple):
-    """A way to write an action.
-
-    Attributes:
-        show: an action as the assistant's turn that wrote it.
-        read: the action in a reply; the reply has lost its thinking block.
-    """
-
-    show: Callable[[str], str]
-    read: Callable[[str], str]
-
-
 def messages(context: Context, prompting: Prompting) -> tuple[Message, ...]:
     """Return the chat that asks for the next action: the system message, then user and assistant in turn.
+
+    Where tools are native, an earlier action that calls them is the assistant's ``tool_calls``, and what the
+    environment answered comes as messages of the role ``tool``.
 
     Args:
         context: one episode.
         prompting: how to show it.
 
     Returns:
-        Messages with ``role`` and ``content``; the last is the user's.
+        Messages with ``role`` and ``content``; the last is the user's, or a tool's.
     """
-    turn = Template(prompting.turn)
     show = STYLES[prompting.style].show
     limit = prompting.history_turns
-    shown = context.history if limit is None else context.history[max(len(context.history) - limit, 0) :]
-    values = {"goal": context.goal, "actions": "\n".join(context.admissible_actions)}
+    left_out = 0 if limit is None else max(len(context.history) - limit, 0)
+    native = is_native(context, prompting)
+    form = context.action_format
+    values = {
+        "goal": context.goal,
+        "actions": "\n".join(context.admissible_actions),
+        "format": describe(form),
+        "length": ", on one line" if form.kind == "line" else "",
+    }
     chat: list[Message] = []
     if prompting.system:
         chat.append({"role": "system", "content": Template(prompting.system).substitute(values)})
-    for observation, action in shown:
-        chat.append({"role": "user", "content": turn.substitute(values, observation=observation)})
-        chat.append({"role": "assistant", "content": show(action)})
-    latest = turn.substitute(values, observation=context.observation)
+
+    def told(observation: str) -> list[Message]:
+        """What the environment said, the answer to whatever the chat ends with."""
+        if chat and chat[-1].get("tool_calls"):
+            return results(chat[-1], observation, form)
+        content = Template(prompting.turn).substitute(values, observation=observation)
+        return [{"role": "user", "content": content}]
+
+    for number, (observation, action) in enumerate(context.history[left_out:], start=left_out):
+        chat += told(observation)
+        calls = called(action, context.info, number) if native else ()
+        chat.append(make_calls(calls) if calls else {"role": "assistant", "content": show(action)})
+    chat += told(context.observation)
     if prompting.ask:
-        latest += Template(prompting.ask).substitute(values, observation=context.observation)
-    chat.append({"role": "user", "content": latest})
+        asked = Template(prompting.ask).substitute(values, observation=context.observation)
+        if chat[-1]["role"] == "user":
+            chat[-1] = {**chat[-1], "content": f"{chat[-1]['content']}{asked}"}
+        else:
+            chat.append({"role": "user", "content": asked.strip()})
     return tuple(chat)
+
+
+def is_native(context: Context, prompting: Prompting) -> bool:
+    """Whether tools are offered and called as such; what may be written is never constrained then."""
+    return prompting.tools == "native" and prompting.decoding != "constrained" and has_tools(context)
 
 
 def request(context: Context, prompting: Prompting, seed: int) -> Request:
@@ -120,6 +152,7 @@ def request(context: Context, prompting: Prompting, seed: int) -> Request:
         temperature=prompting.temperature,
         stop=prompting.stop,
         choices=context.admissible_actions if prompting.decoding == "constrained" else (),
+        tools=tuple(context.info["tools"]) if is_native(context, prompting) else (),
     )
 
 
@@ -135,38 +168,6 @@ def with_sampled_tokens(asked: Request, context: Context) -> Request:
         if isinstance(action, Action) and action.token_ids:
             chat[index] = {**chat[index], "token_ids": action.token_ids}
     return replace(asked, messages=tuple(chat))
-
-
-def read_action(completion: Completion, context: Context, prompting: Prompting) -> Action:
-    """Return the action that a reply means, with the chat, the tokens and how it was decoded.
-
-    A reply that means an admissible action, but for case, blanks, quotes and a final full stop, is that action
-    (``exact``). Of two admissible actions that are equally near, the order of the text decides.
-
-    Args:
-        completion: the reply.
-        context: the episode it answers.
-        prompting: how the chat was made.
-    """
-    written = STYLES[prompting.style].read(completion.text.rpartition("</think>")[2]).strip()
-    text, decoding = written, "free"
-    admissible = {_normal(action): action for action in reversed(context.admissible_actions)}
-    if written in context.admissible_actions:
-        decoding = "constrained" if completion.constrained else "exact"
-    elif _normal(written) in admissible:
-        text, decoding = admissible[_normal(written)], "exact"
-    elif admissible and prompting.decoding != "free":
-        near = difflib.get_close_matches(_normal(written)[:_LONGEST_COMPARED], admissible, n=1, cutoff=0.0)
-        text, decoding = admissible[near[0]], "nearest"
-    return Action(
-        text,
-        messages=messages(context, prompting),
-        logprobs=completion.logprobs,
-        token_ids=completion.token_ids,
-        prompt_token_ids=completion.prompt_token_ids,
-        decoding=decoding,
-        usage=completion.usage,
-    )
 
 
 def load_prompting(name: str | Path) -> Prompting:
@@ -207,33 +208,9 @@ def prompting_record(prompting: Prompting) -> dict[str, Any]:
     return {**asdict(prompting), "stop": list(prompting.stop)}
 
 
-def _first_line(text: str) -> str:
-    return next((line.strip() for line in text.splitlines() if line.strip()), "")
-
-
-def _last_line(text: str) -> str:
-    return _first_line("\n".join(reversed(text.splitlines())))
-
-
-def _after_action(text: str) -> str:
-    """What follows the last ``Action:``; a reply without one ends in its action."""
-    found = [match[1] for line in text.splitlines() if (match := _ACTION_LINE.match(line))]
-    return found[-1] if found else _last_line(text)
-
-
-def _between_tags(text: str) -> str:
-    """What stands in the last ``<action>``, closed or cut off by a stop text."""
-    _, tag, inside = text.rpartition("<action>")
-    return " ".join(inside.partition("</action>")[0].split()) if tag else _last_line(text)
-
-
-def _normal(text: str) -> str:
-    return " ".join(text.strip(" \t\"'`*").removesuffix(".").casefold().split())
-
-
 def _problems(prompting: Prompting) -> Iterator[str]:
     """What is wrong with the fields, whatever their types."""
-    texts = ("name", "system", "turn", "ask", "style", "decoding")
+    texts = ("name", "system", "turn", "ask", "style", "tools", "cut", "decoding")
     history: Any = prompting.history_turns
     temperature: Any = prompting.temperature
     stop: Any = prompting.stop
@@ -241,6 +218,10 @@ def _problems(prompting: Prompting) -> Iterator[str]:
         yield f"{', '.join(texts)} must be text"
     elif prompting.style not in STYLES:
         yield f"style must be one of {', '.join(STYLES)}"
+    elif prompting.tools not in TOOLS:
+        yield f"tools must be one of {', '.join(TOOLS)}"
+    elif prompting.cut not in CUTS:
+        yield f"cut must be one of {', '.join(CUTS)}"
     elif prompting.decoding not in DECODINGS:
         yield f"decoding must be one of {', '.join(DECODINGS)}"
     elif prompting.decoding == "constrained" and prompting.style != "plain":
@@ -265,21 +246,11 @@ def _check_template(part: str, text: str, allowed: frozenset[str]) -> None:
         )
 
 
-_ACTION_LINE = re.compile(r"[\W_]*action\s{0,9}\d{0,9}[\s*_]{0,9}:[\s*_]*(.*)", re.IGNORECASE)
-
 _PLACEHOLDERS = {
-    "system": frozenset({"goal"}),
+    "system": frozenset({"goal", "format", "length"}),
     "turn": frozenset({"goal", "observation"}),
-    "ask": frozenset({"goal", "observation", "actions"}),
+    "ask": frozenset({"goal", "observation", "actions", "format"}),
 }
-
-STYLES: dict[str, Style] = {
-    "plain": Style(show=str, read=_first_line),
-    "react": Style(show="Action: {}".format, read=_after_action),
-    "tags": Style(show="<action>{}</action>".format, read=_between_tags),
-}
-"""The ways to write an action: ``plain`` is the first line that is not blank, ``react`` a thought and then a line
-``Action: ...`` (Yao et al., 2023, arXiv:2210.03629), ``tags`` ``<action>...</action>`` anywhere in the reply."""
 
 _ASK_LISTED = "\n\nYou can do one of these:\n$actions"
 _THINK = "You are playing a text game. Your goal: $goal\nThink about what to do"

@@ -16,9 +16,11 @@ from credit_gym.agents.replay.allocation import Allocation, FanOut
 from credit_gym.agents.replay.ledger import Ledger
 from credit_gym.agents.replay.points import Point, Tree, main_returns
 from credit_gym.agents.rollout.turns import MakeEnv
+from credit_gym.data.action_format import format_at
 from credit_gym.envs.text_env import TextEnv
 from credit_gym.errors import BudgetError, CreditGymError
-from credit_gym.wrappers.record_verifier import RecordVerifier
+from credit_gym.wrappers.readings import read_reward
+from credit_gym.wrappers.record_verifier import RecordVerifier, read_transition
 from credit_gym.wrappers.recorder import find_wrapper
 
 _RESET = -1  # what a question's seed is for, beside its tree
@@ -141,7 +143,7 @@ class ReplayTree:
         """Ask the agent for the draws of some points in one call; return the plays to be made."""
         branching = [self.allocation.at(point.depth, point.spine) for point in points]
         contexts = [
-            _context(point, draw)
+            _context(point, draw, self.env.unwrapped)
             for point, branches in zip(points, branching, strict=True)
             for draw in range(branches.draws)
         ]
@@ -203,7 +205,8 @@ class ReplayTree:
             if getattr(self.env, "stream", None) is not None:
                 after.stream = self.env.stream = rng.mix(after.seed)
             after.observation, reward, after.terminated, after.truncated, info = self.env.step(action)
-            after.reward, after.info = float(reward), self._read(point, after, float(reward), info)
+            after.reward = read_reward(reward, f"The reward of step {point.depth}")
+            after.info = self._read(point, after, info)
         except Exception as error:  # noqa: BLE001 - the other branches must go on
             self._at = None
             after.terminated = after.truncated = False
@@ -228,11 +231,11 @@ class ReplayTree:
         elif not keep:
             point.snapshot = None
 
-    def _read(self, before: Point, after: Point, reward: float, info: dict[str, Any]) -> dict[str, Any]:
+    def _read(self, before: Point, after: Point, info: dict[str, Any]) -> dict[str, Any]:
         if self._verifier is None:
             return info
-        reading = self._verifier(before.observation, str(after.action), after.observation, reward, info)
-        return info | {"verifier": float("nan") if reading is None else float(reading)}
+        asked = (before.observation, str(after.action), after.observation, after.reward, info, before.depth)
+        return info | {"verifier": read_transition(self._verifier, *asked)}
 
     def _fail(self, point: Point, error: Exception) -> None:
         point.error = f"{type(error).__name__}: {error}"
@@ -325,7 +328,7 @@ def grow_trees(
             grower.env.close()
 
 
-def _context(point: Point, draw: int) -> Context:
+def _context(point: Point, draw: int, env: object) -> Context:
     """What the agent sees at a point, with the seed of one draw."""
     return Context(
         goal=str(point.info.get("task", {}).get("goal", "")),
@@ -335,4 +338,5 @@ def _context(point: Point, draw: int) -> Context:
         info=point.info,
         step=point.depth,
         seed=rng.mix(rng.advance(point.seed ^ draw)),
+        action_format=format_at(env, point.info),
     )

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import gymnasium as gym
 
 from credit_gym.agents.core import Context
+from credit_gym.data.action_format import format_at
 from credit_gym.data.episode import Episode
 from credit_gym.wrappers.recorder import Recorder
 
@@ -31,7 +32,8 @@ def episode_turns(
     """Play one episode from its reset.
 
     An exception of the environment, or one thrown in by the driver for the agent, ends the episode: the record holds
-    the steps so far and the exception in its ``error``.
+    the steps so far and the exception in its ``error``. So does a value that no record can hold
+    (:class:`~credit_gym.wrappers.recorder.Recorder`); nothing more is asked of the agent then.
 
     Args:
         env: the environment.
@@ -48,34 +50,22 @@ def episode_turns(
         The record.
     """
     recorder = Recorder.of(env)
-    terminated = truncated = success = False
     failure: str | None = None
     try:
         observation, info = env.reset(seed=seed, options=options)
         recorder.start(observation, info, seed=seed)
-        goal = str(info.get("task", {}).get("goal", ""))
         history: tuple[tuple[str, str], ...] = ()
-        while not (terminated or truncated):
-            offered = tuple(info.get("admissible_actions", ()))
-            action = yield Context(goal, observation, history, offered, info, len(history), seed)
+        while not (recorder.over or recorder.error):
+            offered, form = recorder.admissible_actions, format_at(env.unwrapped, info)
+            action = yield Context(recorder.goal, observation, history, offered, info, len(history), seed, form)
             if not isinstance(action, str):
                 raise TypeError(f"the agent answered {type(action).__name__}, not text")
             history = (*history, (observation, action))  # an Action keeps the tokens that were sampled
             observation, reward, terminated, truncated, info = env.step(action)
-            recorder.add(action, observation, reward, info)
-        success = bool(info.get("success", False))
+            recorder.add(action, observation, reward, info, terminated=terminated, truncated=truncated)
     except Exception as error:  # noqa: BLE001 - whatever went wrong, the other episodes of the run must go on
-        terminated = truncated = False
         failure = f"{type(error).__name__}: {error}"
-    return recorder.finish(
-        episode_id=episode_id,
-        group_id=group_id,
-        terminated=terminated,
-        truncated=truncated,
-        success=success,
-        agent_id=agent_id,
-        error=failure,
-    )
+    return recorder.finish(episode_id=episode_id, group_id=group_id, agent_id=agent_id, error=failure)
 
 
 def go_on(turns: Turns, answer: str | Exception | None) -> Context | Episode:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import gymnasium as gym
 import numpy as np
 
+from credit_gym.data.action_format import ActionFormat
 from credit_gym.envs.alfworld.handcoded import HandcodedExpert
 from credit_gym.envs.alfworld.progress import Arrivals
 from credit_gym.envs.alfworld.signals import Journal, signals
@@ -74,6 +75,13 @@ class ALFWorldEnv(TextEnv):
         ManifestError: the data folder has no such games.
     """
 
+    action_format = ActionFormat(
+        how="Write one of ALFWorld's commands on one line.",
+        examples=("go to cabinet 1", "open cabinet 1", "take mug 1 from cabinet 1", "look"),
+    )
+
+    limit_argument = "max_steps"
+
     def __init__(
         self,
         split: str = "train",
@@ -112,6 +120,11 @@ class ALFWorldEnv(TextEnv):
     def num_tasks(self) -> int:
         """How many tasks there are to play."""
         return len(self.tasks)
+
+    @property
+    def most_steps(self) -> int:
+        """The step limit."""
+        return self.max_steps
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Moment:
         """Start an episode; ``options={"task": i}`` picks the task by its index or its id, else the seed does.

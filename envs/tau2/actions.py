@@ -1,4 +1,4 @@
-"""What an agent may write: a tool call as JSON, a tool call as a function call, or a message to the customer."""
+"""What an agent may write: tool calls, in the dialects that models write them in, or a message to the customer."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from credit_gym.data import calls
+from credit_gym.data.call_dialects import Unreadable, parameters, read_calls
+from credit_gym.data.python_calls import literal
 from credit_gym.envs.tau2.toolkit import Toolkit
 
 STOP = "###STOP###"
@@ -57,22 +60,26 @@ class Message(NamedTuple):
         return self.calls if self.call is None else (self.call, *self.calls)
 
 
+class Calls(NamedTuple):
+    """Several calls of one action, to be made one after another."""
+
+    calls: tuple[ToolCall, ...]
+
+
 class Malformed(NamedTuple):
     """An action that cannot be understood, and the sentence that says why."""
 
     reason: str
 
 
-def parse_action(action: str, tools: Toolkit, *, upstream: bool = False) -> ToolCall | Malformed | str:
+def parse_action(action: str, tools: Toolkit, *, upstream: bool = False) -> ToolCall | Calls | Malformed | str:
     """Read an action.
 
-    ``{"name": ..., "arguments": {...}}`` and ``name(argument=value, ...)`` are calls, everything else is a message.
-
-    By default a function call may span lines; arguments without a name go to the tool's parameters in order; a JSON
-    object with a name and without an object of arguments is an error; and text that merely ends in brackets, such as
-    ``Sure (of course)``, stays text unless a tool has that name. With ``upstream`` as tau2 1.0.1 does it: one line
-    only, arguments without a name are dropped, anything of the form ``word(...)`` that parses is a call, and JSON that
-    is not a complete call is a message.
+    By default every dialect of :func:`~credit_gym.data.call_dialects.read_calls` is a call, and what looks like one and
+    cannot be read is an error, never a message: ``Sure (of course)`` is a message, ``get_loan(`` is not. With
+    ``upstream`` as tau2 1.0.1 does it: ``{"name": ..., "arguments": {...}}`` or ``name(argument=value, ...)`` on one
+    line, arguments without a name are dropped, anything of the form ``word(...)`` that parses is a call, and all else
+    is a message.
 
     Args:
         action: what the agent wrote, hostile or not.
@@ -80,29 +87,24 @@ def parse_action(action: str, tools: Toolkit, *, upstream: bool = False) -> Tool
         upstream: read it exactly as tau2 does.
 
     Returns:
-        The call, the message as it was written, or what is wrong.
+        The call or calls, the message as it was written, or what is wrong.
     """
-    text = action.strip()
-    if not text:
+    if not action.strip():
         return Malformed("The action is empty: write a message to the customer or a tool call.")
-    if text.startswith("{"):
-        call = _from_json(text)
-        if call is not None and (isinstance(call, ToolCall) or not upstream):
-            return call
+    if upstream:
+        return _as_tau2_reads(action)
+    found = read_calls(action, {"done": {}} | parameters(tools.schemas))
+    if isinstance(found, Unreadable):
+        return Malformed(found.reason)
+    read = [ToolCall(call["name"], call["arguments"]) for call in found]
+    if not read:
         return action
-    match = _CALL.fullmatch(text) if len(text) <= _LONGEST_CALL else None
-    if match is None or (upstream and "\n" in text):
-        return action
-    name, inside = match.groups()
-    arguments = _from_function(inside, tools[name].arguments if name in tools else {}, upstream=upstream)
-    if arguments is None or (not upstream and name not in tools and name != "done" and not arguments):
-        return action
-    return ToolCall(name, arguments)
+    return read[0] if len(read) == 1 else Calls(tuple(read))
 
 
 def write_call(call: ToolCall) -> str:
     """Return a call as an action in JSON."""
-    return json.dumps({"name": call.name, "arguments": call.arguments})
+    return calls.write_call(call.name, call.arguments)
 
 
 def write_function(call: ToolCall) -> str:
@@ -115,51 +117,35 @@ def is_stop(text: str) -> bool:
     return STOP in text or TRANSFER in text or OUT_OF_SCOPE in text
 
 
-def _from_json(text: str) -> ToolCall | Malformed | None:
-    """The call that a JSON object means; None if it is not JSON, or not about a call."""
+def _as_tau2_reads(action: str) -> ToolCall | str:
+    text = action.strip()
+    if text.startswith("{"):
+        return _from_json(text) or action
+    match = _CALL.fullmatch(text) if len(text) <= _LONGEST_CALL and "\n" not in text else None
+    arguments = None if match is None else _from_function(match[2])
+    return action if match is None or arguments is None else ToolCall(match[1], arguments)
+
+
+def _from_json(text: str) -> ToolCall | None:
+    """The call that a JSON object means; None if it is none."""
     try:
         value = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(value, dict) or "name" not in value:
-        return None
-    name, arguments = value["name"], value.get("arguments")
-    if not isinstance(name, str) or not isinstance(arguments, dict):
-        return Malformed('A tool call in JSON is {"name": "...", "arguments": {...}}.')
-    return ToolCall(name, arguments)
+    name, arguments = value.get("name"), value.get("arguments")
+    return ToolCall(name, arguments) if isinstance(name, str) and isinstance(arguments, dict) else None
 
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-def _from_function(inside: str, parameters: Mapping[str, Any], *, upstream: bool) -> dict[str, Any] | None:
-    """The arguments between the brackets; None if they are not literals."""
+def _from_function(inside: str) -> dict[str, Any] | None:
+    """The named arguments between the brackets; None if they are not literals."""
     try:
         call = ast.parse(f"f({inside})", mode="eval").body
         if not isinstance(call, ast.Call) or any(keyword.arg is None for keyword in call.keywords):
             return None
-        unnamed = [] if upstream else [_literal(node) for node in call.args]
-        named = {str(keyword.arg): _literal(keyword.value) for keyword in call.keywords}
+        return {str(keyword.arg): literal(keyword.value) for keyword in call.keywords}
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         return None
-    if len(unnamed) > len(parameters):
-        return None
-    return dict(zip(parameters, unnamed, strict=False)) | named
-
-
-def _literal(node: ast.expr) -> Any:
-    """The JSON value of an expression: literals, lists, dictionaries, and JSON's or anybody's bare words."""
-    if isinstance(node, ast.Name):
-        return _WORDS.get(node.id, node.id)
-    if isinstance(node, (ast.List, ast.Tuple)):
-        return [_literal(item) for item in node.elts]
-    if isinstance(node, ast.Dict):
-        return {str(_literal(k)): _literal(v) for k, v in zip(node.keys, node.values, strict=True) if k is not None}
-    value = ast.literal_eval(node)
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    raise ValueError("not a JSON value")
-
-
-_WORDS: dict[str, Any] = {"null": None, "true": True, "false": False}

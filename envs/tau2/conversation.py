@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from credit_gym.envs.tau2.actions import STOP, Malformed, Message, ToolCall, is_stop, parse_action
+from credit_gym.envs.tau2.actions import STOP, Calls, Malformed, Message, ToolCall, is_stop, parse_action
 from credit_gym.envs.tau2.database import Database
 from credit_gym.envs.tau2.domain import Domain
 from credit_gym.envs.tau2.progress import Progress
-from credit_gym.envs.tau2.reward import Grade, Judge, grade, is_match, is_told
+from credit_gym.envs.tau2.reward import Grade, Judge, counted, grade, is_told
 from credit_gym.envs.tau2.tasks import Task
 from credit_gym.envs.tau2.users import User
 
@@ -67,7 +67,7 @@ class Conversation:
         domain: where it takes place.
         task: what it is about.
         user: the customer.
-        solo: whether the agent works alone: it has the customer's tools too, and may send no messages.
+        solo: whether the agent works alone and may send no messages; the domain is then its :meth:`Domain.alone`.
         max_steps: most messages that are passed on (a tool call and its answer are two).
         max_errors: the conversation ends at this many refused calls.
         upstream: read actions and compare calls exactly as tau2 does.
@@ -123,10 +123,8 @@ class Conversation:
             return self._misunderstood(moment, read)
         if isinstance(read, ToolCall) and read.name == "done":
             read = STOP
-        if isinstance(read, ToolCall):
-            requestor = "user" if self._solo and read.name in self.domain.user_tools else "assistant"
-            call = read._replace(requestor=requestor)
-            return self._limited(self._called(moment, Message("assistant", call=call), call))
+        if isinstance(read, (ToolCall, Calls)):
+            return self._called_in_turn(moment, (read,) if isinstance(read, ToolCall) else read.calls)
         moment = self._said(moment, Message("assistant", read))
         if STOP in read:
             return self._ended(moment, "agent_stop")
@@ -224,6 +222,20 @@ class Conversation:
             return moment._replace(confirmed=moment.confirmed or bool(_YES.search(message.content or "")))
         return self._noted(moment, message)
 
+    def _called_in_turn(self, moment: Moment, calls: Sequence[ToolCall]) -> Moment:
+        """Make the agent's calls one after another, as if each were an action, until the conversation is over."""
+        invalid = False
+        for call in calls:
+            if call.name == "done":
+                moment = self._ended(self._said(moment, Message("assistant", STOP)), "agent_stop")
+            else:
+                call = call._replace(requestor="assistant")
+                moment = self._limited(self._called(moment, Message("assistant", call=call), call))
+                invalid = invalid or moment.invalid
+            if moment.over:
+                break
+        return moment._replace(invalid=invalid)
+
     def _called(self, moment: Moment, message: Message, call: ToolCall) -> Moment:
         """Make a call and append it and its answer."""
         result = self.domain.call(moment.database, call)
@@ -266,18 +278,9 @@ class Conversation:
             moment = moment._replace(told=told)
         for call in message.all_calls:
             if call.name in self._gold_names:
-                moment = self._counted(moment, call)
+                made, matched = counted(self.task.actions, call, moment.made, moment.matched, upstream=self._upstream)
+                moment = moment._replace(made=made, matched=matched)
         return moment
-
-    def _counted(self, moment: Moment, call: ToolCall) -> Moment:
-        done, matched, counted = moment.made, moment.matched, False
-        for number, action in enumerate(self.task.actions or ()):
-            if is_match(action, call, upstream=self._upstream):
-                matched |= 1 << number
-                if not counted and not done >> number & 1:
-                    done |= 1 << number
-                    counted = True
-        return moment._replace(made=done, matched=matched)
 
     def _ended(self, moment: Moment, reason: str) -> Moment:
         """End the conversation; in tau2 a limit that is reached by the last word takes precedence."""

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from credit_gym.data.episode import Episode
-from credit_gym.envs.tau2.actions import STOP, Malformed, Message, ToolCall, is_stop, parse_action
+from credit_gym.envs.tau2.actions import STOP, Calls, Malformed, Message, ToolCall, is_stop, parse_action
 from credit_gym.envs.tau2.conversation import GREETING, Conversation, Moment
-from credit_gym.envs.tau2.database import Database
 from credit_gym.envs.tau2.domain import Domain
+from credit_gym.envs.tau2.replaying import refused_by_tau2, replayed
 from credit_gym.envs.tau2.reward import Grade, Judge, grade
-from credit_gym.envs.tau2.tasks import Task, read_message, write_task
+from credit_gym.envs.tau2.tasks import Task, messages_of, read_message, write_task
 from credit_gym.envs.tau2.users import AbsentUser
 from credit_gym.errors import ManifestError, unknown
 
@@ -79,6 +80,8 @@ def read_results(path: Path) -> list[Simulation]:
         if path.is_dir() and not found:
             found = [_load(part) for part in sorted((path / "simulations").glob("*.json"))]
         return [read_simulation(value) for value in found]
+    except ManifestError as error:
+        raise ManifestError(f"{path} cannot be read as a results file of tau2: {error}") from error
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ManifestError(f"{path} is not a results file of tau2: {error!r} is wrong in it.") from error
 
@@ -87,14 +90,14 @@ def read_simulation(value: Mapping[str, Any]) -> Simulation:
     """Return a simulation from its JSON.
 
     Raises:
-        ManifestError: a message in it is none.
+        ManifestError: a message in it is none, or it has none, such as a spoken conversation.
         KeyError, TypeError, AttributeError, ValueError: something else in it is wrong.
     """
     return Simulation(
         id=str(value.get("id") or ""),
         task_id=str(value["task_id"]),
         trial=int(value.get("trial") or 0),
-        messages=tuple(read_message(message) for message in value["messages"]),
+        messages=tuple(map(read_message, messages_of(value))),
         termination=str(value.get("termination_reason") or ""),
         reward_info=value.get("reward_info") or {},
         seed=None if value.get("seed") is None else int(value["seed"]),
@@ -107,7 +110,10 @@ def read_simulation(value: Mapping[str, Any]) -> Simulation:
 def write_results(
     path: Path, domain: Domain, simulations: Sequence[Simulation], *, agent: str, user: str = "scripted"
 ) -> None:
-    """Write a results file in tau2's format.
+    """Write a results file in tau2's format; a warning says how many of them tau2's own evaluator would refuse.
+
+    It refuses what its own tools would have answered otherwise
+    (:func:`~credit_gym.envs.tau2.replaying.refused_by_tau2`); it knows nothing of the domain ``library``.
 
     Args:
         path: of the file.
@@ -137,6 +143,7 @@ def write_results(
         "tasks": [write_task(_task(domain, key)) for key in tasks],
         "simulations": [_write_simulation(simulation) for simulation in simulations],
     }
+    _warn_of_refused(domain, simulations)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
@@ -157,7 +164,7 @@ def regrade(domain: Domain, simulation: Simulation, *, judge: Judge | None = Non
     start = domain.begin(task)
     gold = domain.gold(task, start)[-1]
     fresh = simulation.messages[len(task.history) :]
-    database, drifted = _replayed(domain, start, fresh)
+    database, drifted = replayed(domain, start, fresh)
     found = grade(
         domain, task, gold, database, simulation.messages, simulation.termination, judge=judge, upstream=upstream
     )
@@ -212,10 +219,12 @@ def from_episode(domain: Domain, episode: Episode, *, trial: int = 0, judge: Jud
             read = STOP
         if isinstance(read, Malformed):
             continue
-        if isinstance(read, ToolCall):
-            content = seen.removeprefix("tool: ")
-            messages.append(Message("assistant", call=read))
-            messages.append(Message("tool", content, error=content.startswith("Error: ")))
+        if isinstance(read, (ToolCall, Calls)):
+            made = (read,) if isinstance(read, ToolCall) else read.calls
+            contents = seen.removeprefix("tool: ").split("\ntool: ", len(made) - 1)
+            for call, content in zip(made, contents, strict=False):  # what stands behind the last answer was not made
+                messages.append(Message("assistant", call=call))
+                messages.append(Message("tool", content, error=content.startswith("Error: ")))
             continue
         messages.append(Message("assistant", read))
         if STOP in read:
@@ -274,30 +283,16 @@ def _numbered(messages: Iterable[Message]) -> Iterable[Message]:
             yield message
 
 
-def _replayed(domain: Domain, start: Database, messages: Sequence[Message]) -> tuple[Database, list[int]]:
-    database, drifted = start, []
-    pending: list[ToolCall] = []
-    for index, message in enumerate(messages):
-        if message.role != "tool":
-            pending = list(message.all_calls)
-            continue
-        if not pending:
-            continue
-        call = pending.pop(0)
-        if not domain.writes(call):
-            continue
-        result = domain.call(database, call)
-        database = result.database
-        if result.error != message.error or not (result.error or _equal(result.content, message.content or "")):
-            drifted.append(index)
-    return database, drifted
-
-
-def _equal(first: str, second: str) -> bool:
-    try:
-        return bool(json.loads(first) == json.loads(second))
-    except ValueError:
-        return first == second
+def _warn_of_refused(domain: Domain, simulations: Sequence[Simulation]) -> None:
+    found = [(each, refused_by_tau2(domain, _task(domain, each.task_id), each.messages)) for each in simulations]
+    refused = [(each.id, at[0]) for each, at in found if at]
+    if refused:
+        id, at = refused[0]
+        warnings.warn(
+            f"tau2's own evaluator would refuse {len(refused)} of these {len(simulations)} results, because its tools "
+            f"answer otherwise (first: message {at} of {id!r}); play with mode='upstream' to have its answers.",
+            stacklevel=3,
+        )
 
 
 def _write_simulation(simulation: Simulation) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Sequence
 
+from credit_gym.data.action_format import ActionFormat
 from credit_gym.envs.team.generated import code_problems, math_problems
 from credit_gym.envs.team.grade_code import CodeGrade, Reward, grade_code
 from credit_gym.envs.team.grade_math import MathGrade, Mode, grade_math
@@ -40,6 +41,7 @@ class MultiAgentMath(MultiAgentEnv[MathProblem]):
     """
 
     answer_form = "Give the final answer in \\boxed{}."
+    action_format = ActionFormat("message", how=answer_form, examples=("Half of 24 is \\boxed{12}.",))
 
     def __init__(
         self,
@@ -101,6 +103,9 @@ class MultiAgentCode(MultiAgentEnv[CodeProblem]):
 
     blocking = True
     answer_form = "Give the whole program in one ```python block."
+    action_format = ActionFormat(
+        "program", how=answer_form, examples=("```python\ndef double(number):\n    return 2 * number\n```",)
+    )
 
     def __init__(
         self,

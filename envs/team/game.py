@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from credit_gym import rng
+from credit_gym.data.action_format import ActionFormat
 from credit_gym.data.grouping import FloatArray
 from credit_gym.envs.tabular.board import Place, state_key
 from credit_gym.envs.tabular.build import Action, Outcome, State, Task, build_model
@@ -66,6 +67,8 @@ class TeamGame(TabularEnv):
         UnknownNameError: there is no such game.
         ManifestError: the game would be too large, or has no roles or messages.
     """
+
+    action_format = ActionFormat(how="Say one of the messages on offer, on one line.", examples=("say amber",))
 
     def __init__(
         self,

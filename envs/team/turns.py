@@ -9,6 +9,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import gymnasium as gym
 
+from credit_gym.data.action_format import FORMATS
 from credit_gym.envs.team.grade_math import strip_chat_tokens
 from credit_gym.envs.team.problems import CodeProblem, MathProblem
 from credit_gym.envs.team.roles import RoleGraph, role_graph
@@ -56,7 +57,8 @@ class MultiAgentEnv(TextEnv, Generic[P]):
     may know: its duty, the question, and the messages of its ancestors, without chat-template tokens. Any text is a
     message; one longer than 20,000 characters is cut and flagged ``info["invalid"]``.
 
-    ``info`` also has ``role`` (whose turn it is, absent at the end), ``context_key`` (hash of the observation: equal
+    ``info`` also has ``role`` (whose turn it is, absent at the end), ``action_format`` (of a role whose message is not
+    graded), ``context_key`` (hash of the observation: equal
     contexts of different branches have equal keys), and at the end ``grade``. For generated problems it lists a few
     ``admissible_actions`` (to go on from what one was told, to work it out afresh, to slip, to say nothing) and
     ``expert_actions``; for problems from a file both are empty, as only a language model can go on.
@@ -65,6 +67,8 @@ class MultiAgentEnv(TextEnv, Generic[P]):
     right in the messages which reach the last role, and at the end 1 or 0 for the verdict. It sums to the success. For
     other problems nothing is known before the end, and it is 0.0 until then.
     """
+
+    action_format = FORMATS["message"]
 
     answer_form = ""
     """What the last role is told about the form of its answer."""
@@ -170,6 +174,8 @@ class MultiAgentEnv(TextEnv, Generic[P]):
             info |= {"success": self._verdict.success, "grade": dict(self._verdict.details)}
         else:
             info["role"] = self._role
+            if self._role != self.roles.answer_role:
+                info["action_format"] = "message"
             if problem.draft is not None:
                 info["expert_actions"], info["admissible_actions"] = self._offers()
         return observation, info

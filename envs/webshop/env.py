@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import gymnasium as gym
 
+from credit_gym.data.action_format import ActionFormat
 from credit_gym.envs.text_env import TextEnv, task_number
 from credit_gym.envs.webshop.catalogue import Catalogue, RawData, build_catalogue, read_catalogue
 from credit_gym.envs.webshop.generate import generate
@@ -84,6 +85,13 @@ class WebShopEnv(TextEnv):
         ManifestError: a data file is missing or malformed.
     """
 
+    action_format = ActionFormat(
+        how="Write search[words], where there is a search field, or click[text] of something on the page, on one line.",
+        examples=("search[red running shoes]", "click[next >]", "click[buy now]"),
+    )
+
+    limit_argument = "max_steps"
+
     def __init__(
         self,
         split: str = "train",
@@ -129,6 +137,11 @@ class WebShopEnv(TextEnv):
     def num_tasks(self) -> int:
         """Number of goals that ``reset`` chooses from."""
         return len(self.goals)
+
+    @property
+    def most_steps(self) -> int:
+        """The step limit."""
+        return self.max_steps
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Moment:
         """Start an episode; ``options={"task": i}`` picks the goal, else the seed does."""

@@ -14,9 +14,9 @@ from credit_gym.agents.llm.prompting import (
     messages,
     prompting_from,
     prompting_record,
-    read_action,
     request,
 )
+from credit_gym.agents.llm.reading import read_action
 from credit_gym.errors import CreditGymError, UnknownNameError
 
 texts = st.text(max_size=12)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credit_gym.envs.tau2 import airline, mock, retail
-from credit_gym.envs.tau2.actions import Malformed, ToolCall, parse_action, write_call, write_function
+from credit_gym.envs.tau2.actions import Calls, Malformed, ToolCall, parse_action, write_call, write_function
 from credit_gym.envs.tau2.arithmetic import calculate
 from credit_gym.envs.tau2.database import Database, Draft, Tables
 from credit_gym.envs.tau2.library.generate import make_tables
@@ -179,6 +179,7 @@ def test_any_text_is_a_message_a_call_or_malformed(text: str) -> None:
 
 
 CALL = ToolCall("get_loan", {"loan_id": "L1"})
+JSON = '{"name": "get_loan", "arguments": {"loan_id": "L1"}}'
 
 
 @pytest.mark.parametrize(
@@ -191,18 +192,25 @@ CALL = ToolCall("get_loan", {"loan_id": "L1"})
         ("get_loan('L1')", CALL, ToolCall("get_loan", {})),
         ("get_loan(loan_id=L1)", CALL, CALL),
         ("get_loan(loan_id=null, x=true)", ToolCall("get_loan", {"loan_id": None, "x": True}), None),
-        ("get_loan(loan_id=1+1)", "get_loan(loan_id=1+1)", "get_loan(loan_id=1+1)"),
-        ("get_loan(loan_id=f())", "get_loan(loan_id=f())", "get_loan(loan_id=f())"),
-        ("get_loan(**x)", "get_loan(**x)", "get_loan(**x)"),
-        ("get_loan(", "get_loan(", "get_loan("),
+        ("get_loan(loan_id=1+1)", Malformed, "get_loan(loan_id=1+1)"),
+        ("get_loan(loan_id=f())", Malformed, "get_loan(loan_id=f())"),
+        ("get_loan(**x)", Malformed, "get_loan(**x)"),
+        ("get_loan(", Malformed, "get_loan("),
         ("done()", ToolCall("done", {}), ToolCall("done", {})),
         ("Sure (of course)", "Sure (of course)", "Sure (of course)"),
         ("Sure (yes)", "Sure (yes)", ToolCall("Sure", {})),
         ('{"name": "get_loan"}', Malformed, '{"name": "get_loan"}'),
         ('{"name": "get_loan", "arguments": []}', Malformed, '{"name": "get_loan", "arguments": []}'),
-        ('[{"name": "get_loan", "arguments": {}}]', '[{"name": "get_loan", "arguments": {}}]', None),
-        ('{"a": 1}', '{"a": 1}', '{"a": 1}'),
-        ('{"name": "f", "arguments": {"x": NaN}}', '{"name": "f", "arguments": {"x": NaN}}', None),
+        (
+            '[{"name": "get_loan", "arguments": {}}]',
+            ToolCall("get_loan", {}),
+            '[{"name": "get_loan", "arguments": {}}]',
+        ),
+        ('{"a": 1}', Malformed, '{"a": 1}'),
+        ('{"name": "f", "arguments": {"x": NaN}}', Malformed, '{"name": "f", "arguments": {"x": NaN}}'),
+        (f"```json\n{JSON}\n```", CALL, f"```json\n{JSON}\n```"),
+        (f"<tool_call>{JSON}</tool_call>", CALL, f"<tool_call>{JSON}</tool_call>"),
+        (f"{JSON}\n{JSON}", Calls((CALL, CALL)), f"{JSON}\n{JSON}"),
         ("Hello there.", "Hello there.", "Hello there."),
         ("", Malformed, Malformed),
         (" \n", Malformed, Malformed),
@@ -226,11 +234,11 @@ def test_actions_are_read_as_documented(action: str, default: Any, upstream: Any
         '{"name": "f", "arguments": {"x": ' + "9" * 10_000 + "}}",
         "get_loan(loan_id='" + "x" * 1_000_000 + "')",
         "get_loan(__import__('os').system('true'))",
-        "f(" * 10_000,
+        "get_loan(" * 10_000,
     ],
 )
 def test_hostile_actions_are_read_without_harm(hostile: str) -> None:
-    assert parse_action(hostile, TOOLS) == hostile
+    assert isinstance(parse_action(hostile, TOOLS), Malformed)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,78 @@
+"""How long an action is: what an environment declares, and prompting and decoding follow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from credit_gym.errors import CreditGymError, unknown
+
+Kind = Literal["line", "message", "program", "tool_call"]
+"""``line`` is one line of text, ``message`` any number of them, ``program`` a message with a program in it, whose
+blanks count, and ``tool_call`` a call of a tool or a message to whoever is served."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionFormat:
+    """What an action looks like.
+
+    Attributes:
+        kind: how much of a reply it takes.
+        how: one sentence that says what to write.
+        examples: actions in that form.
+        result: what begins the result of each tool call in an observation, such as ``"tool: "``; empty where an
+            observation after a call is its result.
+
+    Raises:
+        UnknownNameError: there is no such kind.
+    """
+
+    kind: Kind = "line"
+    how: str = "Write the action on one line."
+    examples: tuple[str, ...] = ()
+    result: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise unknown("kind of action", self.kind, get_args(Kind))
+
+
+FORMATS: dict[str, ActionFormat] = {
+    "line": ActionFormat(),
+    "message": ActionFormat("message", "Write your message, in any number of lines."),
+    "program": ActionFormat("program", "Write the whole program."),
+    "tool_call": ActionFormat("tool_call", "Make a tool call, or write a message."),
+}
+"""What an environment has that says no more than a kind."""
+
+LINE = FORMATS["line"]
+"""What an environment has that declares nothing."""
+
+
+def describe(form: ActionFormat) -> str:
+    """Return what a model is told of a format: its sentence, and its examples, one a line."""
+    if not form.examples:
+        return form.how
+    return "\n".join([form.how, "For example:", *form.examples])
+
+
+def format_at(env: object, info: Mapping[str, Any]) -> ActionFormat:
+    """Return the format of the next action: the kind in ``info["action_format"]``, else what the environment declares.
+
+    Args:
+        env: the environment without its wrappers; anything at all.
+        info: its last info.
+
+    Raises:
+        UnknownNameError: there is no such kind.
+        CreditGymError: what was declared is neither a kind nor an ActionFormat.
+    """
+    form = info.get("action_format") or getattr(env, "action_format", None) or LINE
+    if isinstance(form, ActionFormat):
+        return form
+    if not isinstance(form, str):
+        raise CreditGymError(f"action_format must be a kind of action or an ActionFormat, not {form!r:.80}.")
+    if form not in FORMATS:
+        raise unknown("kind of action", form, FORMATS)
+    return FORMATS[form]
