@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import textwrap
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from credit_gym.envs.team.grade_math import strip_chat_tokens
@@ -10,10 +12,15 @@ from credit_gym.envs.team.sandbox import Program, Sandbox
 
 Reward = Literal["all", "fraction"]
 
-_FENCE = re.compile(
-    r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.MULTILINE | re.DOTALL
-)
+_OPENING = re.compile(r"(`{3,}(?=[^`]*$)|~{3,})(.*)")
+_LIST_ITEM = re.compile(r"(?:[-+*]|\d{1,9}[.)])(?=( +))")
+_QUOTED = re.compile(r" {0,3}> ?")
+_BEGIN = re.compile(r"^[ \t]{0,8}\[BEGIN\][ \t]*\n?", re.MULTILINE)
+_DONE = re.compile(r"^[ \t]{0,8}\[DONE\]", re.MULTILINE)
 _PYTHON = frozenset({"python", "py", "python3"})
+_TAB = 4
+_DEEPEST = 9  # list items, and quotations, that a line opens
+_LONGEST_SEARCHED = 200_000  # characters in which fences are looked for
 
 
 class Source(NamedTuple):
@@ -21,7 +28,8 @@ class Source(NamedTuple):
 
     Attributes:
         text: Python source.
-        method: where it was found: ``python`` (the first Python fence), ``fence`` (the first of any kind) or ``raw``.
+        method: where it was found: ``python`` (the first Python fence), ``fence`` (the first of any kind), ``marks``
+            (between ``[BEGIN]`` and ``[DONE]``) or ``raw``.
     """
 
     text: str
@@ -49,15 +57,21 @@ class CodeGrade(NamedTuple):
 def extract_program(message: str) -> Source:
     """Return the program of a message, without the control tokens of chat templates.
 
-    The first fenced block marked as Python counts, else the first of any kind, else the whole message. A fence that is
-    never closed reaches to the end.
+    What stands between lines ``[BEGIN]`` and ``[DONE]``, MBPP's marks, is the message where they are. In it the first
+    fenced block marked as Python counts, else the first of any kind, else the whole. Fences are those of CommonMark
+    (0.31, section 4.5), in list items and quotations too: the fence's indent is taken off every line, the closing fence
+    is as long as the opening one or longer and indented by three blanks at most, and a fence that is never closed
+    reaches to the end. One departure: lines of a list item's block that lack its indent stay in the block. Fences are looked for in the first 200,000 characters.
     """
     text = strip_chat_tokens(message)
-    fences = [(match[2].lower(), match[3]) for match in _FENCE.finditer(text)]
-    for language, code in fences:
+    marked = _between_marks(text)
+    blocks = list(_fenced((text if marked is None else marked)[:_LONGEST_SEARCHED]))
+    for language, code in blocks:
         if language in _PYTHON:
             return Source(code, "python")
-    return Source(fences[0][1], "fence") if fences else Source(text, "raw")
+    if blocks:
+        return Source(blocks[0][1], "fence")
+    return Source(text, "raw") if marked is None else Source(marked, "marks")
 
 
 def grade_code(
@@ -95,7 +109,97 @@ def complete(opening: str, source: str, name: str) -> str:
     """Return a whole program from an opening and its completion.
 
     A source that defines ``name`` itself stands after the opening and replaces its unfinished definition; any other
-    continues the opening's last function.
+    continues the opening's last function. A body that came without its leading blanks, on the first line (a reply that
+    was stripped) or on every one, gets them back.
     """
     defines = re.search(rf"^(?:async[ \t]+def|def|class)[ \t]+{re.escape(name)}\b", source, re.MULTILINE)
-    return f"{opening.rstrip()}\n{source}" if defines is None else f"{opening.rstrip()}\n\n\n{source}"
+    blanks = _body_indent(opening)
+    if defines is None:
+        return f"{opening.rstrip()}\n{_indented(source, blanks)}"
+    unfinished = f"\n{blanks}pass" if opening.rstrip().endswith(":") else ""
+    return f"{opening.rstrip()}{unfinished}\n\n\n{source}"
+
+
+def _between_marks(text: str) -> str | None:
+    """What stands between the first ``[BEGIN]`` and the ``[DONE]`` after it; either may be missing, not both."""
+    begin = _BEGIN.search(text)
+    start = begin.end() if begin else 0
+    done = _DONE.search(text, start)
+    return text[start : done.start() if done else None] if begin or done else None
+
+
+def _fenced(text: str) -> Iterator[tuple[str, str]]:
+    """The fenced blocks of a Markdown text, each as its language and its content."""
+    items: list[int] = []  # columns at which the content of the list items around a line begins
+    fence, language, indent, quotes = "", "", 0, 0
+    block: list[str] = []
+    for line in text.splitlines(keepends=True):
+        depth, rest = _unquoted(line, quotes if fence else _DEEPEST)
+        column, bare = _split_indent(rest)
+        if fence and depth < quotes:
+            yield language, "".join(block)
+            fence, block = "", []
+        if fence:
+            run = bare.rstrip()
+            if len(run) >= len(fence) and not run.strip(fence[0]) and column <= (items[-1] if items else 0) + 3:
+                yield language, "".join(block)
+                fence, block = "", []
+            else:
+                block.append(" " * max(column - indent, 0) + bare if column or bare else rest)
+            continue
+        if not bare.strip():
+            continue
+        while items and column < items[-1]:
+            items.pop()
+        for _ in range(_DEEPEST):
+            item = _LIST_ITEM.match(bare)
+            if item is None or column - (items[-1] if items else 0) >= _TAB:
+                break
+            wide = len(item[1]) if len(item[1]) <= _TAB else 1
+            column, bare = column + item.end() + wide, bare[item.end() + wide :]
+            items.append(column)
+        opening = _OPENING.match(bare.rstrip())
+        if opening and column - (items[-1] if items else 0) < _TAB:
+            fence, indent, quotes = opening[1], column, depth
+            words = re.findall(r"[\w+#-]+", opening[2][:200])
+            language = words[0].lower() if words else ""
+    if fence:
+        yield language, "".join(block)
+
+
+def _unquoted(line: str, most: int) -> tuple[int, str]:
+    """How many quotations a line stands in, ``most`` of them at the most, and the line without their marks."""
+    depth = 0
+    while depth < most and (mark := _QUOTED.match(line)):
+        depth, line = depth + 1, line[mark.end() :]
+    return depth, line
+
+
+def _split_indent(line: str) -> tuple[int, str]:
+    """The column at which a line's text begins, tabs counted to the next multiple of four, and the text."""
+    bare = line.lstrip(" \t")
+    return len(line[: len(line) - len(bare)].expandtabs(_TAB)), bare
+
+
+def _body_indent(opening: str) -> str:
+    """The blanks before the statements of an opening's last function."""
+    last = opening.rstrip().rpartition("\n")[2]
+    blanks = last[: len(last) - len(last.lstrip())]
+    return f"{blanks}    " if last.rstrip().endswith(":") else blanks
+
+
+def _indented(source: str, blanks: str) -> str:
+    """A function's body with its leading blanks, which it may have lost on its first line or on all of them."""
+    lines = [line for line in source.splitlines() if line.strip()]
+    if not lines or lines[0][0].isspace():
+        return source
+    rest = lines[1:]
+    at_margin = [line for line in rest if not line[0].isspace()]
+    if lines[0].startswith(("def ", "class ", "async def ", "@")) and not any(
+        x.startswith("return") for x in at_margin
+    ):
+        return source
+    is_deeper = rest and len(rest[0]) - len(rest[0].lstrip()) > len(blanks)
+    if at_margin or (lines[0].rstrip().endswith(":") and not is_deeper):
+        return textwrap.indent(source, blanks)
+    return blanks + source.lstrip("\n")
