@@ -298,6 +298,7 @@ def main(
         if agent:
             tables.append(played_by(agent, protocol, {"split": name, "num_tasks": logs, "data": data}, found))
             continue
+        name = " and ".join(dict.fromkeys(log.split for log in found)) or name  # the logs know which half they are of
         table = columns(found)
         tables.append(zero_model_table(name, table))
         if policy:

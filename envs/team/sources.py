@@ -38,7 +38,7 @@ def read_problems(
     path: PathLike,
     *,
     format: str | None = None,
-    split: str = "train",
+    split: str | None = None,
     bad_rows: BadRows = "refuse",
     expected_rows: int | None = None,
 ) -> ProblemFile:
@@ -50,7 +50,9 @@ def read_problems(
     Args:
         path: the file.
         format: one of :data:`FORMATS`; by default the one whose fields the first row has.
-        split: which part of its source the file is.
+        split: which part of its source the file is. By default what a row says of itself in a field ``split`` or
+            ``unique_id``; else the file's name, if it has one of the words train, test, dev, val, valid, validation and
+            eval; else what the published numbers of MBPP and HumanEval mean; else ``train``.
         bad_rows: ``refuse`` raises at the first bad row, ``skip`` leaves it out.
         expected_rows: how many good rows there must be.
 
@@ -65,13 +67,15 @@ def read_problems(
     problems: list[Problem] = []
     skipped: list[str] = []
     name = Path(path).name
+    named = _split_of_name(Path(path).stem)
     found = format
     for number, text in _lines(path):
         try:
             row = _row(text)
             if found is None:
                 found = _detect(row)
-            problems.append(FORMATS[found].read(row, f"{found}-{split}-{number}", split))
+            part = split or _split_of_row(row) or named or FORMATS[found].split(row) or "train"
+            problems.append(FORMATS[found].read(row, f"{found}-{part}-{number}", part))
         except _BadRow as bad:
             sentence = f"{name}, line {number}: {bad}; mend the row or skip it with bad_rows='skip'."
             if bad_rows == "refuse":
@@ -114,10 +118,12 @@ class Format:
     Attributes:
         fields: what its rows have; a tuple stands for alternatives.
         read: makes a problem of a row, an id and a split.
+        split: the split that the number of a row was published in, None where numbers mean nothing.
     """
 
     fields: tuple[str | tuple[str, ...], ...]
     read: Callable[[Mapping[str, Any], str, str], Problem]
+    split: Callable[[Mapping[str, Any]], str | None] = lambda row: None
 
 
 class _BadRow(Exception):
@@ -169,6 +175,30 @@ def _texts(row: Mapping[str, Any], name: str, *, needed: bool) -> tuple[str, ...
     if not isinstance(value, list) or not value or not all(isinstance(item, str) and item.strip() for item in value):
         raise _BadRow(f"the field {name!r} must be a list of texts, none of them empty")
     return tuple(value)
+
+
+def _split_of_name(stem: str) -> str | None:
+    """The one split that a file is called after, None where its name says nothing or several."""
+    said = {word for word in re.findall("[a-z]+", stem.lower()) if word in _SPLIT_NAMES}
+    return said.pop() if len(said) == 1 else None
+
+
+def _split_of_row(row: Mapping[str, Any]) -> str | None:
+    """A field of that name, or MATH-500's ``test/algebra/2.json``."""
+    split, place = row.get("split"), str(row.get("unique_id") or "").partition("/")[0]
+    if isinstance(split, str) and split.strip():
+        return split.strip()
+    return place if place in _SPLIT_NAMES else None
+
+
+def _split_of_mbpp(row: Mapping[str, Any]) -> str | None:
+    number = str(row.get("task_id"))
+    known = int(number) if number.isascii() and number.isdecimal() and len(number) < 5 else 0
+    return next((name for name, numbers in _MBPP.items() if known in numbers), None)
+
+
+def _split_of_humaneval(row: Mapping[str, Any]) -> str | None:
+    return "test" if str(row.get("task_id")).startswith("HumanEval/") else None
 
 
 def _gsm8k(row: Mapping[str, Any], id: str, split: str) -> MathProblem:
@@ -231,9 +261,12 @@ def _defined(source: str) -> tuple[str, ...]:
     return tuple(names)
 
 
+_SPLIT_NAMES = frozenset(("train", "test", "dev", "val", "valid", "validation", "eval"))
+_MBPP = {"prompt": range(1, 11), "test": range(11, 511), "validation": range(511, 601), "train": range(601, 975)}
+
 FORMATS: dict[str, Format] = {
-    "mbpp": Format(("task_id", "code", "test_list", ("text", "prompt")), _mbpp),
-    "humaneval": Format(("task_id", "prompt", "entry_point", "test"), _humaneval),
+    "mbpp": Format(("task_id", "code", "test_list", ("text", "prompt")), _mbpp, _split_of_mbpp),
+    "humaneval": Format(("task_id", "prompt", "entry_point", "test"), _humaneval, _split_of_humaneval),
     "math": Format(("problem", ("answer", "solution")), _math),
     "cmath": Format(("question", "golden"), _cmath),
     "gsm8k": Format(("question", "answer"), _gsm8k),

@@ -71,6 +71,9 @@ class FailureLog:
 def read_logs(folder: Path, split: str) -> tuple[FailureLog, ...]:
     """Read one split of the published folder, files in lexicographic order; those without a labelled step are left out.
 
+    Which published half a log belongs to, it says itself, whatever its folder is called: the agents of
+    algorithm-generated logs have names, those of hand-crafted ones stand in the role.
+
     Args:
         folder: holds ``Algorithm-Generated`` and ``Hand-Crafted``, or the JSON files themselves.
         split: the name of the split.
@@ -122,7 +125,7 @@ def _read(path: Path, split: str) -> FailureLog | None:
             return None
         log = FailureLog(
             id=path.stem,
-            split=split,
+            split=_half(data["history"]) if split in SPLITS else split,
             question=str(data["question"]),
             answer=str(data["ground_truth"]),
             messages=tuple(map(_message, data["history"])),
@@ -137,7 +140,12 @@ def _read(path: Path, split: str) -> FailureLog | None:
     return log
 
 
+def _half(history: Sequence[Mapping[str, Any]]) -> str:
+    """The published half that a log's messages look like."""
+    return ALGORITHM_GENERATED if any(item.get("name") for item in history) else HAND_CRAFTED
+
+
 def _message(item: Mapping[str, Any]) -> Message:
     """The agent is called ``name``, in hand-crafted logs ``role``."""
     role = str(item["role"])
-    return Message(str(item.get("name", role)), str(item["content"] or ""), role)
+    return Message(str(item.get("name") or role), str(item["content"] or ""), role)

@@ -85,6 +85,18 @@ def test_hand_crafted_logs_name_the_agent_in_the_role_and_open_with_a_person(tmp
     assert compare(predict("threshold", -flat.length.astype(float), flat), flat).agent_hit.all()
 
 
+def test_a_log_says_itself_which_half_it_is_of(tmp_path: Path) -> None:
+    names = ({"name": "Expert"}, {}, {"name": None})  # some copies fill the missing field with null
+    for number, name in enumerate(names):
+        history = [{"role": "user", "content": "Find it.", **name}, {"role": "Surfer", "content": "No.", **name}]
+        log = {"question": "q", "ground_truth": "a", "history": history, "mistake_agent": "Surfer", "mistake_step": "1"}
+        (tmp_path / f"{number}.json").write_text(json.dumps(log))
+    for split in ("Algorithm-Generated", "Hand-Crafted"):
+        read = read_logs(tmp_path, split)
+        assert [log.split for log in read] == ["Algorithm-Generated", "Hand-Crafted", "Hand-Crafted"]
+        assert [log.messages[1].agent for log in read] == ["Expert", "Surfer", "Surfer"]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
