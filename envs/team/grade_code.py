@@ -61,7 +61,8 @@ def extract_program(message: str) -> Source:
     fenced block marked as Python counts, else the first of any kind, else the whole. Fences are those of CommonMark
     (0.31, section 4.5), in list items and quotations too: the fence's indent is taken off every line, the closing fence
     is as long as the opening one or longer and indented by three blanks at most, and a fence that is never closed
-    reaches to the end. One departure: lines of a list item's block that lack its indent stay in the block. Fences are looked for in the first 200,000 characters.
+    reaches to the end. One departure: lines of a list item's block that lack its indent stay in the block. Fences are
+    looked for in the first 200,000 characters.
     """
     text = strip_chat_tokens(message)
     marked = _between_marks(text)

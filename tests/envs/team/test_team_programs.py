@@ -24,7 +24,6 @@ FOUND = {
     "indented by three": (textwrap.indent(f"```python\n{PROGRAM}```", "   "), "python"),
     "closing fence indented": (f"```python\n{PROGRAM}   ```\nand so on", "python"),
     "closing fence longer": (f"```python\n{PROGRAM}`````\nand so on", "python"),
-    "list item, lines not indented": (f"1. Here:\n   ```python\n{PROGRAM}   ```\n", "python"),
     "tildes": (f"~~~python\n{PROGRAM}~~~\n", "python"),
     "tildes around backticks": (f"~~~\n{PROGRAM}~~~\n", "fence"),
     "longer fence": (f"````py\n{PROGRAM}````\n", "python"),
@@ -45,6 +44,10 @@ def test_a_program_is_taken_out_whole(message: str, method: str) -> None:
     source = extract_program(message)
     assert source.method == method
     assert source.text.replace("\r\n", "\n").strip("\n") == PROGRAM.strip("\n")
+
+
+def test_lines_that_a_list_item_should_indent_stay_in_its_block() -> None:
+    assert extract_program("- Here:\n  ```python\nf = abs\n  ```\n").text == "f = abs\n"
 
 
 LINES = st.sampled_from(
@@ -91,8 +94,8 @@ def test_a_body_gets_its_blanks_back(opening: str, message: str) -> None:
 
 
 HOSTILE = [
-    "```\n", "~~~", "`", "- ", ">", "> ", "1. ", " ", "\t", "\n", "[BEGIN]\n", "[BEGIN]", "[DONE", "    ```\n", "- ```\n",
-    "a\n", "> > - ```\n",
+    "```\n", "~~~", "`", "- ", ">", "> ", "1. ", " ", "\t", "\n", "[BEGIN]\n", "[BEGIN]", "[DONE", "    ```\n",
+    "- ```\n", "a\n", "> > - ```\n",
 ]  # fmt: skip
 
 
