@@ -78,7 +78,7 @@ class NativeGame:
         walks = [("gotolocation", 0, receptacle) for receptacle in located]
         self.goto = {typed: operator(self, walk, typed) for walk in walks for typed in [phrase(self, walk)]}
         self.elsewhere = [
-            tuple(sorted(command for command, deed in self.goto.items() if deed.goes != location))
+            tuple(sorted(command for command, deed in self.goto.items() if deed.change.goes != location))
             for location in range(len(layout.locations))
         ]
         self.visible = {
@@ -268,7 +268,7 @@ def find(state: State, command: str) -> Operator | None:
     """Return what a command does in a state, None if it is not admissible."""
     operator = state.game.goto.get(command)
     if operator is not None:
-        return None if operator.goes == state.at else operator
+        return None if operator.change.goes == state.at else operator
     deed = view(state).deeds.get(command)
     return None if deed is None else state.game.operator(deed)
 
@@ -276,7 +276,8 @@ def find(state: State, command: str) -> Operator | None:
 def step(state: State, operator: Operator) -> State:
     """Return the state after an admissible operator."""
     game, bits, lost, mark, at = state.game, state.bits, state.lost, state.mark, state.at
-    _, command, _, _, adds, deletes, held, goes, _ = operator
+    adds, deletes, held, goes = operator.change
+    trail = (state.trail, operator.command)
     if goes >= 0:
         deletes, at = (game.standing[at],), goes
     marks = game.marks
@@ -294,7 +295,7 @@ def step(state: State, operator: Operator) -> State:
             lost ^= fact
         if fact in game.goal and not won:
             won = any(_all(bits, clause) for clause in game.goal[fact])
-    return State(game, at, state.held if held == AS_BEFORE else held, bits, lost, mark, won, (state.trail, command))
+    return State(game, at, state.held if held == AS_BEFORE else held, bits, lost, mark, won, trail)
 
 
 def adopt(game: NativeGame, state: State | Replay) -> State:

@@ -25,6 +25,22 @@ Effects = tuple[tuple[int, ...], tuple[int, ...]]
 """Numbers of the facts that an action makes true, and of those that it makes false."""
 
 
+class Change(NamedTuple):
+    """What becomes of a state.
+
+    Attributes:
+        adds: the facts that become true, one bit each.
+        deletes: the facts that become false, that the agent leaves a location aside.
+        held: what is in hand afterwards.
+        goes: index of the location that the agent goes to, -1 if it stays.
+    """
+
+    adds: tuple[int, ...]
+    deletes: tuple[int, ...]
+    held: int
+    goes: int
+
+
 class Operator(NamedTuple):
     """What a command does, wherever it is admissible.
 
@@ -33,21 +49,15 @@ class Operator(NamedTuple):
         command: how it is typed.
         sentence: how it is answered, or the beginning of the answer.
         subject: index of the object or receptacle that the answer goes on to describe.
-        adds: the facts that it makes true, one bit each.
-        deletes: the facts that it makes false, that the agent leaves a location aside.
-        held: what is in hand afterwards.
-        goes: index of the location that the agent goes to, -1 if it stays.
-        place: identifier of that location, empty if it stays.
+        change: what it does to the state.
+        place: identifier of the location that the agent goes to, empty if it stays.
     """
 
     action: str
     command: str
     sentence: str
     subject: int
-    adds: tuple[int, ...]
-    deletes: tuple[int, ...]
-    held: int
-    goes: int
+    change: Change
     place: str
 
 
@@ -117,10 +127,12 @@ def operator(game: NativeGame, deed: Deed, typed: str) -> Operator:
         command=typed,
         sentence=sys.intern(game.layout.wording.sentences.get(action, "").format(**_names(game, deed))),
         subject=first if action == "examineobject" else second,
-        adds=tuple(1 << number for number in adds),
-        deletes=tuple(1 << number for number in deletes),
-        held={"pickupobject": first, "putobject": EMPTY}.get(action, AS_BEFORE),
-        goes=goes,
+        change=Change(
+            adds=tuple(1 << number for number in adds),
+            deletes=tuple(1 << number for number in deletes),
+            held={"pickupobject": first, "putobject": EMPTY}.get(action, AS_BEFORE),
+            goes=goes,
+        ),
         place=game.layout.locations[goes] if goes >= 0 else "",
     )
 
