@@ -36,32 +36,38 @@ class Draft(Protocol):
 
 
 @dataclass(frozen=True)
-class MathProblem:
-    """A problem whose answer is a mathematical value.
+class Problem:
+    """What is asked.
 
     Attributes:
         id: unique within its source.
         split: which part of the source it belongs to.
-        question: what is asked.
-        answer: the reference answer, without any mark.
-        draft: the way to it, where that is known.
+        question: the problem in words.
     """
 
     id: str
     split: str
     question: str
+
+
+@dataclass(frozen=True)
+class MathProblem(Problem):
+    """A problem whose answer is a mathematical value.
+
+    Attributes:
+        answer: the reference answer, without any mark.
+        draft: the way to it, where that is known.
+    """
+
     answer: str
     draft: Draft | None = None
 
 
 @dataclass(frozen=True)
-class CodeProblem:
+class CodeProblem(Problem):
     """A problem whose answer is a Python program.
 
     Attributes:
-        id: unique within its source.
-        split: which part of the source it belongs to.
-        question: what is asked.
         tests: Python sources with assertions.
         names: what the tests use of the program.
         setup: run before each test.
@@ -69,14 +75,8 @@ class CodeProblem:
         draft: the way to it, where that is known.
     """
 
-    id: str
-    split: str
-    question: str
     tests: tuple[str, ...]
     names: tuple[str, ...]
     setup: str = ""
     opening: str = ""
     draft: Draft | None = None
-
-
-Problem = MathProblem | CodeProblem
