@@ -7,5 +7,5 @@
   ``checkpoints`` and ``throughput``.
 - ``verl_plugin``, ``verl_loop`` and ``verl_output``, ``skyrl``, ``prime_rl``: thin adapters to other trainers. Each
   names the ``versions`` that it was tested with and refuses others in one sentence.
-- ``tiny_lm``: a language model of a size to be trained in a minute.
+- ``tiny_lm``: a language model of a size to be trained in a minute. ``gradient_step``: what training loops share.
 """

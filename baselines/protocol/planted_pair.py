@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from credit_gym import rng
+from credit_gym.agents.learning.gradient_step import gradient_step
 from credit_gym.envs.who_and_when import planted
 from credit_gym.envs.who_and_when.logs import FailureLog
 
@@ -32,8 +33,8 @@ def make_pair(folder: Path, *, steps: int = 600, further: int = 300, seed: int =
 
 def _train_pair(policy: Path, reference: Path, steps: int, further: int, seed: int) -> None:
     import torch
-    from transformers import Qwen2Config, Qwen2ForCausalLM
 
+    from credit_gym.agents.learning.tiny_lm.pretrain import small_qwen
     from credit_gym.agents.learning.tiny_lm.tokenizer import learn_tokenizer
     from credit_gym.agents.likelihood.transcript_tokens import sequences
     from credit_gym.agents.likelihood.transcripts import from_log
@@ -46,22 +47,7 @@ def _train_pair(policy: Path, reference: Path, steps: int, further: int, seed: i
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(rng.derive(seed, 1) >> 1)
-            model = Qwen2ForCausalLM(
-                Qwen2Config(
-                    vocab_size=len(tokenizer),
-                    hidden_size=64,
-                    intermediate_size=128,
-                    num_hidden_layers=2,
-                    num_attention_heads=2,
-                    num_key_value_heads=2,
-                    max_position_embeddings=2048,
-                    initializer_range=0.1,
-                    tie_word_embeddings=True,
-                    bos_token_id=None,
-                    eos_token_id=tokenizer.eos_token_id,
-                    pad_token_id=tokenizer.pad_token_id,
-                )
-            )
+            model = small_qwen(tokenizer, hidden=64, layers=2, positions=2048)
             _fit(model, rows, steps, 3e-3)
             _save(model, tokenizer, reference)
             _fit(model, [row for row, (_, good) in zip(rows, runs, strict=True) if good], further, 1e-3)
@@ -94,10 +80,7 @@ def _fit(model: Any, rows: Sequence[Any], steps: int, rate: float) -> None:
         number, index = torch.tensor(taught).T
         states = model.model(ids[:, :-1]).last_hidden_state  # padding is on the right, where nothing looks
         loss: Any = torch.nn.functional.cross_entropy(model.lm_head(states[number, index - 1]), ids[number, index])
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        gradient_step(model, optimizer, loss)
         schedule.step()
     model.eval()
 

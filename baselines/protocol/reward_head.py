@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from credit_gym import rng
+from credit_gym.agents.learning.gradient_step import gradient_step
 from credit_gym.agents.likelihood.transcripts import Transcript
 from credit_gym.agents.likelihood.wild_reward import reward_ids
 from credit_gym.baselines.protocol.recorded_episodes import stored_episodes, unfinished
@@ -79,10 +80,7 @@ def train_head(
                 loss: Any = torch.nn.functional.binary_cross_entropy_with_logits(
                     torch.stack(shown), labels[index][:, None].expand(-1, GRADES)
                 )
-                optimizer.zero_grad()
-                loss.backward()
-                torch.nn.utils.clip_grad_norm_(head.parameters(), 1.0)
-                optimizer.step()
+                gradient_step(head, optimizer, loss)
                 schedule.step()
                 losses.append(float(loss.detach()))
     head.save_pretrained(out)

@@ -12,6 +12,7 @@ from typing import Any
 import gymnasium as gym
 
 from credit_gym import rng
+from credit_gym.agents.learning.gradient_step import gradient_step
 from credit_gym.agents.learning.tiny_lm.corpus import Transcript, texts, transcripts
 from credit_gym.agents.llm.prompting import Prompting, load_prompting
 from credit_gym.agents.rollout.runner import run_episodes
@@ -154,7 +155,7 @@ def teach(
     """
     with _one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(rng.derive(seed, 1) >> 1)
-        model = _model(tokenizer, hidden, layers)
+        model = small_qwen(tokenizer, hidden, layers)
         losses = tuple(_fit(model, rows, steps, batch_size, learning_rate, on_step))
     return model, losses
 
@@ -172,7 +173,15 @@ def _record(env_ids: Sequence[str], agent: str, episodes: int, seed: int) -> lis
     return recorded
 
 
-def _model(tokenizer: Any, hidden: int, layers: int) -> Any:
+def small_qwen(tokenizer: Any, hidden: int, layers: int, positions: int = _POSITIONS) -> Any:
+    """Return a random Qwen2 for a tokenizer.
+
+    Args:
+        tokenizer: gives the vocabulary and the special tokens.
+        hidden: width, a multiple of 32, the width of a head.
+        layers: number of blocks.
+        positions: longest sequence.
+    """
     heads = hidden // _HEAD_WIDTH
     config = Qwen2Config(
         vocab_size=len(tokenizer),
@@ -181,7 +190,7 @@ def _model(tokenizer: Any, hidden: int, layers: int) -> Any:
         num_hidden_layers=layers,
         num_attention_heads=heads,
         num_key_value_heads=heads,
-        max_position_embeddings=_POSITIONS,
+        max_position_embeddings=positions,
         initializer_range=0.1,
         tie_word_embeddings=True,
         bos_token_id=None,
@@ -206,10 +215,7 @@ def _fit(
     for step in range(steps):
         batch = [rows[index] for index in torch.randint(len(rows), (batch_size,)).tolist()]
         loss = _loss(model, batch)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        gradient_step(model, optimizer, loss)
         schedule.step()
         on_step(step, loss.item())
         yield loss.item()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from credit_gym.agents.learning.gradient_step import gradient_step
 from credit_gym.baselines.studies.delta_belief.guessing_game import (
     BOS,
     ELICIT,
@@ -175,10 +176,7 @@ def teach(model: Any, table: Table, *, steps: int, seed: int, batch: int = 128, 
         before_guess = torch.as_tensor(np.arange(POINTS) < turns[:, None])
         truth = reading.log_belief[torch.arange(batch), :, torch.as_tensor(secret)]
         loss = -reading.logprob[played].mean() - truth[before_guess].mean()
-        optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        gradient_step(model, optimizer, loss)
         schedule.step()
         recent.append(truth.detach()[torch.arange(batch), torch.as_tensor(turns - 1)].mean().item())
     return float(np.mean(recent[-50:]))

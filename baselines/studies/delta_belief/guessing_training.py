@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from credit_gym import rng
+from credit_gym.baselines.protocol.training import Training
 from credit_gym.baselines.studies.delta_belief.guessing_game import ENTITIES, FIRST_ENTITY, GUESS, TURNS, Table
 from credit_gym.baselines.studies.delta_belief.guessing_model import POINTS, Games, play, read
 from credit_gym.data.batch import EpisodeBatch
@@ -97,33 +98,20 @@ RECIPES = {
 }
 
 
-@dataclass
-class Training:
-    """A run under way: it can be saved after any step and goes on as if it had never stopped.
-
-    Attributes:
-        policy: the model in training.
-        optimizer: its optimizer.
-        steps: gradient steps so far.
-        curve: evaluations so far.
-    """
-
-    policy: Any
-    optimizer: Any
-    steps: int
-    curve: list[Point]
-
-
-def start(model: Any) -> Training:
+def start(model: Any) -> Training[Point]:
     """Begin to train a copy of a model."""
-    import torch
-
-    policy = deepcopy(model)
-    return Training(policy, torch.optim.AdamW(policy.parameters(), lr=RATE), 0, [])
+    return Training.of(deepcopy(model), RATE)
 
 
 def train(
-    run: Training, model: Any, table: Table, recipe: Recipe, *, games: int, seed: int, evaluate_at: Collection[int] = ()
+    run: Training[Point],
+    model: Any,
+    table: Table,
+    recipe: Recipe,
+    *,
+    games: int,
+    seed: int,
+    evaluate_at: Collection[int] = (),
 ) -> None:
     """Train until a number of games has been played; draws depend on the seed and the step, not on what came before.
 
@@ -152,16 +140,13 @@ def train(
         weight[batch.episode, batch.step] = recipe.credit(batch)
         advantage = torch.as_tensor(weight, dtype=torch.float32)
         loss = -(advantage[..., None] * reading.logprob).sum() / (2 * batch.num_steps)
-        run.optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(run.policy.parameters(), 1.0)
-        run.optimizer.step()
+        run.descend(loss)
         run.steps = step + 1
         if run.steps * GAMES in evaluate_at:
             run.curve.append(evaluate(run.policy, table, games=run.steps * GAMES))
 
 
-def save(run: Training, folder: Path) -> None:
+def save(run: Training[Point], folder: Path) -> None:
     """Keep a run; a folder that was being written when the process died is never mistaken for a whole one."""
     import torch
 
@@ -175,7 +160,7 @@ def save(run: Training, folder: Path) -> None:
     partial.rename(folder)
 
 
-def load(folder: Path) -> Training:
+def load(folder: Path) -> Training[Point]:
     """Return a kept run.
 
     Raises:
@@ -187,9 +172,10 @@ def load(folder: Path) -> Training:
     try:
         record = json.loads((folder / "run.json").read_text())
         policy = AutoModelForCausalLM.from_pretrained(folder)
-        optimizer = torch.optim.AdamW(policy.parameters(), lr=RATE)
-        optimizer.load_state_dict(torch.load(folder / "optimizer.pt", weights_only=True))
-        return Training(policy, optimizer, int(record["steps"]), [Point(**point) for point in record["curve"]])
+        run: Training[Point] = Training.of(policy, RATE)
+        run.optimizer.load_state_dict(torch.load(folder / "optimizer.pt", weights_only=True))
+        run.steps, run.curve = int(record["steps"]), [Point(**point) for point in record["curve"]]
+        return run
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, UnpicklingError) as error:
         raise CreditGymError(f"{folder} is not a run that can go on ({error}): delete it to begin it anew.") from error
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from credit_gym.baselines.protocol.training import Training
 from credit_gym.baselines.studies.team_training.team_game import (
     FAN_OUT,
     LEAVES,
@@ -112,34 +113,19 @@ class Critic:
 
 
 @dataclass
-class Training:
-    """A run under way; training it in two parts is training it in one.
+class TeamTraining(Training[Point]):
+    """A run under way, with its critic."""
 
-    Attributes:
-        policy: the model in training.
-        optimizer: its optimizer.
-        critic: its critic.
-        steps: gradient steps so far.
-        curve: evaluations so far.
-    """
-
-    policy: Any
-    optimizer: Any
-    critic: Critic
-    steps: int
-    curve: list[Point]
+    critic: Critic = field(default_factory=Critic)
 
 
-def start(seed: int) -> Training:
+def start(seed: int) -> TeamTraining:
     """Begin a run; all recipes of a seed begin with the same weights."""
-    import torch
-
-    policy = make_team(seed)
-    return Training(policy, torch.optim.AdamW(policy.parameters(), lr=RATE), Critic(), 0, [])
+    return TeamTraining.of(make_team(seed), RATE)
 
 
 def train(
-    run: Training, game: FloatArray, recipe: Recipe, *, steps: int, seed: int, evaluate_at: Collection[int] = ()
+    run: TeamTraining, game: FloatArray, recipe: Recipe, *, steps: int, seed: int, evaluate_at: Collection[int] = ()
 ) -> None:
     """Train until a number of gradient steps has been made; draws depend on the seed and the step alone.
 
@@ -167,10 +153,7 @@ def train(
                 credit[:, :-1] = 0.0
             chosen = torch.stack([table[tuple(said[:, : 2 + k].T)] for k, table in enumerate(spoken)], dim=1)
             loss = -(credit * chosen).sum() / len(said)
-            run.optimizer.zero_grad()
-            torch.autograd.backward(loss)
-            torch.nn.utils.clip_grad_norm_(run.policy.parameters(), 1.0)
-            run.optimizer.step()
+            run.descend(loss)
             run.critic.learn(said, batch.episode_return)
         run.steps = step + 1
     if steps in evaluate_at and (not run.curve or run.curve[-1].steps < steps):
