@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -39,6 +39,20 @@ HEADER = (
 Credits = Mapping[str, Sequence[Sequence[float] | None]]
 
 
+class Plan(NamedTuple):
+    """What is played.
+
+    Attributes:
+        episodes: episodes in all.
+        group_size: rollouts of each task.
+        seed: seed of the run.
+    """
+
+    episodes: int
+    group_size: int
+    seed: int
+
+
 @dataclass(frozen=True)
 class Collection:
     """A stored run and what its scorers say.
@@ -59,15 +73,7 @@ class Collection:
 
 
 def play(
-    env_id: str,
-    arguments: Mapping[str, Any],
-    agent: str,
-    *,
-    episodes: int,
-    group_size: int,
-    seed: int,
-    prompting: str | None = None,
-    **options: Any,
+    env_id: str, arguments: Mapping[str, Any], agent: str, plan: Plan, *, prompting: str | None = None, **options: Any
 ) -> list[Episode]:
     """Play episodes with recorded verifier signals; see :func:`credit_gym.agents.rollout.runner.run_episodes`.
 
@@ -75,13 +81,13 @@ def play(
         CreditGymError: no episode completed.
     """
     settings = None if prompting is None else Settings(prompting=load_prompting(prompting))
-    with open_agent(parse_agent(agent, seed=seed, settings=settings)) as player:
+    with open_agent(parse_agent(agent, seed=plan.seed, settings=settings)) as player:
         played = run_episodes(
             lambda: RecordVerifier(gym.make(env_id, **arguments)),
             player,
-            episodes=episodes,
-            seed=seed,
-            group_size=group_size,
+            episodes=plan.episodes,
+            seed=plan.seed,
+            group_size=plan.group_size,
             workers=usual_workers(player),
             **options,
         )
@@ -91,15 +97,7 @@ def play(
 
 
 def collect(
-    env_id: str,
-    arguments: Mapping[str, Any],
-    agent: str,
-    *,
-    episodes: int,
-    group_size: int,
-    seed: int,
-    runs_dir: Path,
-    prompting: str | None = None,
+    env_id: str, arguments: Mapping[str, Any], agent: str, plan: Plan, *, runs_dir: Path, prompting: str | None = None
 ) -> Collection:
     """Play a run into a folder of its own under ``runs_dir``, and score it with :data:`SCORERS`.
 
@@ -107,18 +105,15 @@ def collect(
         env_id: the environment.
         arguments: its arguments.
         agent: who plays, as in :func:`credit_gym.agents.spec.parse_agent`.
-        episodes: episodes in all.
-        group_size: rollouts of each task.
-        seed: seed of the run.
+        plan: how many episodes, and by which draws.
         runs_dir: folder of all runs.
         prompting: how a language model is asked, as in :func:`credit_gym.agents.llm.prompting.load_prompting`.
     """
-    config = {"arguments": dict(arguments), "episodes": episodes, "group_size": group_size}
-    store, run_id = new_run(runs_dir, env_id=env_id, agent_id=agent, config=config, seed=seed)
+    config = {"arguments": dict(arguments), "episodes": plan.episodes, "group_size": plan.group_size}
+    store, run_id = new_run(runs_dir, env_id=env_id, agent_id=agent, config=config, seed=plan.seed)
     with store:
-        settings: dict[str, Any] = {"episodes": episodes, "group_size": group_size, "seed": seed}
         sink = partial(store.add_episode, run_id)
-        played = play(env_id, arguments, agent, sink=sink, prompting=prompting, **settings)
+        played = play(env_id, arguments, agent, plan, prompting=prompting, sink=sink)
         completed = [episode for episode in played if episode.error is None]
         credits = {scorer: run_credits(store, run_id, played, scorer, {}) for scorer in SCORERS}
         comparison = {

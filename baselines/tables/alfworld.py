@@ -20,7 +20,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from credit_gym.baselines.protocol.collection import collect, comparison_table, write_outputs
+from credit_gym.baselines.protocol.collection import Plan, collect, comparison_table, write_outputs
 from credit_gym.baselines.protocol.experiment import save_json
 from credit_gym.baselines.protocol.options import JsonFile, RunsFolder
 from credit_gym.report import Table, show
@@ -48,16 +48,8 @@ def main(
     arguments = {"split": split, "max_steps": max_turns, "engine": engine}
     shares: dict[str, list[float]] = {}
     for number in seed or [7]:
-        found = collect(
-            "credit/ALFWorld-v0",
-            arguments,
-            agent,
-            episodes=episodes,
-            group_size=group_size,
-            seed=number,
-            runs_dir=runs_dir,
-            prompting=prompting,
-        )
+        plan = Plan(episodes, group_size, number)
+        found = collect("credit/ALFWorld-v0", arguments, agent, plan, runs_dir=runs_dir, prompting=prompting)
         solved, steps = sum(episode.success for episode in found.completed), sum(map(len, found.completed))
         title = f"ALFWorld, {agent}, seed {number}: {solved}/{len(found.completed)} episodes solved, {steps} steps"
         comparison = comparison_table(title, found.comparison)

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
 
-from credit_gym.baselines.protocol.collection import collect, comparison_table, play, write_outputs
+from credit_gym.baselines.protocol.collection import Plan, collect, comparison_table, play, write_outputs
 from credit_gym.baselines.protocol.experiment import save_json
 from credit_gym.baselines.protocol.options import JsonFile, RunsFolder
 from credit_gym.data.episode import Episode
@@ -58,12 +58,12 @@ def main(
 ) -> None:
     """Play, score, compare, and write ``runs/<id>/``."""
     arguments = {"domain": domain, "split": split}
-    settings: dict[str, Any] = {"episodes": episodes, "group_size": group_size, "seed": seed}
-    found = collect(ENV_ID, arguments, agent, runs_dir=runs_dir, **settings)
+    plan = Plan(episodes, group_size, seed)
+    found = collect(ENV_ID, arguments, agent, plan, runs_dir=runs_dir)
     played = {agent: found.completed}
     for name in REFERENCES:
         if name != agent:
-            others = play(ENV_ID, arguments, name, **settings)
+            others = play(ENV_ID, arguments, name, plan)
             played[name] = [episode for episode in others if episode.error is None]
     place = Tau2Env(domain, split=split).domain
     summaries = {name: summarise(place, some) for name, some in played.items()}
@@ -85,7 +85,7 @@ def main(
             "pass": {name: {k: rate._asdict() for k, rate in table.items()} for name, table in rates.items()},
             "scorers": found.comparison,
         }
-        save_json(json, {"baseline": "tau2", "agent": agent, **arguments, **settings}, results)
+        save_json(json, {"baseline": "tau2", "agent": agent, **arguments, **plan._asdict()}, results)
 
 
 def _service_table(domain: str, summaries: dict[str, dict[str, float]]) -> Table:

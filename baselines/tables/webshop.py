@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from credit_gym.baselines.protocol.collection import collect, comparison_table, play, write_outputs
+from credit_gym.baselines.protocol.collection import Plan, collect, comparison_table, play, write_outputs
 from credit_gym.baselines.protocol.controlled import all_rows
 from credit_gym.baselines.protocol.experiment import Results, run_experiment, save_json
 from credit_gym.baselines.protocol.options import JsonFile, RunsFolder
@@ -61,12 +61,12 @@ def main(
 ) -> None:
     """Play, score, compare, and write ``runs/<id>/``."""
     arguments = {"split": split, "max_steps": max_turns}
-    settings: dict[str, Any] = {"episodes": episodes, "group_size": group_size, "seed": seed}
-    found = collect(ENV_ID, arguments, agent, runs_dir=runs_dir, **settings)
+    plan = Plan(episodes, group_size, seed)
+    found = collect(ENV_ID, arguments, agent, plan, runs_dir=runs_dir)
     scores = {agent: summarise(found.completed)}
     for name in REFERENCES:
         if name != agent:
-            played = play(ENV_ID, arguments, name, **settings)
+            played = play(ENV_ID, arguments, name, plan)
             scores[name] = summarise([episode for episode in played if episode.error is None])
     shoppers = Table(
         f"WebShop: {len(found.completed)} episodes each",
@@ -88,7 +88,7 @@ def main(
         write_trials(found.folder / "trials", found.completed)
     typer.echo(f"{found.folder}/ holds store.sqlite, targets.parquet and report.html.")
     if json:
-        save_json(json, {"baseline": "webshop", "agent": agent, **arguments, **settings}, results)
+        save_json(json, {"baseline": "webshop", "agent": agent, **arguments, **plan._asdict()}, results)
 
 
 if __name__ == "__main__":
