@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,15 @@ Columns: TypeAlias = npt.NDArray[np.float32]
 
 Compute: TypeAlias = Callable[[LanguageModel, Sequence[TokenSequence], Limits], list[Columns]]
 """Computes the columns of each of some sequences."""
+
+
+class Means(TypedDict, total=False):
+    """What :func:`score_tokens` may be given beside the model and the sequences; it describes them."""
+
+    limits: Limits | None
+    cache: ScoreCache | None
+    compute: Compute | None
+
 
 COLUMNS = ("logprob", "entropy", "top_k_mean", "rank")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +13,7 @@ import numpy.typing as npt
 from credit_gym.agents.likelihood.divergence import Diverge, token_divergence
 from credit_gym.agents.likelihood.forest import TokenSequence
 from credit_gym.agents.likelihood.language_model import LanguageModel
-from credit_gym.agents.likelihood.logprobs import Compute, TokenScores, score_tokens
-from credit_gym.agents.likelihood.passes import Limits
-from credit_gym.agents.likelihood.score_cache import ScoreCache
+from credit_gym.agents.likelihood.logprobs import Means, TokenScores, score_tokens
 from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import IntArray
 from credit_gym.errors import MissingColumnError
@@ -42,29 +40,15 @@ def episode_sequences(episode: Episode) -> list[TokenSequence]:
     ]
 
 
-def score_episodes(
-    lm: LanguageModel,
-    episodes: Sequence[Episode],
-    *,
-    limits: Limits | None = None,
-    cache: ScoreCache | None = None,
-    compute: Compute | None = None,
-) -> TokenScores:
+def score_episodes(lm: LanguageModel, episodes: Sequence[Episode], **means: Unpack[Means]) -> TokenScores:
     """Return the columns of all action tokens of some episodes; span i is step i of the batch of these episodes."""
     sequences = [each for episode in episodes for each in episode_sequences(episode)]
-    return score_tokens(lm, sequences, limits=limits, cache=cache, compute=compute)
+    return score_tokens(lm, sequences, **means)
 
 
-def with_policy_scores(
-    lm: LanguageModel,
-    episodes: Sequence[Episode],
-    *,
-    limits: Limits | None = None,
-    cache: ScoreCache | None = None,
-    compute: Compute | None = None,
-) -> list[Episode]:
+def with_policy_scores(lm: LanguageModel, episodes: Sequence[Episode], **means: Unpack[Means]) -> list[Episode]:
     """Return the episodes with ``policy_logprobs``, ``policy_entropies`` and ``policy_top_logprobs`` of a model."""
-    scores = score_episodes(lm, episodes, limits=limits, cache=cache, compute=compute)
+    scores = score_episodes(lm, episodes, **means)
     return _with_columns(
         episodes,
         scores.offsets,
@@ -79,19 +63,18 @@ def with_reference_scores(
     episodes: Sequence[Episode],
     *,
     policy: LanguageModel | None = None,
-    limits: Limits | None = None,
-    cache: ScoreCache | None = None,
-    compute: Compute | None = None,
     diverge: Diverge | None = None,
+    **means: Unpack[Means],
 ) -> list[Episode]:
     """Return the episodes with ``reference_logprobs`` of a model, and ``policy_kls`` if the policy is given.
 
     The models need the same vocabulary: a log-ratio is between probabilities of the same token.
     """
-    scores = score_episodes(lm, episodes, limits=limits, cache=cache, compute=compute)
+    scores = score_episodes(lm, episodes, **means)
     columns = {"reference_logprobs": scores.logprob}
     if policy is not None:
         sequences = [each for episode in episodes for each in episode_sequences(episode)]
+        limits, cache = means.get("limits"), means.get("cache")
         columns["policy_kls"] = token_divergence(policy, lm, sequences, limits=limits, cache=cache, compute=diverge)
     return _with_columns(episodes, scores.offsets, **columns)
 
