@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from credit_gym.baselines.tables.failure_attribution import (
     played_by,
     zero_model_table,
 )
-from credit_gym.envs.who_and_when.logs import columns, write_log
+from credit_gym.envs.who_and_when.logs import FailureLog, columns, write_log
 from credit_gym.envs.who_and_when.planted import generate_log
 from credit_gym.envs.who_and_when.zero_model import ZERO_MODEL, positional_prior
 from credit_gym.errors import CreditGymError
@@ -198,23 +199,37 @@ def test_bare_files_are_one_split(tmp_path: Path) -> None:
     assert list(written(tmp_path / "out.md")) == ["Algorithm-Generated: 4 logs, no model"]
 
 
-def perfect_critic(seen: Seen) -> Reply:
-    """A server whose model finds fault with exactly the step that the label blames, by its text."""
-    if seen.method == "GET":
-        return openai_server(seen)
-    text = seen.body["messages"][-1]["content"]
-    (log,) = (log for log in LOGS if log.question in text)
+def test_bare_files_are_called_by_what_they_hold(tmp_path: Path) -> None:
+    folder = hand_crafted(tmp_path / "data") / "Hand-Crafted"
+    failure_attribution.main(data=folder, markdown=tmp_path / "out.md")
+    assert list(written(tmp_path / "out.md")) == ["Hand-Crafted: 3 logs, no model"]
+    write_log(folder / "9.json", LOGS[0])
+    failure_attribution.main(data=folder, markdown=tmp_path / "out.md")
+    assert list(written(tmp_path / "out.md")) == ["Hand-Crafted and Algorithm-Generated: 4 logs, no model"]
+
+
+def knowing(answer: Callable[[str, FailureLog], str]) -> Callable[[Seen], Reply]:
+    """Return a server whose model is given, with each question, the log that it is about."""
+
+    def serve(seen: Seen) -> Reply:
+        if seen.method == "GET":
+            return openai_server(seen)
+        text = seen.body["messages"][-1]["content"]
+        (log,) = (log for log in LOGS if log.question in text)
+        return Reply(chat_completion(answer(text, log)))
+
+    return serve
+
+
+def verdicts(text: str, log: FailureLog) -> str:
+    """Find fault with exactly the step that the label blames, by its text."""
     steps = re.findall(r"Step (\d+) \[[^]]*\]:\n(.*)", text)
     blamed = log.messages[log.step].content
-    return Reply(
-        chat_completion(
-            "\n".join(f"Step {n} is \\boxed{{{'in' if said == blamed else ''}correct}}" for n, said in steps)
-        )
-    )
+    return "\n".join(f"Step {n} is \\boxed{{{'in' if said == blamed else ''}correct}}" for n, said in steps)
 
 
 def test_the_rules_of_a_process_reward_model_name_the_step_that_it_finds_wrong() -> None:
-    with serving(perfect_critic) as server:
+    with serving(knowing(verdicts)) as server:
         table = critic_table("test", f"think_prm:openai:m@{server.root}/v1", LOGS)
     assert [str(row[0]).rpartition(" ")[2] for row in table.rows] == ["threshold", "min_step", "sharpest_abs_drop"]
     assert [str(row[1]).split(" ")[0] for row in table.rows[:2]] == ["100.0", "100.0"]
@@ -230,25 +245,20 @@ def test_a_grade_of_whole_runs_names_no_step(tmp_path: Path) -> None:
 # Agents
 
 
-def attributing_server(seen: Seen) -> Reply:
-    """A server whose model knows the labels, and answers whichever question of a protocol it is asked."""
-    if seen.method == "GET":
-        return openai_server(seen)
-    text = seen.body["messages"][-1]["content"]
-    (log,) = (log for log in LOGS if log.question in text)
+def attribution(text: str, log: FailureLog) -> str:
+    """Answer by the label, whichever question of a protocol is asked."""
     half = re.search(r"upper half \(steps \d+ to (\d+)\)", text)
     newest = re.search(r"Is step (\d+) the decisive", text)
-    answer = f"{log.agent}, step {log.step}"
-    if half:
-        answer = "upper half" if log.step <= int(half[1]) else "lower half"
     if newest:
-        answer = "1. Yes, that is it." if int(newest[1]) == log.step else "1. No."
-    return Reply(chat_completion(answer))
+        return "1. Yes, that is it." if int(newest[1]) == log.step else "1. No."
+    if half:
+        return "upper half" if log.step <= int(half[1]) else "lower half"
+    return f"{log.agent}, step {log.step}"
 
 
 @pytest.mark.parametrize("protocol", ["all_at_once", "step_by_step", "binary_search"])
 def test_a_model_behind_a_server_attributes_every_log_by_every_protocol(protocol: str, tmp_path: Path) -> None:
-    with serving(attributing_server) as server:
+    with serving(knowing(attribution)) as server:
         failure_attribution.main(
             agent=f"openai:m@{server.root}/v1", protocol=protocol, logs=len(LOGS), markdown=tmp_path / "out.md"
         )
@@ -263,7 +273,7 @@ def test_a_model_behind_a_server_attributes_every_log_by_every_protocol(protocol
 def test_a_log_that_cannot_be_put_to_the_model_counts_as_wrong_and_is_named() -> None:
     def answer(seen: Seen) -> Reply:
         too_long = seen.method == "POST" and LOGS[0].question in seen.body["messages"][-1]["content"]
-        return Reply(OVERFLOW, 400) if too_long else attributing_server(seen)
+        return Reply(OVERFLOW, 400) if too_long else knowing(attribution)(seen)
 
     with serving(answer) as server:
         table = played_by(f"openai:m@{server.root}/v1", "all_at_once", {"split": "test", "num_tasks": 4}, LOGS)

@@ -76,24 +76,21 @@ def test_no_action_crashes_a_game(actions):
 # The published rules
 
 
+VERIFIED = {
+    ("won", "won"): ("is it tiger?", "Is it a TIGER?", "is it a tiger?\n"),
+    ("won", "answered"): ("is it tigers?",),
+    ("invalid", "won"): ("is it related to a tiger?", "is it 7tiger?"),
+    ("invalid", "invalid"): (
+        *("tiger", "?", "flurb blob?", "is it a cat? a dog?", "is it a\ntiger?", "is it a tiger-like animal?"),
+        "is it " + "very " * 100 + "tiger?",
+    ),
+    ("answered", "answered"): ("is it alive?",),
+}
+"""Kinds of turn in the modes ``default`` and ``upstream``: what is asked where the secret is a tiger."""
+
+
 @pytest.mark.parametrize(
-    ("action", "default", "upstream"),
-    [
-        ("is it tiger?", "won", "won"),
-        ("Is it a TIGER?", "won", "won"),
-        ("is it tigers?", "won", "answered"),
-        ("is it related to a tiger?", "invalid", "won"),
-        ("tiger", "invalid", "invalid"),
-        ("is it a cat? a dog?", "invalid", "invalid"),
-        ("is it a\ntiger?", "invalid", "invalid"),
-        ("is it a tiger?\n", "won", "won"),
-        ("?", "invalid", "invalid"),
-        ("is it " + "very " * 100 + "tiger?", "invalid", "invalid"),
-        ("is it 7tiger?", "invalid", "won"),
-        ("is it a tiger-like animal?", "invalid", "invalid"),
-        ("is it alive?", "answered", "answered"),
-        ("flurb blob?", "invalid", "invalid"),
-    ],
+    ("action", "default", "upstream"), [(action, *kinds) for kinds, actions in VERIFIED.items() for action in actions]
 )
 def test_the_verification_table(action, default, upstream):
     for mode, kind in (("default", default), ("upstream", upstream)):
@@ -152,21 +149,20 @@ def test_a_game_ends_at_the_limit():
         env.step("Is it a tiger?")
 
 
+IN_LIMA = {
+    ("won", "Goal reached"): ("Is it Lima, Peru?", "Is it Lima?"),
+    ("answered", "Yes."): ("Is it Peru?", "Is it Lima or Quito?"),
+    ("answered", "No."): ("Is it Lima, Chile?", "Is it in Asia?"),
+    ("answered", "It is in South America."): ("What continent is it on?",),
+    ("invalid", "will not tell you the name"): ("What is the name of the city?", "Which country is it in?"),
+    ("invalid", "one question at a time"): ("Is it big? Is it old?",),
+    ("invalid", "did not understand"): ("Do you like it there?",),
+}
+"""Kind and text of an answer: what it answers."""
+
+
 @pytest.mark.parametrize(
-    ("action", "kind", "text"),
-    [
-        ("Is it Lima, Peru?", "won", "Goal reached"),
-        ("Is it Lima?", "won", "Goal reached"),
-        ("Is it Lima, Chile?", "answered", "No."),
-        ("Is it Peru?", "answered", "Yes."),
-        ("Is it Lima or Quito?", "answered", "Yes."),
-        ("What continent is it on?", "answered", "It is in South America."),
-        ("Is it in Asia?", "answered", "No."),
-        ("What is the name of the city?", "invalid", "will not tell you the name"),
-        ("Which country is it in?", "invalid", "will not tell you the name"),
-        ("Is it big? Is it old?", "invalid", "one question at a time"),
-        ("Do you like it there?", "invalid", "did not understand"),
-    ],
+    ("action", "kind", "text"), [(action, *answer) for answer, actions in IN_LIMA.items() for action in actions]
 )
 def test_guess_my_city_by_the_rules(action, kind, text):
     env = GuessMyCityEnv("all")

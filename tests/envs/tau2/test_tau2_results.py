@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from builders.conversations import played
 
+from credit_gym.agents.likelihood.transcripts import read_simulations
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.envs.tau2.actions import Message, ToolCall
 from credit_gym.envs.tau2.env import Tau2Env
-from credit_gym.envs.tau2.episodes import to_episode
+from credit_gym.envs.tau2.episodes import read_episodes, to_episode
+from credit_gym.envs.tau2.replaying import refused_by_tau2
 from credit_gym.envs.tau2.results import (
     Simulation,
     from_episode,
@@ -103,22 +105,23 @@ def test_an_action_that_means_nothing_leaves_no_answer_without_a_call() -> None:
     assert roles == ["assistant", "user", "assistant", "tool", "assistant"]
 
 
-def test_breaches_are_seen_in_a_recorded_conversation() -> None:
+def breach() -> tuple[Tau2Env, Simulation]:
+    """A conversation in which a member's address is changed unasked."""
     env = Tau2Env(task_id="library-3")
     env.reset(seed=0)
     env.step("change_email(member_id='M001', email='a@b')")
     env.step("done()")
-    simulation = from_moment(env.domain, env.task, env.moment, id="x")
+    return env, from_moment(env.domain, env.task, env.moment, id="x")
+
+
+def test_breaches_are_seen_in_a_recorded_conversation() -> None:
+    env, simulation = breach()
     assert replay(env.domain, simulation).breaches == env.moment.breaches != ()
     assert simulation.reward == 0.0
 
 
 def test_an_answer_that_is_no_longer_given_is_noticed() -> None:
-    env = Tau2Env(task_id="library-3")
-    env.reset(seed=0)
-    env.step("change_email(member_id='M001', email='a@b')")
-    env.step("done()")
-    simulation = from_moment(env.domain, env.task, env.moment, id="x")
+    env, simulation = breach()
     at = next(n for n, message in enumerate(simulation.messages) if message.role == "tool")
     spoilt = [m._replace(content="{}") if n == at else m for n, m in enumerate(simulation.messages)]
     assert regrade(env.domain, simulation._replace(messages=tuple(spoilt))).drifted == (at,)
@@ -151,6 +154,76 @@ def test_several_calls_in_one_message_are_made_in_order() -> None:
 
 
 BAD_CALL = '{"simulations": [{"task_id": 1, "messages": [{"role": "user", "tool_calls": [1]}]}]}'
+
+
+def test_a_spoken_conversation_is_said_to_be_one(tmp_path: Path) -> None:
+    for spoken in ({"ticks": [{}]}, {"messages": None, "ticks": []}, {"messages": [], "mode": "full_duplex"}):
+        (tmp_path / "r.json").write_text(json.dumps({"simulations": [{"id": "v", "task_id": "1", **spoken}]}))
+        for read in (read_results, read_simulations):
+            with pytest.raises(ManifestError, match="'v' is a spoken conversation"):
+                read(tmp_path / "r.json")
+        (refused,) = read_episodes(tmp_path / "r.json")
+        assert "'v' is a spoken conversation" in str(refused)
+
+
+PENDING = {
+    "order_id": "#W1", "user_id": "u", "status": "pending", "fulfillments": [],
+    "items": [{"name": "Lamp", "product_id": "P", "item_id": i, "price": 1.0, "options": {}} for i in ("a", "b")],
+    "payment_history": [{"transaction_type": "payment", "amount": 2.0, "payment_method_id": "p"}],
+}  # fmt: skip
+
+
+def lamps(folder: Path) -> Path:
+    """A shop in tau2's layout, with two tasks: both lamps of an order are modified, or one."""
+    place = folder / "retail"
+    place.mkdir()
+    variants = {i: {"item_id": i, "options": {}, "available": True, "price": p} for i, p in (("c", 5.0), ("d", 7.0))}
+    user = {"user_id": "u", "payment_methods": {"p": {"source": "paypal", "id": "p"}}, "orders": ["#W1"]}
+    rows = {"products": {"P": {"name": "Lamp", "product_id": "P", "variants": variants}}, "users": {"u": user},
+            "orders": {"#W1": PENDING}}  # fmt: skip
+    (place / "db.json").write_text(json.dumps(rows))
+    task = {"user_scenario": {"instructions": "Change lamps."}, "evaluation_criteria": {"actions": []}}
+    (place / "tasks.json").write_text(json.dumps([{**task, "id": "both"}, {**task, "id": "one"}]))
+    (place / "policy.md").write_text("Be kind.")
+    return folder
+
+
+def modified(mode: str, folder: Path, task: str, action: str) -> tuple[Tau2Env, Simulation]:
+    env = Tau2Env("retail", data=folder, mode=mode, task_id=task)
+    env.reset(seed=0)
+    env.step(action)
+    env.step("done()")
+    return env, from_moment(env.domain, env.task, env.moment, id=task)
+
+
+BOTH = "modify_pending_order_items(order_id='#W1', item_ids=['a', 'b'], new_item_ids=['c', 'd'], payment_method_id='p')"
+ONE = "modify_pending_order_items(order_id='#W1', item_ids=['a'], new_item_ids=['c'], payment_method_id='p')"
+REWORDED = "cancel_pending_order(order_id='#W1', reason=3)"
+REFUSED = "cancel_pending_order(order_id='#W2', reason='no longer needed')"
+
+
+@pytest.mark.parametrize(
+    ("mode", "action", "refused"),
+    [
+        ("default", BOTH, True),
+        ("upstream", BOTH, False),
+        ("default", ONE, False),
+        ("default", REFUSED, False),  # in tau2's own words
+        ("upstream", REWORDED, True),
+        ("default", "get_order_details(order_id=3)", False),  # what only reads is not made again
+    ],
+)
+def test_results_that_tau2_would_refuse_to_grade_are_said(
+    tmp_path: Path, mode: str, action: str, refused: bool, recwarn: pytest.WarningsRecorder
+) -> None:
+    env, simulation = modified(mode, lamps(tmp_path), "both", action)
+    at = refused_by_tau2(env.domain, env.task, simulation.messages)
+    assert [simulation.messages[index].role for index in at] == ["tool"] * refused
+    write_results(tmp_path / "r.json", env.domain, [simulation, simulation], agent="a")
+    said = [str(warning.message) for warning in recwarn]
+    assert len(said) == refused
+    if refused:
+        assert "would refuse 2 of these 2 results" in said[0]
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"simulations": [{}]}', BAD_CALL])
