@@ -1,6 +1,7 @@
 """Tabular environments: small tasks whose exact model is known.
 
 ``env``, ``vector``                    the environments, and n copies of one moved by array operations
+``entry``                              the functions behind the ids: a model's arguments and the environment's in one
 ``stochastic``                         climbs in which actions slip, loop, lead astray or to the end
 ``diagnostic``, ``diseases``           suites of one maze, and the fourteen mazes
 ``manifest``                           tasks written down in a JSON file (``manifests/``)

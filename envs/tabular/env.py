@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
 from typing import Any, TypeAlias
 
 import gymnasium as gym
@@ -10,8 +10,9 @@ import gymnasium as gym
 from credit_gym.envs.tabular.board import REFUSAL, SPLIT, Place, board
 from credit_gym.envs.tabular.diagnostic import diagnostic_model
 from credit_gym.envs.tabular.dynamics import dynamics
-from credit_gym.envs.tabular.manifest import embedded_manifest, load_manifest
-from credit_gym.envs.tabular.stochastic import NOISY, stochastic_model
+from credit_gym.envs.tabular.entry import entry_point
+from credit_gym.envs.tabular.manifest import manifest_model
+from credit_gym.envs.tabular.stochastic import noisy_model, stochastic_model
 from credit_gym.envs.text_env import TextEnv, task_number
 from credit_gym.exact.tabular_model import TabularModel
 
@@ -138,51 +139,26 @@ class TabularEnv(TextEnv):
         return info
 
 
-def stochastic(
-    *,
-    num_tasks: int = 20,
-    suite_seed: int = 0,
-    exploration: float = 0.5,
-    verifier_noise: float = 0.02,
-    render_mode: str | None = None,
-) -> TabularEnv:
-    """Return ``credit/Stochastic-v0``; see :func:`~credit_gym.envs.tabular.stochastic.stochastic_model`."""
-    return TabularEnv(stochastic_model(num_tasks, suite_seed, exploration, verifier_noise), render_mode=render_mode)
-
-
-def stochastic_noisy(
-    *,
-    num_tasks: int = 20,
-    suite_seed: int = 0,
-    exploration: float = 0.5,
-    verifier_noise: float = NOISY,
-    render_mode: str | None = None,
-) -> TabularEnv:
-    """Return ``credit/StochasticNoisy-v0``: the same climbs, one verifier reading in ten wrong."""
-    return TabularEnv(stochastic_model(num_tasks, suite_seed, exploration, verifier_noise), render_mode=render_mode)
-
-
-def diagnostic(
-    *,
-    task: str = "selfloop",
-    num_tasks: int = 6,
-    suite_seed: int = 0,
-    exploration: float = 0.5,
-    verifier_noise: float = 0.02,
-    render_mode: str | None = None,
-) -> TabularEnv:
-    """Return ``credit/Diagnostic-v0``; see :func:`~credit_gym.envs.tabular.diagnostic.diagnostic_model`."""
-    model = diagnostic_model(task, num_tasks, suite_seed, exploration, verifier_noise)
-    return TabularEnv(model, render_mode=render_mode)
-
-
-def webshop_manifest(*, path: str | Path | None = None, render_mode: str | None = None) -> TabularEnv:
-    """Return ``credit/WebShopManifest-v0``: shopping state machines from a manifest, a user's own by ``path``."""
-    model = embedded_manifest("webshop") if path is None else load_manifest(path)
-    return TabularEnv(model, render_mode=render_mode)
-
-
-def alfworld_manifest(*, path: str | Path | None = None, render_mode: str | None = None) -> TabularEnv:
-    """Return ``credit/ALFWorldManifest-v0``: household state machines from a manifest, a user's own by ``path``."""
-    model = embedded_manifest("alfworld") if path is None else load_manifest(path)
-    return TabularEnv(model, render_mode=render_mode)
+stochastic = entry_point(
+    TabularEnv,
+    stochastic_model,
+    "Return ``credit/Stochastic-v0``; see :func:`~credit_gym.envs.tabular.stochastic.stochastic_model`.",
+)
+stochastic_noisy = entry_point(
+    TabularEnv, noisy_model, "Return ``credit/StochasticNoisy-v0``: the same climbs, one verifier reading in ten wrong."
+)
+diagnostic = entry_point(
+    TabularEnv,
+    diagnostic_model,
+    "Return ``credit/Diagnostic-v0``; see :func:`~credit_gym.envs.tabular.diagnostic.diagnostic_model`.",
+)
+webshop_manifest = entry_point(
+    TabularEnv,
+    partial(manifest_model, "webshop"),
+    "Return ``credit/WebShopManifest-v0``: shopping state machines from a manifest, a user's own by ``path``.",
+)
+alfworld_manifest = entry_point(
+    TabularEnv,
+    partial(manifest_model, "alfworld"),
+    "Return ``credit/ALFWorldManifest-v0``: household state machines from a manifest, a user's own by ``path``.",
+)

@@ -21,6 +21,11 @@ Json = Mapping[str, Any]
 _FOLDER = resources.files("credit_gym.envs.tabular") / "manifests"
 
 
+def manifest_model(name: str, path: str | Path | None = None) -> TabularModel:
+    """Return the model of the manifest at ``path``, or of the one that ships under a name."""
+    return embedded_manifest(name) if path is None else load_manifest(path)
+
+
 @lru_cache(maxsize=8)
 def embedded_manifest(name: str) -> TabularModel:
     """Return the model of a manifest that ships with the package: ``webshop`` or ``alfworld``."""

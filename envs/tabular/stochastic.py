@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from credit_gym import rng
 from credit_gym.envs.tabular.build import State, Task, build_model
 from credit_gym.envs.tabular.sketch import Move, attempt, dress, to
 from credit_gym.exact.tabular_model import TabularModel
 
-NOISY = 0.1  # verifier noise of credit/StochasticNoisy-v0
 PROGRESS_BONUS = 2.0
 SLIPS = (0.05, 0.1, 0.2)
 HAZARDS = ("back", "detour", "fatal")
@@ -40,6 +39,10 @@ def stochastic_model(
     """
     tasks = [_climb(index, suite_seed, exploration) for index in range(num_tasks)]
     return build_model(tasks, verifier_noise=verifier_noise)
+
+
+noisy_model = partial(stochastic_model, verifier_noise=0.1)
+"""The same suite with one verifier reading in ten wrong."""
 
 
 def _climb(index: int, suite_seed: int, exploration: float) -> Task:

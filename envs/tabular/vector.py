@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import gymnasium as gym
@@ -14,8 +14,9 @@ from credit_gym.data.grouping import BoolArray, FloatArray, IntArray
 from credit_gym.envs.tabular.board import REFUSAL, SPLIT, board
 from credit_gym.envs.tabular.diagnostic import diagnostic_model
 from credit_gym.envs.tabular.dynamics import dynamics, start_states
-from credit_gym.envs.tabular.manifest import embedded_manifest, load_manifest
-from credit_gym.envs.tabular.stochastic import NOISY, stochastic_model
+from credit_gym.envs.tabular.entry import entry_point
+from credit_gym.envs.tabular.manifest import manifest_model
+from credit_gym.envs.tabular.stochastic import noisy_model, stochastic_model
 from credit_gym.envs.text_env import task_number
 from credit_gym.envs.text_vector_env import Actions, TextVectorEnv, masked, objects
 from credit_gym.exact.tabular_model import TabularModel
@@ -165,60 +166,12 @@ def _slot_of_position(model: TabularModel) -> IntArray:
     return np.where(np.take_along_axis(model.admissible, order, axis=1), order, -1)
 
 
-def stochastic(
-    num_envs: int = 1,
-    *,
-    num_tasks: int = 20,
-    suite_seed: int = 0,
-    exploration: float = 0.5,
-    verifier_noise: float = 0.02,
-    observation: ObservationMode = "text",
-) -> TabularVectorEnv:
-    """Return n copies of ``credit/Stochastic-v0``."""
-    model = stochastic_model(num_tasks, suite_seed, exploration, verifier_noise)
-    return TabularVectorEnv(model, num_envs, observation=observation)
-
-
-def stochastic_noisy(
-    num_envs: int = 1,
-    *,
-    num_tasks: int = 20,
-    suite_seed: int = 0,
-    exploration: float = 0.5,
-    verifier_noise: float = NOISY,
-    observation: ObservationMode = "text",
-) -> TabularVectorEnv:
-    """Return n copies of ``credit/StochasticNoisy-v0``."""
-    model = stochastic_model(num_tasks, suite_seed, exploration, verifier_noise)
-    return TabularVectorEnv(model, num_envs, observation=observation)
-
-
-def diagnostic(
-    num_envs: int = 1,
-    *,
-    task: str = "selfloop",
-    num_tasks: int = 6,
-    suite_seed: int = 0,
-    exploration: float = 0.5,
-    verifier_noise: float = 0.02,
-    observation: ObservationMode = "text",
-) -> TabularVectorEnv:
-    """Return n copies of ``credit/Diagnostic-v0``."""
-    model = diagnostic_model(task, num_tasks, suite_seed, exploration, verifier_noise)
-    return TabularVectorEnv(model, num_envs, observation=observation)
-
-
-def webshop_manifest(
-    num_envs: int = 1, *, path: str | Path | None = None, observation: ObservationMode = "text"
-) -> TabularVectorEnv:
-    """Return n copies of ``credit/WebShopManifest-v0``."""
-    model = embedded_manifest("webshop") if path is None else load_manifest(path)
-    return TabularVectorEnv(model, num_envs, observation=observation)
-
-
-def alfworld_manifest(
-    num_envs: int = 1, *, path: str | Path | None = None, observation: ObservationMode = "text"
-) -> TabularVectorEnv:
-    """Return n copies of ``credit/ALFWorldManifest-v0``."""
-    model = embedded_manifest("alfworld") if path is None else load_manifest(path)
-    return TabularVectorEnv(model, num_envs, observation=observation)
+stochastic = entry_point(TabularVectorEnv, stochastic_model, "Return n copies of ``credit/Stochastic-v0``.")
+stochastic_noisy = entry_point(TabularVectorEnv, noisy_model, "Return n copies of ``credit/StochasticNoisy-v0``.")
+diagnostic = entry_point(TabularVectorEnv, diagnostic_model, "Return n copies of ``credit/Diagnostic-v0``.")
+webshop_manifest = entry_point(
+    TabularVectorEnv, partial(manifest_model, "webshop"), "Return n copies of ``credit/WebShopManifest-v0``."
+)
+alfworld_manifest = entry_point(
+    TabularVectorEnv, partial(manifest_model, "alfworld"), "Return n copies of ``credit/ALFWorldManifest-v0``."
+)
