@@ -56,6 +56,8 @@ class CandidateEnv(QuestionEnv):
 
     kind: str
     """What the secret is, in one word: the beginning of the ids of the tasks."""
+    goal: str
+    """What the agent is told to do, with a place for ``{turns}``."""
 
     def __init__(
         self,
@@ -77,7 +79,7 @@ class CandidateEnv(QuestionEnv):
             known = known_to_rules(known, self._name_in_world, words)
         self._check_secrets([scenario.secret for scenario in known], mode)
         chosen = choose(known, split or ("train" if words is None else "all"), num_tasks)
-        goal = self._goal(turns)
+        goal = self.goal.format(turns=turns)
         tasks = [Task(task_id(self.kind, s.secret), s.split, goal, s.secret) for s in chosen]
         super().__init__(tasks, turns=turns, reward=reward, render_mode=render_mode)
         self.judge = None if answerer is None else LLMJudge.of(answerer)
@@ -94,10 +96,6 @@ class CandidateEnv(QuestionEnv):
     @abstractmethod
     def _rules(self) -> Grammar:
         """Return what reads questions about the world."""
-
-    @abstractmethod
-    def _goal(self, turns: int) -> str:
-        """Return what the agent is told to do."""
 
     @abstractmethod
     def _wordings(self) -> tuple[str, ...]:

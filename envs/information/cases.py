@@ -43,56 +43,57 @@ class Conclusion(NamedTuple):
     right: int
 
 
+class Puzzle(NamedTuple):
+    """What can be asked and claimed; cases may share it.
+
+    A set of possible worlds is one integer, bit i standing for world i. All worlds are equally likely at the start.
+
+    Attributes:
+        facts: what can be asked for.
+        conclusions: what can be claimed.
+        worlds: number of possible worlds.
+    """
+
+    facts: tuple[Fact, ...]
+    conclusions: tuple[Conclusion, ...]
+    worlds: int
+
+    def case(self, kind: str, name: str, briefing: str, truth: str, world: int) -> Case:
+        """Return a case of a kind; what names it fixes its id and its split."""
+        identity = task_id(kind, name)
+        return Case(identity, split_of(identity), briefing, truth, self, world)
+
+
 @dataclass(frozen=True)
 class Case:
     """One scenario.
-
-    A set of possible worlds is one integer, bit i standing for world i. All worlds are equally likely at the start.
 
     Attributes:
         id: its name.
         split: ``train``, ``eval`` or ``test``.
         briefing: what the agent is told.
         truth: the same as somebody knows it who has to play the scenario: the hidden part.
-        facts: what can be asked for.
-        conclusions: what can be claimed.
-        worlds: number of possible worlds.
-        world: the true one.
+        puzzle: what can be asked and claimed.
+        world: the true one of its possible worlds.
     """
 
     id: str
     split: str
     briefing: str
     truth: str
-    facts: tuple[Fact, ...]
-    conclusions: tuple[Conclusion, ...]
-    worlds: int
+    puzzle: Puzzle
     world: int
 
     @cached_property
     def answer(self) -> Conclusion:
         """The conclusion that is right in the true world."""
-        return next(each for each in self.conclusions if each.right >> self.world & 1)
+        return next(each for each in self.puzzle.conclusions if each.right >> self.world & 1)
 
     @cached_property
     def wordings(self) -> dict[tuple[str, ...], Fact]:
         """Facts and conclusions by the words of their wordings."""
-        return {tuple(words(f.ask)): f for f in (*self.facts, *(c.fact for c in self.conclusions))}
-
-
-def make_case(
-    kind: str,
-    name: str,
-    briefing: str,
-    truth: str,
-    facts: Iterable[Fact],
-    conclusions: Iterable[Conclusion],
-    worlds: int,
-    world: int,
-) -> Case:
-    """Return a scenario of a kind; what names it fixes its id and its split."""
-    identity = task_id(kind, name)
-    return Case(identity, split_of(identity), briefing, truth, tuple(facts), tuple(conclusions), worlds, world)
+        facts, conclusions, _ = self.puzzle
+        return {tuple(words(f.ask)): f for f in (*facts, *(c.fact for c in conclusions))}
 
 
 def fact_of(row: Mapping[str, str], answers: Iterable[tuple[str, int]], worlds: int) -> Fact:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partialmethod
 from typing import Any
 
-from credit_gym.envs.information.cases import Case, Conclusion, claim_of, fact_of, idle_facts, make_case
-from credit_gym.envs.information.judge import Answerer, LLMJudge
+from credit_gym.envs.information.cases import Case, Conclusion, Puzzle, claim_of, fact_of, idle_facts
 from credit_gym.envs.information.reward import Turn
 from credit_gym.envs.information.scenarios import GOAL, ScenarioEnv
 from credit_gym.envs.information.world import read_yaml
@@ -57,35 +55,11 @@ class CustomerServiceEnv(ScenarioEnv):
         UnknownNameError: there is no such mode or reward.
     """
 
+    plain_claims = False  # "Check the lights." is no fix, but can be done
     unreadable = "I am afraid I do not understand; please ask me one simple thing, or tell me what to do."
     unconcluded = "So what am I to do?"
 
-    def __init__(
-        self,
-        split: str | None = None,
-        *,
-        turns: int = 20,
-        mode: str = "default",
-        attempts: int | None = 2,
-        answerer: Answerer | LLMJudge | None = None,
-        scenarios: str | os.PathLike[str] | None = None,
-        num_tasks: int | None = None,
-        reward: str = "outcome",
-        expert: bool = True,
-        render_mode: str | None = None,
-    ) -> None:
-        super().__init__(
-            split,
-            turns=turns,
-            mode=mode,
-            attempts=attempts if answerer is None else None,
-            answerer=answerer,
-            scenarios=scenarios,
-            num_tasks=num_tasks,
-            reward=reward,
-            expert=expert,
-            render_mode=render_mode,
-        )
+    __init__ = partialmethod(ScenarioEnv.__init__, attempts=2)
 
     def _embedded(self) -> Sequence[Case]:
         return support_cases()
@@ -95,9 +69,6 @@ class CustomerServiceEnv(ScenarioEnv):
 
     def _concludes(self, action: str) -> bool:
         return is_proposal(action)
-
-    def _only_concludes(self, action: str) -> bool:
-        return False  # "Check the lights." is no fix, but can be done
 
     def _reply(self, action: str) -> tuple[Turn, Any]:
         if action.count("?") > 1:
@@ -161,11 +132,12 @@ def _cases(device: Mapping[str, Any], idle: Sequence[Mapping[str, str]]) -> list
         verdicts = [(GOAL, bit[name]), (WRONG, everything & ~bit[name])]
         claim = claim_of(name, {"ask": row["fix"], "say": row["say"]}, verdicts, len(bit))
         conclusions.append(Conclusion(row["fix"], claim, bit[name]))
+    puzzle = Puzzle(tuple(facts), tuple(conclusions), len(bit))
     cases = []
     for world, row in enumerate(causes.values()):
         told = " ".join(f"{fact.ask} {fact.question.cell(world)[0]}" for fact in facts)
         truth = f"{device['complaint']} The cause: {row['is']}. The fix: {row['fix']} {told}"
         briefing = f"{device['complaint']} (The device: {device['device']}.)"
         name = f"{device['device']}: {row['is']}"
-        cases.append(make_case("support", name, briefing, truth, facts, conclusions, len(bit), world))
+        cases.append(puzzle.case("support", name, briefing, truth, world))
     return cases

@@ -67,12 +67,15 @@ class GuessMyCityEnv(CandidateEnv):
     """
 
     kind = "city"
+    goal = (
+        "You play Guess My City. Find out the city that the other player calls home with at most {turns} questions. "
+        "Ask one question a turn; any question but one for the name of the city or the country is allowed, not only "
+        "yes or no. A guess counts as a question. To win, name the city and its country, as in 'Is it Springfield, "
+        "Ruritania?'."
+    )
 
     def _rules(self) -> Grammar:
         return city_grammar()
-
-    def _goal(self, turns: int) -> str:
-        return _GOAL.format(turns=turns)
 
     def _wordings(self) -> tuple[str, ...]:
         return tuple(f"Is it {name}?" for name in self.world.names)
@@ -158,11 +161,6 @@ def city_grammar() -> Grammar:
 
 
 _SHORT = {"yes": "Yes.", "no": "No."}
-_GOAL = (
-    "You play Guess My City. Find out the city that the other player calls home with at most {turns} questions. Ask "
-    "one question a turn; any question but one for the name of the city or the country is allowed, not only yes or no. "
-    "A guess counts as a question. To win, name the city and its country, as in 'Is it Springfield, Ruritania?'."
-)
 _SIMULATOR = (
     "You play a game in which somebody finds out your home city by questions. You are given the city and a question. "
     "Answer truthfully and informatively in a short sentence, without naming the city or its country. If the question "

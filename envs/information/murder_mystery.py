@@ -13,10 +13,10 @@ from credit_gym.envs.information.cases import (
     Case,
     Conclusion,
     Fact,
+    Puzzle,
     claim_of,
     fact_of,
     idle_facts,
-    make_case,
     worlds_where,
 )
 from credit_gym.envs.information.language import words
@@ -67,7 +67,7 @@ class MurderMysteryEnv(ScenarioEnv):
 
     def _understood(self, case: Case, action: str) -> Fact | None:
         said = set(words(action))
-        named = [each for each in case.conclusions if not said.isdisjoint(words(each.name))]
+        named = [each for each in case.puzzle.conclusions if not said.isdisjoint(words(each.name))]
         return None if len(named) > 1 else super()._understood(case, action)
 
     def _judge_role(self, action: str) -> str:
@@ -141,12 +141,12 @@ def _compose(data: Mapping[str, Any], setting: Mapping[str, Any], seed: int) -> 
     plot = _plot(data, setting, seed)
     worlds = [(who, lacking) for who in range(len(plot.names)) for lacking in range(1 << len(plot.names))]
     worlds = [(who, lacking) for who, lacking in worlds if lacking >> who & 1]  # the culprit has no alibi
-    facts, conclusions = _facts(data, plot, worlds), _conclusions(plot, worlds)
+    puzzle = Puzzle(tuple(_facts(data, plot, worlds)), tuple(_conclusions(plot, worlds)), len(worlds))
     world = worlds.index((plot.culprit, plot.lacking))
     scene = _scene(data, setting, plot)
-    told = " ".join(fact.question.cell(world)[0] for fact in facts)
+    told = " ".join(fact.question.cell(world)[0] for fact in puzzle.facts)
     truth = f"{scene} The culprit is {plot.names[plot.culprit]}. {told}"
-    return make_case("mystery", scene, scene, truth, facts, conclusions, len(worlds), world)
+    return puzzle.case("mystery", scene, scene, truth, world)
 
 
 def _plot(data: Mapping[str, Any], setting: Mapping[str, Any], seed: int) -> _Plot:

@@ -10,7 +10,7 @@ from itertools import product
 from typing import Any
 
 from credit_gym import rng
-from credit_gym.envs.information.cases import Case, Conclusion, claim_of, fact_of, idle_facts, make_case, worlds_where
+from credit_gym.envs.information.cases import Case, Conclusion, Puzzle, claim_of, fact_of, idle_facts, worlds_where
 from credit_gym.envs.information.env import UNANSWERED
 from credit_gym.envs.information.judge import Answerer, LLMJudge, tagged
 from credit_gym.envs.information.reward import REWARDS, Turn
@@ -186,12 +186,12 @@ def _draw(data: Mapping[str, Any], domain: Mapping[str, Any], seed: int) -> list
         who = names[(rng.derive(seed, 2) + place) % len(names)]
         job = jobs[rng.derive(seed, 3, place) % len(jobs)]
         small_talk = [{**row, "answer": row["answer"].format(job=job)} for row in data["idle"]]
-        facts = (*asked, *idle_facts(small_talk, len(worlds)))
+        puzzle = Puzzle((*asked, *idle_facts(small_talk, len(worlds))), conclusions, len(worlds))
         briefing = f"{who} {domain['wish']}. On offer: {'; '.join(offers)}."
         likes = " ".join(fact.question.cell(world)[0] for fact in asked)
         name = f"{briefing} {worlds[world]}"
         truth = f"{who}, {job}, {domain['wish']}. {likes}"
-        cases.append(make_case("persona", name, briefing, truth, facts, conclusions, len(worlds), world))
+        cases.append(puzzle.case("persona", name, briefing, truth, world))
     return cases
 
 

@@ -59,6 +59,9 @@ class ScenarioEnv(QuestionEnv):
         CreditGymError: ``attempts`` is no positive integer.
     """
 
+    plain_claims = True
+    """Whether the form of an action always tells that it claims a conclusion."""
+
     unreadable = "That was not understood; ask about one thing in simple words."
     unconcluded = "That settles nothing yet."
 
@@ -78,7 +81,8 @@ class ScenarioEnv(QuestionEnv):
     ) -> None:
         if mode not in MODES:
             raise unknown("mode", mode, MODES)
-        attempts = None if mode == "upstream" else attempts
+        uncounted = mode == "upstream" or (answerer is not None and not self.plain_claims)
+        attempts = None if uncounted else attempts
         whole = isinstance(attempts, (int, np.integer)) and not isinstance(attempts, bool)
         if attempts is not None and not (whole and attempts >= 1):
             raise CreditGymError(f"attempts must be a positive integer, or None for no limit, not {attempts!r}.")
@@ -140,7 +144,7 @@ class ScenarioEnv(QuestionEnv):
         """
         case, known = self._at(state)
         fact = self._understood(case, action)
-        return 0.0 if fact is None else _gain(known, fact.question, [each.right for each in case.conclusions])
+        return 0.0 if fact is None else _gain(known, fact.question, [each.right for each in case.puzzle.conclusions])
 
     def log_belief(self, state: Snapshot | None = None) -> float:
         """Return the exact log posterior of the right conclusion at a state, None for the current moment; nats."""
@@ -150,10 +154,10 @@ class ScenarioEnv(QuestionEnv):
     def remaining(self, state: Snapshot | None = None) -> tuple[str, ...]:
         """Return the conclusions that the answers so far leave possible."""
         case, known = self._at(state)
-        return tuple(each.name for each in case.conclusions if known & each.right)
+        return tuple(each.name for each in case.puzzle.conclusions if known & each.right)
 
     def _beginning(self) -> tuple[str, Any]:
-        return "Begin.", (1 << self.case.worlds) - 1 if self.judge is None else None
+        return "Begin.", (1 << self.case.puzzle.worlds) - 1 if self.judge is None else None
 
     def _worth(self, memory: Any) -> float:
         return NOTHING_KNOWN if self.judge is not None else _log_share(memory, self.case.answer.right)
@@ -161,10 +165,8 @@ class ScenarioEnv(QuestionEnv):
     def _outlook(self) -> dict[str, Any]:
         if not self._cases:
             return {"admissible_actions": []}
-        case = self.case
-        found: dict[str, Any] = {
-            "admissible_actions": [f.ask for f in case.facts] + [c.fact.ask for c in case.conclusions]
-        }
+        facts, conclusions, _ = self.case.puzzle
+        found: dict[str, Any] = {"admissible_actions": [f.ask for f in facts] + [c.fact.ask for c in conclusions]}
         if self._expert:
             found["expert_actions"] = [self._best(self._current.task, self.memory, self._left <= 1)]
         return found
@@ -178,7 +180,7 @@ class ScenarioEnv(QuestionEnv):
         fact = self._understood(case, action)
         if fact is None:
             return Turn(action, self.unreadable, "invalid"), self.memory
-        claim = next((each for each in case.conclusions if each.fact is fact), None)
+        claim = next((each for each in case.puzzle.conclusions if each.fact is fact), None)
         if self._was_asked(fact.question.key):
             return Turn(action, REPEATED, "repeated"), self.memory
         answer, chosen = fact.question.cell(case.world)
@@ -229,14 +231,10 @@ class ScenarioEnv(QuestionEnv):
             return exact
         stems = frozenset(map(stem, said))
         if self._concludes(action):
-            claim = _nearest(stems, [each.fact for each in case.conclusions])
-            if claim is not None or self._only_concludes(action):
+            claim = _nearest(stems, [each.fact for each in case.puzzle.conclusions])
+            if claim is not None or self.plain_claims:
                 return claim
-        return _nearest(stems, case.facts)
-
-    def _only_concludes(self, action: str) -> bool:
-        """Return whether an action that claims no known conclusion can be nothing else."""
-        return True
+        return _nearest(stems, case.puzzle.facts)
 
     def _at(self, state: Snapshot | None) -> tuple[Case, int]:
         if self.judge is not None:
@@ -247,15 +245,15 @@ class ScenarioEnv(QuestionEnv):
         return self._cases[state.task], int(state.memory)
 
     def _best_action(self, task: int, known: int, last: bool) -> str:
-        case = self._cases[task]
-        labels = [each.right for each in case.conclusions]
-        likeliest = max(case.conclusions, key=lambda each: (known & each.right).bit_count())
+        facts, conclusions, _ = self._cases[task].puzzle
+        labels = [each.right for each in conclusions]
+        likeliest = max(conclusions, key=lambda each: (known & each.right).bit_count())
         if not last and known & ~likeliest.right:
             single = [1 << world for world in members(known)]
-            gains = ((_gain(known, fact.question, labels), fact) for fact in case.facts)
+            gains = ((_gain(known, fact.question, labels), fact) for fact in facts)
             gain, best = max(gains, key=lambda pair: pair[0])
             if gain < 1e-9:  # nothing tells the conclusions apart at once; two answers together may
-                gain, best = max(((_gain(known, f.question, single), f) for f in case.facts), key=lambda pair: pair[0])
+                gain, best = max(((_gain(known, f.question, single), f) for f in facts), key=lambda pair: pair[0])
             if gain > 1e-9:
                 return best.ask
         return likeliest.fact.ask

@@ -72,12 +72,14 @@ class TwentyQuestionsEnv(CandidateEnv):
     """
 
     kind = "noun"
+    goal = (
+        "You play Twenty Questions. A secret noun was chosen. Find it out with at most {turns} questions. Each turn, "
+        "write one short question that can be answered with yes or no, and nothing else; a guess such as 'Is it a "
+        "house?' is a question too. Begin with broad questions, use the answers, and guess when you are sure."
+    )
 
     def _rules(self) -> Grammar:
         return noun_grammar()
-
-    def _goal(self, turns: int) -> str:
-        return _GOAL.format(turns=turns)
 
     def _wordings(self) -> tuple[str, ...]:
         return _guesses()
@@ -164,11 +166,6 @@ _FORM = (
     ("question", lambda text: not text.endswith("?")),
     ("multiple_questions", lambda text: text.count("?") > 1),
     ("sentence", lambda text: _CONTROL.search(text) is not None),
-)
-_GOAL = (
-    "You play Twenty Questions. A secret noun was chosen. Find it out with at most {turns} questions. Each turn, write "
-    "one short question that can be answered with yes or no, and nothing else; a guess such as 'Is it a house?' is a "
-    "question too. Begin with broad questions, use the answers, and guess when you are sure."
 )
 _JUDGE = (
     "You judge a game of Twenty Questions. You are given the secret noun and a question about it. Answer with a label: "

@@ -245,7 +245,7 @@ def test_embedded_cases_can_be_played_by_a_judge_who_is_told_all_facts():
     env.step("Look for footprints.")
     told = model.asked[0][1]["content"]
     assert f"The culprit is {env.target}." in told
-    assert all(fact.question.cell(env.case.world)[0] in told for fact in env.case.facts)
+    assert all(fact.question.cell(env.case.world)[0] in told for fact in env.case.puzzle.facts)
 
 
 # The whole path: an agent and a judge behind one OpenAI-compatible server

@@ -27,7 +27,7 @@ CASES = {MurderMysteryEnv: mysteries, CustomerServiceEnv: support_cases, Persona
 
 
 def wrong_claim(env):
-    return next(c.fact.ask for c in env.case.conclusions if c.name != env.target)
+    return next(c.fact.ask for c in env.case.puzzle.conclusions if c.name != env.target)
 
 
 # Scenarios
@@ -56,7 +56,7 @@ def test_nothing_in_info_tells_the_secret_from_the_other_conclusions(make):
         shown = json.dumps(
             [observation, info["task"], info["kind"], info["admissible_actions"], info["expert_actions"]]
         )
-        counts = {c.name: shown.count(json.dumps(c.name)[1:-1]) for c in env.case.conclusions}
+        counts = {c.name: shown.count(json.dumps(c.name)[1:-1]) for c in env.case.puzzle.conclusions}
         if make is not CustomerServiceEnv:
             assert len(set(counts.values())) == 1, counts
         assert counts[env.target] == min(counts.values())
@@ -103,9 +103,9 @@ def test_the_expected_gain_is_the_mean_of_the_gains_over_the_possible_worlds(mak
     _, info = env.reset(seed=5)
     env.step(info["admissible_actions"][0])
     case, known = env.case, env.memory
-    worlds = [world for world in range(case.worlds) if known >> world & 1]
-    labels = [c.right for c in case.conclusions]
-    for fact in [*case.facts, case.conclusions[0].fact]:
+    worlds = [world for world in range(case.puzzle.worlds) if known >> world & 1]
+    labels = [c.right for c in case.puzzle.conclusions]
+    for fact in [*case.puzzle.facts, case.puzzle.conclusions[0].fact]:
         gains = []
         for world in worlds:
             label = next(right for right in labels if right >> world & 1)
@@ -121,7 +121,7 @@ def test_the_expert_asks_what_gains_most_and_concludes_on_the_last_turn(make):
     env = make("all")
     for seed in range(5):
         _, info = env.reset(seed=seed)
-        gains = {fact.ask: env.information_gain(fact.ask) for fact in env.case.facts}
+        gains = {fact.ask: env.information_gain(fact.ask) for fact in env.case.puzzle.facts}
         assert gains[info["expert_actions"][0]] == pytest.approx(max(gains.values()))
     hurried = make("all", **({"questions": 1} if make is PersonalizationEnv else {"turns": 2}))
     _, info = hurried.reset(seed=1)
@@ -132,23 +132,23 @@ def test_the_expert_asks_what_gains_most_and_concludes_on_the_last_turn(make):
 @pytest.mark.parametrize("make", ENVS)
 def test_facts_and_conclusions_partition_the_worlds_and_together_tell_the_conclusion(make):
     for case in CASES[make]():
-        everything = (1 << case.worlds) - 1
+        everything = (1 << case.puzzle.worlds) - 1
         known = everything
-        for fact in [*case.facts, *(c.fact for c in case.conclusions)]:
+        for fact in [*case.puzzle.facts, *(c.fact for c in case.puzzle.conclusions)]:
             cells = [chosen for _, chosen in fact.question.cells]
             assert sum(cells) == everything
             assert not any(a & b for a, b in itertools.combinations(cells, 2))
-        for fact in case.facts:
+        for fact in case.puzzle.facts:
             known &= fact.question.cell(case.world)[1]
         assert known & ~case.answer.right == 0
-        assert sum(c.right for c in case.conclusions) == everything
+        assert sum(c.right for c in case.puzzle.conclusions) == everything
 
 
 def test_a_belief_by_hand_in_a_mystery():
     env = MurderMysteryEnv("all")
     env.reset(seed=0)
     assert env.log_belief() == pytest.approx(-math.log(6))
-    (clear,) = [f for f in env.case.facts if f.ask == f"Check the alibi of {env.target}."]
+    (clear,) = [f for f in env.case.puzzle.facts if f.ask == f"Check the alibi of {env.target}."]
     _, _, _, _, info = env.step(clear.ask)  # the culprit has none, an innocent has none with probability 1/2
     assert env.log_belief() == pytest.approx(math.log(2 / 7))
     assert info["verifier"] == pytest.approx(math.log(12 / 7))
@@ -170,7 +170,7 @@ def test_every_offered_action_is_understood_by_its_keywords_too(make):
     for task in range(0, env.num_tasks, 5):
         env.reset(options={"task": task})
         case = env.case
-        for fact in [*case.facts, *(c.fact for c in case.conclusions)]:
+        for fact in [*case.puzzle.facts, *(c.fact for c in case.puzzle.conclusions)]:
             assert env._understood(case, fact.ask) is fact
             assert (
                 env._understood(case, f"{fact.ask.rstrip('?.')}, well, {'?' if fact.ask.endswith('?') else '.'}")
@@ -181,8 +181,8 @@ def test_every_offered_action_is_understood_by_its_keywords_too(make):
 def test_plain_english_finds_the_facts_of_a_mystery():
     env = MurderMysteryEnv("all")
     env.reset(seed=0)
-    first, last = env.case.conclusions[0].name.split()
-    other = env.case.conclusions[1].name
+    first, last = env.case.puzzle.conclusions[0].name.split()
+    other = env.case.puzzle.conclusions[1].name
     for text, ask in [
         (f"Where was {first} that night?", f"Check the alibi of {first} {last}."),
         (f"can anybody confirm the whereabouts of {last}", f"Check the alibi of {first} {last}."),
@@ -239,7 +239,7 @@ def test_repeats_and_nonsense_tell_nothing_and_are_flagged(make):
 def test_claiming_everything_in_turn_loses_by_default(make, attempts):
     env = make("all")
     env.reset(seed=2)
-    claims = sorted((c for c in env.case.conclusions), key=lambda c: c.name == env.target)
+    claims = sorted((c for c in env.case.puzzle.conclusions), key=lambda c: c.name == env.target)
     for number, claim in enumerate(claims[:attempts], 1):
         _, _, terminated, _, info = env.step(claim.fact.ask)
         assert terminated == (number == attempts)
@@ -251,7 +251,7 @@ def test_claiming_everything_in_turn_loses_by_default(make, attempts):
 def test_claiming_everything_in_turn_wins_upstream(make):
     env = make("all", mode="upstream")
     env.reset(seed=2)
-    claims = sorted((c for c in env.case.conclusions), key=lambda c: c.name == env.target)
+    claims = sorted((c for c in env.case.puzzle.conclusions), key=lambda c: c.name == env.target)
     for claim in claims:
         observation, reward, terminated, _, info = env.step(claim.fact.ask)
         assert terminated == (claim.name == env.target)
@@ -279,9 +279,9 @@ def test_without_a_limit_of_attempts_the_goal_mentions_none(make):
 def test_a_recommendation_is_graded_by_the_weights_that_it_meets():
     env = PersonalizationEnv("all")
     env.reset(seed=0)
-    facts, seen = env.case.facts[:4], Counter()
+    facts, seen = env.case.puzzle.facts[:4], Counter()
     told = [fact.question.cell(env.case.world)[1] for fact in facts]
-    for claim in env.case.conclusions:
+    for claim in env.case.puzzle.conclusions:
         env.reset(seed=0)
         _, reward, terminated, _, info = env.step(claim.fact.ask)
         assert terminated
@@ -297,7 +297,7 @@ def test_the_grade_by_hand():
     case = next(c for c in personas() if "weekend" in c.briefing)
     env.reset(options={"task": [task.id for task in env.tasks].index(case.id)})
     offers = {"the lighthouse cottage": ("sea", "quiet", "read", "cheap")}
-    answers = " ".join(fact.question.cell(case.world)[0] for fact in case.facts[:4])
+    answers = " ".join(fact.question.cell(case.world)[0] for fact in case.puzzle.facts[:4])
     weight = sum(w for w, word in zip((5, 4, 3, 2), offers["the lighthouse cottage"], strict=True) if word in answers)
     _, _, _, _, info = env.step("I recommend the lighthouse cottage.")
     assert info["grade"] == math.floor(1 + 9 * weight / 14 + 0.5)
