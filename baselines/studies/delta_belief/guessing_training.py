@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from credit_gym import rng
-from credit_gym.baselines.protocol.training import Training
+from credit_gym.baselines.protocol.study_training import Training
 from credit_gym.baselines.studies.delta_belief.guessing_game import ENTITIES, FIRST_ENTITY, GUESS, TURNS, Table
 from credit_gym.baselines.studies.delta_belief.guessing_model import POINTS, Games, play, read
 from credit_gym.data.batch import EpisodeBatch

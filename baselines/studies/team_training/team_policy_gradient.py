@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from credit_gym.baselines.protocol.training import Training
+from credit_gym.baselines.protocol.study_training import Training
 from credit_gym.baselines.studies.team_training.team_game import (
     FAN_OUT,
     LEAVES,
