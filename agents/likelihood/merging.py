@@ -6,21 +6,21 @@ TIES (Yadav et al. 2023), DARE (Yu et al. 2024) and EMR (Huang et al. 2024).
 
 from __future__ import annotations
 
-import json
-import shutil
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from credit_gym import rng
+from credit_gym.agents.likelihood.checkpoint import Checkpoint, replaced
+from credit_gym.agents.likelihood.same_model import check_same_model
 from credit_gym.errors import CreditGymError, missing_extra, unknown
 
 if TYPE_CHECKING:
     import torch
 
-INDEX = "model.safetensors.index.json"
+_IDLE = ("lm_head.weight", "inv_freq")  # what some programs save although the model has it from elsewhere
 
 
 def merge(
@@ -48,7 +48,8 @@ def merge(
     is cut, or filled with its last row. What is not a float is the anchor's.
 
     Args:
-        out: folder to write; configuration and tokenizer are the anchor's.
+        out: folder to write, beside the others and not within them; configuration and tokenizer are the anchor's. It is
+            written whole or not at all, and a model that is in it already goes with all its files.
         anchor: folder of the model where alpha is 0.
         policy: folder of the model that the first task vector leads to.
         method: a key of :data:`METHODS`.
@@ -63,7 +64,8 @@ def merge(
 
     Raises:
         UnknownNameError: there is no such method.
-        CreditGymError: a number is out of range, or the models do not have the same tensors.
+        CreditGymError: a number is out of range; ``out`` is in the way; or the models do not have the same tensors,
+            vocabulary or configuration (:func:`~credit_gym.agents.likelihood.same_model.check_same_model`).
         MissingExtraError: torch or safetensors is not installed.
     """
     if method not in METHODS:
@@ -71,6 +73,8 @@ def merge(
     if not 0.0 <= alpha <= 1.0 or not 0.0 < density <= 1.0:
         raise CreditGymError(f"alpha must lie in [0, 1] and density in (0, 1], not {alpha} and {density}.")
     members = [policy, *others]
+    if target is not None and target not in members:
+        raise CreditGymError("target must be one of the models that are merged: the policy or one of the others.")
     chosen = 0 if target is None else members.index(target)
     combine = METHODS[method]
     try:
@@ -78,12 +82,14 @@ def merge(
     except ImportError as error:
         raise missing_extra("safetensors", "hf") from error
     with ExitStack() as stack:
-        base, *models = (stack.enter_context(_Checkpoint(path)) for path in (anchor, *members))
+        base, *models = (stack.enter_context(Checkpoint(path)) for path in (anchor, *members))
+        for model in models:
+            _check_apart(out, base, model)
+            _check_same_tensors(base, model)
+            check_same_model(anchor, model.folder)
         scale = _emr_scale(base, models, chosen) if method == "emr" else 1.0
-        out.mkdir(parents=True, exist_ok=True)
-        for path in sorted(anchor.iterdir()):
-            if path.is_file() and path.suffix != ".safetensors":
-                shutil.copyfile(path, out / path.name)
+        part = stack.enter_context(replaced(out))
+        base.copy_rest(part)
         for shard, names in base.shards():
             merged = {}
             for name in names:
@@ -96,7 +102,7 @@ def merge(
                     merged[name] = _moved(start, tau, alpha)
                 else:
                     merged[name] = start
-            save_file(merged, out / shard, metadata={"format": "pt"})
+            save_file(merged, part / shard, metadata={"format": "pt"})
     return out
 
 
@@ -146,12 +152,27 @@ METHODS: dict[str, Callable[[list[torch.Tensor], float, int, int], torch.Tensor]
 }
 
 
+def _check_apart(out: Path, *sources: Checkpoint) -> None:
+    """Refuse a folder that is one of the sources, lies within one, or has one within it."""
+    where = out.resolve()
+    for folder in (source.folder.resolve() for source in sources):
+        if where == folder or where in folder.parents or folder in where.parents:
+            raise CreditGymError(f"{out} overlaps {folder}, which is read: write the merged model to another folder.")
+
+
+def _check_same_tensors(base: Checkpoint, model: Checkpoint) -> None:
+    """Refuse a model that has more than the anchor; what it lacks is said when it is read."""
+    for name in sorted(model.names - base.names):
+        if not name.endswith(_IDLE):
+            raise CreditGymError(f"{base.folder} has no tensor {name}: these models cannot be merged.")
+
+
 def _moved(start: torch.Tensor, tau: torch.Tensor, alpha: float) -> torch.Tensor:
     """``start + alpha * tau`` in the type of ``start``; alpha 0 changes no bit."""
     return (start.float() + alpha * tau).to(start.dtype) if alpha else start
 
 
-def _emr_scale(base: _Checkpoint, models: Sequence[_Checkpoint], target: int) -> float:
+def _emr_scale(base: Checkpoint, models: Sequence[Checkpoint], target: int) -> float:
     """Mean magnitude of the target's task vector over that of the merged one, each summed over tensors."""
     wanted = given = 0.0
     for _, names in base.shards():
@@ -164,7 +185,7 @@ def _emr_scale(base: _Checkpoint, models: Sequence[_Checkpoint], target: int) ->
     return wanted / given if given else 1.0
 
 
-def _task_vectors(name: str, start: torch.Tensor, models: Sequence[_Checkpoint]) -> list[torch.Tensor]:
+def _task_vectors(name: str, start: torch.Tensor, models: Sequence[Checkpoint]) -> list[torch.Tensor]:
     return [_fitted(name, model.tensor(name), start).float() - start.float() for model in models]
 
 
@@ -212,47 +233,3 @@ def _stacked(vectors: list[torch.Tensor]) -> torch.Tensor:
     import torch
 
     return torch.stack(vectors)
-
-
-class _Checkpoint:
-    """The safetensors files of a model folder, read tensor by tensor."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._files: dict[str, Any] = {}
-        index = folder / INDEX
-        if index.is_file():
-            self._shard_of: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-        else:
-            self._shard_of = {}
-
-    def __enter__(self) -> _Checkpoint:
-        from safetensors import safe_open
-
-        opened: Any = safe_open
-        paths = sorted({self._folder / shard for shard in self._shard_of.values()})
-        for path in paths or sorted(self._folder.glob("*.safetensors")):
-            if not path.is_file():
-                raise CreditGymError(f"{path} is missing: the model's folder is not complete.")
-            self._files[path.name] = opened(path, framework="pt").__enter__()
-        if not self._files:
-            raise CreditGymError(f"{self._folder} holds no model: there is no *.safetensors file in it.")
-        if not self._shard_of:
-            self._shard_of = {name: shard for shard, file in self._files.items() for name in file.keys()}  # noqa: SIM118
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for file in self._files.values():
-            file.__exit__(*error)
-
-    def shards(self) -> Iterator[tuple[str, list[str]]]:
-        """Yield each file with the tensors in it, sorted."""
-        for shard in sorted(self._files):
-            yield shard, sorted(name for name, owner in self._shard_of.items() if owner == shard)
-
-    def tensor(self, name: str) -> torch.Tensor:
-        """Read one tensor."""
-        if name not in self._shard_of:
-            raise CreditGymError(f"{self._folder} has no tensor {name}: these models cannot be merged.")
-        found: torch.Tensor = self._files[self._shard_of[name]].get_tensor(name)
-        return found
