@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import gymnasium as gym
 
+from credit_gym.data.action_format import ActionFormat
 from credit_gym.envs.tau2.actions import DONE, Message, write_call, write_function
 from credit_gym.envs.tau2.checkout import THEIRS, CheckoutConversation, open_checkout
 from credit_gym.envs.tau2.conversation import Conversation, Moment
@@ -60,7 +62,8 @@ class Tau2Env(TextEnv):
     """tau2-bench (Barres et al., 2025): an agent with tools serves a customer, who has a hidden goal.
 
     An action is a message to the customer, or a tool call as ``{"name": ..., "arguments": {...}}`` or as
-    ``name(argument='x')``; ``done()`` ends the conversation. The observation is what has been said since: ``user: ...``
+    ``name(argument='x')``, or in any other dialect (:func:`~credit_gym.envs.tau2.actions.parse_action`); several are
+    made one after another. ``done()`` ends the conversation. The observation is what has been said since: ``user: ...``
     and ``tool: ...``. A call that is refused is answered with an error, counted, and changes nothing. The episode
     terminates when either side ends the conversation, and is truncated after ``max_steps`` messages or ``max_errors``
     refused calls. The reward is 0 until the end and then the published product of checks
@@ -103,6 +106,15 @@ class Tau2Env(TextEnv):
         MissingExtraError: the domain needs tau2-bench's own code, which is not installed.
     """
 
+    action_format = ActionFormat(
+        "tool_call",
+        how="Write a message to the customer, or make a tool call.",
+        examples=('{"name": "find_member_by_email", "arguments": {"email": "ann@mail.test"}}', "done()"),
+        result="tool: ",
+    )
+
+    limit_argument = "max_steps"
+
     def __init__(
         self,
         domain: str = EMBEDDED,
@@ -130,6 +142,8 @@ class Tau2Env(TextEnv):
             self.domain = open_checkout(domain, solo=solo)
         else:
             self.domain = open_domain(domain, data, upstream=self._upstream, solo=solo)
+        if solo:
+            self.domain = self.domain.alone()
         self.tasks = _chosen(self.domain, task_id, split, solo)
         self._split = split or ("train" if domain == EMBEDDED else "base")
         self._solo, self._judge = solo, judge
@@ -137,11 +151,11 @@ class Tau2Env(TextEnv):
         self._scripted = domain == EMBEDDED and user is None and not solo
         self._user = _customer(self.domain, user, solo)
         self._limits = {"max_steps": max_steps, "max_errors": max_errors}
-        self._schemas = [
-            *self.domain.tools.schemas, *(self.domain.user_tools.schemas if solo else ()), _DONE_SCHEMA
-        ]  # fmt: skip
+        self._schemas = [*self.domain.tools.schemas, _DONE_SCHEMA]
         listed = "\n".join(f"- {signature(schema)}" for schema in self._schemas)
         how = _HOW_ALONE if solo else _HOW
+        if solo:
+            self.action_format = replace(self.action_format, how="Make a tool call.")
         self._goal = f"{how}\n\n# Policy\n\n{self.domain.policy.strip()}\n\n# Tools\n\n{listed}"
         self._conversation = lru_cache(1024)(self._open)
         self._task = -1
@@ -168,6 +182,11 @@ class Tau2Env(TextEnv):
         if self._moment is None:
             raise gym.error.ResetNeeded("There is no episode: call reset() first.")
         return self._moment
+
+    @property
+    def most_steps(self) -> int:
+        """The limit of messages: every step passes on one at least."""
+        return self._limits["max_steps"]
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         """Start a conversation; ``options={"task": i}`` picks the task, else the seed does."""

@@ -27,7 +27,8 @@ class MultiAgentMath(MultiAgentEnv[MathProblem]):
         roles: the name of a role graph, or a mapping of roles to their parents
             (:func:`~credit_gym.envs.team.roles.role_graph`).
         problems: a GSM8K, MATH or CMATH file, or ``reasoning_gym:TASK``. By default the problems are generated.
-        split: which part of the source it is; generated ones have ``train``, ``eval`` and ``test``.
+        split: which part of the source it is; generated ones have ``train``, ``eval`` and ``test``, by default the
+            first. A file says it itself (:func:`~credit_gym.envs.team.sources.read_problems`).
         num_problems: how many to generate, or to take from the beginning of a file; None takes all, or generates 100.
         problem_seed: seed of what is generated.
         grading: ``default`` is strict; ``upstream`` is as lenient as the published grader.
@@ -48,7 +49,7 @@ class MultiAgentMath(MultiAgentEnv[MathProblem]):
         roles: Roles = "reasoner_actor",
         *,
         problems: PathLike | None = None,
-        split: str = "train",
+        split: str | None = None,
         num_problems: int | None = None,
         problem_seed: int = 0,
         grading: Mode = "default",
@@ -59,10 +60,10 @@ class MultiAgentMath(MultiAgentEnv[MathProblem]):
         if grading not in ("default", "upstream"):
             raise unknown("grading mode", grading, ("default", "upstream"))
         if problems is None:
-            chosen: Sequence[MathProblem] = math_problems(split, num_problems or 100, problem_seed)
+            chosen: Sequence[MathProblem] = math_problems(split or "train", num_problems or 100, problem_seed)
         elif str(problems).startswith(_REASONING_GYM):
             task = str(problems).removeprefix(_REASONING_GYM)
-            chosen = reasoning_gym_problems(task, split, num_problems or 100, problem_seed)
+            chosen = reasoning_gym_problems(task, split or "train", num_problems or 100, problem_seed)
         else:
             chosen = _from_file(problems, MathProblem, split, num_problems, bad_rows)
         _gate(chosen, held_out)
@@ -85,7 +86,8 @@ class MultiAgentCode(MultiAgentEnv[CodeProblem]):
         roles: the name of a role graph, or a mapping of roles to their parents
             (:func:`~credit_gym.envs.team.roles.role_graph`).
         problems: an MBPP or HumanEval file. By default the problems are generated.
-        split: which part of the source it is; generated ones have ``train``, ``eval`` and ``test``.
+        split: which part of the source it is; generated ones have ``train``, ``eval`` and ``test``, by default the
+            first. A file says it itself (:func:`~credit_gym.envs.team.sources.read_problems`).
         num_problems: how many to generate, or to take from the beginning of a file; None takes all, or generates 100.
         problem_seed: seed of what is generated.
         reward: ``all`` earns 1 when every test passes; ``fraction`` the share of tests that pass, as published.
@@ -112,7 +114,7 @@ class MultiAgentCode(MultiAgentEnv[CodeProblem]):
         roles: Roles = "reasoner_actor",
         *,
         problems: PathLike | None = None,
-        split: str = "train",
+        split: str | None = None,
         num_problems: int | None = None,
         problem_seed: int = 0,
         reward: Reward = "all",
@@ -126,7 +128,7 @@ class MultiAgentCode(MultiAgentEnv[CodeProblem]):
         if reward not in ("all", "fraction"):
             raise unknown("reward", reward, ("all", "fraction"))
         if problems is None:
-            chosen: Sequence[CodeProblem] = code_problems(split, num_problems or 100, problem_seed)
+            chosen: Sequence[CodeProblem] = code_problems(split or "train", num_problems or 100, problem_seed)
         else:
             chosen = _from_file(problems, CodeProblem, split, num_problems, bad_rows)
         _gate(chosen, held_out)
@@ -150,7 +152,7 @@ class MultiAgentCode(MultiAgentEnv[CodeProblem]):
         return Verdict(earned, grade.correct, text, grade._asdict())
 
 
-def _from_file(path: PathLike, kind: type[P], split: str, count: int | None, bad_rows: BadRows) -> list[P]:
+def _from_file(path: PathLike, kind: type[P], split: str | None, count: int | None, bad_rows: BadRows) -> list[P]:
     found = read_problems(path, split=split, bad_rows=bad_rows)
     if found.skipped:
         warnings.warn(f"{len(found.skipped)} bad rows are left out, first: {found.skipped[0]}", stacklevel=3)

@@ -100,6 +100,36 @@ def test_what_each_format_gives(tmp_path: Path) -> None:
     assert humaneval.tests[0].endswith("check(largest)\n")
 
 
+@pytest.mark.parametrize(
+    ("file", "name", "row", "split"),
+    [
+        ("test.jsonl", "gsm8k", {}, "test"),
+        ("train.jsonl", "gsm8k", {}, "train"),
+        ("gsm8k_TEST-00000-of-00001.jsonl", "gsm8k", {}, "test"),
+        ("contest.jsonl", "gsm8k", {}, "train"),  # no word of it is a split
+        ("train_and_test.jsonl", "gsm8k", {"split": "test"}, "test"),
+        ("train.jsonl", "gsm8k", {"split": "socratic"}, "socratic"),
+        ("math500.jsonl", "math", {"unique_id": "test/algebra/2.json"}, "test"),
+        ("cmath_dev.jsonl", "cmath", {}, "dev"),
+        ("mbpp.jsonl", "mbpp", {"task_id": 11}, "test"),
+        ("mbpp.jsonl", "mbpp", {"task_id": 600}, "validation"),
+        ("mbpp.jsonl", "mbpp", {"task_id": 974}, "train"),
+        ("mbpp.jsonl", "mbpp", {"task_id": 2}, "prompt"),
+        ("mbpp.jsonl", "mbpp", {"task_id": 9_999_999}, "train"),
+        ("HumanEval.jsonl", "humaneval", {"task_id": "HumanEval/3"}, "test"),
+        ("mine.jsonl", "humaneval", {}, "train"),
+    ],
+)
+def test_a_file_says_which_split_it_is(file: str, name: str, row: Any, split: str, tmp_path: Path) -> None:
+    path = write(tmp_path / file, {**ROWS[name], **row})
+    problem = read_problems(path).problems[0]
+    assert problem.split == split
+    assert split in problem.id
+    assert read_problems(path, split="mine").problems[0].split == "mine"
+    kind = MultiAgentCode if name in ("mbpp", "humaneval") else MultiAgentMath
+    assert kind(problems=path).reset(seed=0)[1]["task"]["split"] == split
+
+
 BAD = {
     "no JSON": ("gsm8k", "{", "it is no JSON"),
     "no object": ("gsm8k", "[1]", "no JSON object"),
