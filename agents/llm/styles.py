@@ -72,7 +72,9 @@ def _bare(block: str, opening: str) -> str:
 
 
 def _plain(text: str, form: ActionFormat) -> Written:
-    return Written(_first_line(text) if form.kind == "line" else _whole(text))
+    if form.kind == "line":
+        return Written(_first_line(text, fence=_FENCE_LINE))
+    return Written(_whole(text if form.kind == "program" else _out_of_fence(text)))
 
 
 def _after_action(text: str, form: ActionFormat) -> Written:
@@ -97,8 +99,18 @@ def _between_tags(text: str, form: ActionFormat) -> Written:
     return Written(" ".join(action.split()) if form.kind == "line" else _whole(action), before.strip())
 
 
-def _first_line(text: str) -> str:
-    return next((line.strip() for line in text.splitlines() if line.strip()), "")
+def _out_of_fence(text: str) -> str:
+    """A reply that is one fenced block of mere text, without its fence."""
+    match = _FENCED.match(text)
+    inside = text.strip()[len(match[1]) :].removesuffix("```") if match else text
+    return text if "```" in inside else inside
+
+
+def _first_line(text: str, fence: re.Pattern[str] | None = None) -> str:
+    """The first line that is neither blank nor the opening of a fence."""
+    lines = (line.strip() for line in text.splitlines() if line.strip())
+    first = next(lines, "")
+    return next(lines, first) if fence is not None and fence.fullmatch(first) else first
 
 
 def _last_line(text: str) -> str:
@@ -112,6 +124,8 @@ def _whole(text: str) -> str:
     return text[text.rfind("\n", 0, start) + 1 :]
 
 
+_FENCED = re.compile(r"\s*(```(?:text|txt|plaintext|markdown|md)?[ \t]{0,9}\n)")
+_FENCE_LINE = re.compile(r"(?:`{3,9}|~{3,9})\w{0,20}")
 _LABEL = r"[\W_]*{}\s{{0,9}}\d{{0,9}}[\s*_]{{0,9}}:"
 _ACTION_LINE = re.compile(_LABEL.format("action") + r"[\s*_]*(.*)", re.IGNORECASE)
 _ACTION_TEXT = re.compile(_LABEL.format("action") + r"[*_]{0,3}[ \t]?(.*)", re.IGNORECASE)

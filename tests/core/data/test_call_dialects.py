@@ -1,0 +1,232 @@
+"""Tool calls in the dialects that models write, told from speech and from what cannot be read."""
+
+import json
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from credit_gym.data.call_dialects import Unreadable, parameters, read_calls
+from credit_gym.data.calls import write_call, write_calls
+
+TOOLS = parameters(
+    [
+        {"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": properties}}}
+        for name, properties in (
+            ("get_loan", {"loan_id": {"type": "string"}, "days": {"type": "integer"}}),
+            ("find", {"query": {"type": "string"}}),
+            ("done", {}),
+        )
+    ]
+)
+CALL = {"id": "", "name": "get_loan", "arguments": {"loan_id": "L1"}}
+JSON = '{"name": "get_loan", "arguments": {"loan_id": "L1"}}'
+PYTHON = "get_loan(loan_id='L1')"
+
+WRITTEN = {
+    "JSON": JSON,
+    "indented JSON": json.dumps({"name": "get_loan", "arguments": {"loan_id": "L1"}}, indent=4),
+    "a list of one": f"[{JSON}]",
+    "an object of Python": "{'name': 'get_loan', 'arguments': {'loan_id': 'L1'}}",
+    "a fence": f"```json\n{JSON}\n```",
+    "a fence without a language": f"```\n{JSON}\n```",
+    "a fence of one line": f"```json {JSON} ```",
+    "a fence never closed": f"```json\n{JSON}",
+    "a list in a fence": f"~~~json\n[{JSON}]\n~~~",
+    "words around a fence": f"Let me look.\n\n```json\n{JSON}\n```\n\nOne moment.",
+    "words before": f"Let me look: {JSON}",
+    "words after": f"{JSON}\nOne moment.",
+    "tags": f"<tool_call>\n{JSON}\n</tool_call>",
+    "words around tags": f"Let me look.\n<tool_call>{JSON}</tool_call>\nOne moment.",
+    "a tag never closed": f"<tool_call>{JSON}",
+    "Python in tags": f"<tool_call>{PYTHON}</tool_call>",
+    "OpenAI's message": json.dumps(
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [
+                {"id": "1", "type": "function", "function": {"name": "get_loan", "arguments": '{"loan_id": "L1"}'}}
+            ],
+        }
+    ),
+    "OpenAI's call": '{"type": "function", "function": {"name": "get_loan", "arguments": {"loan_id": "L1"}}}',
+    "OpenAI's call of old": '{"function_call": {"name": "get_loan", "arguments": "{\\"loan_id\\": \\"L1\\"}"}}',
+    "Anthropic's block": '{"type": "tool_use", "id": "x", "name": "get_loan", "input": {"loan_id": "L1"}}',
+    "tool and parameters": '{"tool": "get_loan", "parameters": {"loan_id": "L1"}}',
+    "tool and args": '{"tool": "get_loan", "args": {"loan_id": "L1"}}',
+    "tool and input": '{"tool": "get_loan", "input": {"loan_id": "L1"}}',
+    "tool_name": '{"tool_name": "get_loan", "tool_input": {"loan_id": "L1"}}',
+    "function as a name": '{"function": "get_loan", "arguments": {"loan_id": "L1"}}',
+    "LangChain's": '{"action": "get_loan", "action_input": {"loan_id": "L1"}}',
+    "LangChain's lines": 'Action: get_loan\nAction Input: {"loan_id": "L1"}',
+    "the name as a key": '{"get_loan": {"loan_id": "L1"}}',
+    "a prefix": '{"name": "functions.get_loan", "parameters": {"loan_id": "L1"}}',
+    "Llama's function": '<function=get_loan>{"loan_id": "L1"}</function>',
+    "Llama's list": f"[{PYTHON}]",
+    "Llama's mark": f"<|python_tag|>{JSON}",
+    "Qwen's parameters": (
+        "<tool_call>\n<function=get_loan>\n<parameter=loan_id>\nL1\n</parameter>\n</function>\n</tool_call>"
+    ),
+    "invoke": (
+        '<function_calls>\n<invoke name="get_loan">\n<parameter name="loan_id">L1</parameter>\n</invoke>\n'
+        "</function_calls>"
+    ),
+    "Mistral's": f"[TOOL_CALLS][{JSON}]",
+    "Mistral's newer": '[TOOL_CALLS]get_loan[ARGS]{"loan_id": "L1"}',
+    "Kimi's": (
+        "<|tool_calls_section_begin|><|tool_call_begin|>functions.get_loan:0<|tool_call_argument_begin|>"
+        '{"loan_id": "L1"}<|tool_call_end|><|tool_calls_section_end|>'
+    ),
+    "DeepSeek's": (
+        "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>get_loan\n```json\n"
+        '{"loan_id": "L1"}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>'
+    ),
+    "harmony": '<|channel|>commentary to=functions.get_loan <|constrain|>json<|message|>{"loan_id": "L1"}',
+    "Gemma's code": f"```tool_code\nprint(default_api.{PYTHON})\n```",
+    "an assignment": f"```python\nloan = {PYTHON}\n```",
+    "Python": PYTHON,
+    "Python over lines": "get_loan(\n  loan_id='L1',\n)",
+    "Python without names": "get_loan('L1')",
+    "Python in backticks": f"`{PYTHON}`",
+    "Python on a line": f"Let me look.\n{PYTHON}\nOne moment.",
+    "Python behind a label": f"Action: {PYTHON}",
+    "quoted": f'"{JSON}"',
+}
+
+
+@pytest.mark.parametrize("text", WRITTEN.values(), ids=WRITTEN)
+def test_a_call_is_read_in_every_dialect(text: str) -> None:
+    assert read_calls(text, TOOLS) == (CALL,)
+    assert read_calls(f"\n {text}\n\n", TOOLS) == (CALL,)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{JSON}\n{JSON}",
+        f"[{JSON}, {JSON}]",
+        f"{PYTHON}\n{PYTHON}",
+        f"<tool_call>{JSON}</tool_call>\n<tool_call>{JSON}</tool_call>",
+        f"```json\n{JSON}\n```\nand\n```json\n{JSON}\n```",
+        f"First {JSON}, then {JSON}.",
+    ],
+)
+def test_several_calls_are_all_read_in_their_order(text: str) -> None:
+    assert read_calls(text, TOOLS) == (CALL, CALL)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Hello there.",
+        "Sure (of course)",
+        "Sure(yes)",
+        "done (really)",
+        "Find (the book), please.",
+        'The page says {"name": "Ann", "status": "ok"} about you.',
+        'You said "get_loan(x)" to me.',
+        f"I can call {PYTHON} for you.",
+        "Your total:\n```\n5 + 5\n```\nThanks!",
+        'Here is your order:\n```json\n{"order": 1}\n```',
+        "[1] See there.",
+        "Dear {customer}, hello.",
+        "{sorry} for that",
+        "a < b and f(x) = {x}",
+    ],
+)
+def test_speech_stays_speech(text: str) -> None:
+    assert read_calls(text, TOOLS) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "get_loan(",
+        "get_loan(loan_id=f())",
+        "get_loan(loan_id=1 + 1)",
+        "get_loan(**x)",
+        "get_loan('L1', 2, 3)",
+        f"{PYTHON} or so",
+        "look_up('x')",
+        '{"a": 1}',
+        "{}",
+        "{\n",
+        '[{"name":',
+        JSON[:-1],
+        '{"name": "get_loan"}',
+        '{"name": "get_loan", "arguments": []}',
+        '{"name": "get_loan", "arguments": "oops"}',
+        '{"name": "get_loan", "arguments": {"days": NaN}}',
+        '{"name": 5, "arguments": {}}',
+        '{"get_loan": 5}',
+        '{"tool_calls": [5]}',
+        f"Let me look: {JSON[:-9]}",
+        f"```json\n{JSON[:-9]}\n```",
+        "```tool_code\nget_loan(\n```",
+        "<tool_call>what?</tool_call>",
+        f"<tool_call>{JSON}</tool_call><tool_call>{JSON[:-9]}</tool_call>",
+        "<tool_call>get_loan\n<arg_key>loan_id</arg_key></tool_call>",
+    ],
+)
+def test_what_looks_like_a_call_and_cannot_be_read_is_neither_call_nor_speech(text: str) -> None:
+    assert isinstance(read_calls(text, TOOLS), Unreadable)
+
+
+def test_a_call_of_no_known_tool_is_still_a_call() -> None:
+    for text in ('{"name": "nope", "arguments": {"x": 1}}', "nope(x=1)"):
+        (call,) = read_calls(text, TOOLS)
+        assert (call["name"], call["arguments"]) == ("nope", {"x": 1})
+    assert read_calls("nope()", TOOLS)
+
+
+def test_values_in_tags_have_the_type_that_the_tool_wants() -> None:
+    text = "<function=get_loan><parameter=loan_id>007</parameter><parameter=days>7</parameter></function>"
+    (call,) = read_calls(text, TOOLS)
+    assert call["arguments"] == {"loan_id": "007", "days": 7}
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+arguments = st.dictionaries(st.text(), json_values, max_size=4)
+
+
+@given(given=arguments)
+def test_the_canonical_text_of_a_call_is_read_back(given: dict) -> None:
+    text = write_call("get_loan", given)
+    assert read_calls(text, TOOLS) == ({**CALL, "arguments": given},)
+    assert read_calls(f"<tool_call>{text}</tool_call>", TOOLS)
+    several = [{**CALL, "arguments": given}, CALL]
+    assert read_calls(write_calls(several), TOOLS) == tuple(several)
+
+
+@given(st.text() | st.text(alphabet="{}[]()<>`\"'\n:=,_ getloan"))
+def test_any_text_is_read(text: str) -> None:
+    assert isinstance(read_calls(text, TOOLS), tuple)
+
+
+PIECES = (
+    *('{', '[', '(', '"', "`", "~", "\\", "\n", " ", "a.", "a", "{ ", "{}", '{"a":', '{"a": 1}', '{"name": "'),
+    *("get_loan(", "get_loan(\n", "get_loan[", "x = ", "```\n", "```json {", '```json\n{"name":\n```\n', "Action: "),
+    *("<tool_call>", "</tool_call>", "<function=get_loan>", "<parameter=a>", "[TOOL_CALLS]", "to=functions."),
+    *('[{"name": "x", "arguments": {}},', "<invoke name=", "-", "(1,", "lambda:"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_a_megabyte_of_anything_is_read_at_once(piece: str) -> None:
+    text = piece * (1_000_000 // len(piece))
+    took = []
+    for prefix in ("", "get_loan(", "<function=get_loan>"):
+        start = time.process_time()
+        read_calls(prefix + text, TOOLS)
+        took.append(time.process_time() - start)
+    assert max(took) < 0.5  # 0.02 to 0.1 s on a machine that does nothing else; a pattern that doubles back takes hours
