@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import FrameType
+from typing import Any, NamedTuple, Self, SupportsFloat
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils import seeding
 
 from credit_gym import rng
+from credit_gym.data.action_format import LINE, ActionFormat
 from credit_gym.spaces import FreeText
 
 
@@ -18,12 +24,19 @@ class TextEnv(gym.Env[str, str]):
     Subclasses implement :meth:`reset` (calling :meth:`seed_episode` first), ``step``, and, where the game allows it,
     :meth:`clone_state` / :meth:`restore_state`. ``info`` always carries ``task`` (dict: id, split, goal),
     ``state_key`` (stable hash of the true state), ``admissible_actions`` (list, where the game knows them),
-    ``verifier`` (float, progress made by the last transition; 0.0 at reset) and, once the episode ended, ``success``.
-    An action that the game refuses is answered in text, flagged ``info["invalid"]`` and never raises.
+    ``verifier`` (float, progress made by the last transition; 0.0 at reset) and, once the episode ended, ``success``
+    (False where Gymnasium's ``TimeLimit`` ended it first). An action that the game refuses is answered in text, flagged
+    ``info["invalid"]`` and never raises.
 
     An environment with a list of tasks has ``num_tasks``, and ``reset(options={"task": index})`` picks one.
 
+    ``copy.deepcopy`` and ``pickle`` make the environment anew from its arguments and move it to the same moment by
+    :meth:`clone_state`, so the copy plays the same future; what cannot be forked is copied attribute by attribute.
+
     Attributes:
+        action_format: how long an action is and how it is written; the kind in ``info["action_format"]`` takes its
+            place at moments where another one is due.
+        limit_argument: name of the argument that sets :attr:`most_steps`, empty where there is none.
         blocking: whether reset and step wait for something (a judge, a sandbox, a foreign engine); an asynchronous
             runner then plays the environment on a thread of its own.
         stream: 64-bit state of the SplitMix64 stream from which every draw of the environment comes. It is part of the
@@ -31,8 +44,17 @@ class TextEnv(gym.Env[str, str]):
             same seed only when somebody reads it.
     """
 
+    action_format: ActionFormat = LINE
+    limit_argument: str = ""
     blocking: bool = False
+    _recipe: _Recipe
     metadata: dict[str, Any] = {"render_modes": ["ansi"]}  # noqa: RUF012 (declared so by gymnasium.Env)
+
+    def __new__(cls, *arguments: Any, **options: Any) -> Self:
+        """Remember the arguments: copies are made from them."""
+        env = super().__new__(cls)
+        env._recipe = _Recipe(cls, arguments, options)
+        return env
 
     def __init__(self, *, render_mode: str | None = None) -> None:
         self.observation_space = FreeText()
@@ -41,13 +63,24 @@ class TextEnv(gym.Env[str, str]):
         self.stream: int | None = None
         self._generator: np.random.Generator | None = None
         self._np_random_seed: int | None = None
+        self._steps_left: int | None = None  # until a TimeLimit around it ends the episode
+
+    @property
+    def most_steps(self) -> int | None:
+        """Steps after which the environment itself truncates an episode at the latest; None if it never does."""
+        return None
 
     def seed_episode(self, seed: int | None) -> int:
         """Fix the random stream of the next episode and return its 64-bit episode seed.
 
         With a seed, the stream restarts from it; without one it goes on from where the last episode left it (from the
         operating system's entropy at the very first reset).
+
+        Raises:
+            gymnasium.error.Error: the seed is none, or a ``TimeLimit`` around the environment is larger than
+                :attr:`most_steps` and could never hold.
         """
+        self._enter_limit(_time_limit(sys._getframe(1)))
         if seed is not None:
             if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
                 raise gym.error.Error(f"The seed of reset() must be a non-negative integer, not {seed!r}.")
@@ -79,6 +112,37 @@ class TextEnv(gym.Env[str, str]):
         """
         raise NotImplementedError(f"{type(self).__name__} cannot be forked.")
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        try:
+            moment = _Moment(self._cloned(), self.stream, self._np_random_seed, self._generator, self._steps_left)
+        except NotImplementedError:
+            return super().__reduce_ex__(protocol)
+        return _made_again, (replace(self._recipe, spec=self.spec), moment)
+
+    def _cloned(self) -> Any:
+        """The state of the episode under way, None if there is none."""
+        try:
+            return self.clone_state()
+        except gym.error.ResetNeeded:
+            return None
+
+    def _enter_limit(self, steps: int | None) -> None:
+        """Let a time limit around the environment, None for none, hold for the episode that begins."""
+        self._steps_left = steps
+        vars(self).pop("step", None)
+        if steps is not None:
+            name = type(self).__name__ if self.spec is None else self.spec.id
+            refuse_longer(name, steps, self.most_steps, self.limit_argument)
+            vars(self)["step"] = self._limited_step
+
+    def _limited_step(self, action: str) -> tuple[str, SupportsFloat, bool, bool, dict[str, Any]]:
+        """Step inside a time limit: its end has ``success``, like every other end."""
+        result = type(self).step(self, action)
+        self._steps_left = (self._steps_left or 1) - 1
+        if self._steps_left == 0:
+            result[4].setdefault("success", False)
+        return result
+
     @property
     def _np_random(self) -> np.random.Generator | None:
         """Gymnasium's generator, built lazily: PCG64 seeding would cost more than the rest of reset()."""
@@ -100,3 +164,64 @@ def task_number(task: object, count: int) -> int:
     if isinstance(task, bool) or not isinstance(task, (int, np.integer)) or not 0 <= task < count:
         raise gym.error.Error(f'options["task"] must be an integer from 0 to {count - 1}, not {task!r}.')
     return int(task)
+
+
+def refuse_longer(name: str, limit: int, most_steps: int | None, argument: str) -> None:
+    """Refuse a limit on the steps of an episode that is larger than the environment's own.
+
+    Raises:
+        gymnasium.error.Error: it is.
+    """
+    if most_steps is not None and limit > most_steps:
+        instead = f"give {argument}={limit} in its place" if argument else "leave it out"
+        raise gym.error.Error(
+            f"{name} ends its episodes after {most_steps} steps at most, so max_episode_steps={limit} cannot hold: "
+            f"{instead}."
+        )
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """How an environment was made. Copies share the arguments: a model or a judge is not copied with its player."""
+
+    kind: Callable[..., TextEnv]
+    arguments: tuple[Any, ...]
+    options: Mapping[str, Any]
+    spec: EnvSpec | None = None
+
+    def __deepcopy__(self, _: object) -> Self:
+        return self
+
+
+class _Moment(NamedTuple):
+    """Where an environment stands."""
+
+    state: Any
+    stream: int | None
+    seed: int | None
+    generator: np.random.Generator | None
+    steps_left: int | None
+
+
+def _made_again(recipe: _Recipe, moment: _Moment) -> TextEnv:
+    env = recipe.kind(*recipe.arguments, **recipe.options)
+    if moment.state is not None:
+        env.restore_state(moment.state)
+    env.stream, env.spec = moment.stream, recipe.spec
+    env._np_random_seed, env._generator = moment.seed, moment.generator
+    env._enter_limit(moment.steps_left)
+    return env
+
+
+def _time_limit(call: FrameType | None) -> int | None:
+    """The limit of the ``TimeLimit`` whose reset led to a call, None for none.
+
+    From inside, a wrapper shows only in the calls that come through it.
+    """
+    limits = []
+    while call is not None and call.f_code.co_name == "reset":
+        caller = call.f_locals.get("self")
+        if isinstance(caller, gym.wrappers.TimeLimit):
+            limits.append(caller._max_episode_steps)
+        call = call.f_back
+    return min(limits, default=None)

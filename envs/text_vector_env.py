@@ -13,6 +13,7 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode
 
 from credit_gym.data.grouping import BoolArray, FloatArray, IntArray
+from credit_gym.envs.text_env import refuse_longer
 from credit_gym.spaces import FreeText
 
 Actions: TypeAlias = Sequence[str] | Sequence[int] | IntArray
@@ -23,28 +24,49 @@ class TextVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
 
     Args:
         num_envs: n.
+        max_episode_steps: truncate after so many steps, as Gymnasium's ``TimeLimit`` does to a single environment.
+        most_steps: steps after which the copies are truncated in any case.
+        limit_argument: argument of the environment that sets those, empty for none.
+
+    Raises:
+        gymnasium.error.Error: ``max_episode_steps`` is no positive integer, or larger than ``most_steps``.
     """
 
-    def __init__(self, num_envs: int) -> None:
+    def __init__(
+        self,
+        num_envs: int,
+        *,
+        max_episode_steps: int | None = None,
+        most_steps: int | None = None,
+        limit_argument: str = "",
+    ) -> None:
         self.num_envs = num_envs
+        self._limit = _checked_limit(max_episode_steps)
+        if self._limit is not None:
+            refuse_longer(type(self).__name__, self._limit, most_steps, limit_argument)
         self.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP, "render_modes": []}
         self.single_observation_space = self.single_action_space = FreeText()
         self.observation_space = self.action_space = Tuple((FreeText(),) * num_envs)
         self._seeded = False
 
     def reset(
-        self, *, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
+        self,
+        *,
+        seed: int | Sequence[int | None] | IntArray | None = None,
+        options: dict[str, Any] | None = None,
     ) -> tuple[Any, dict[str, Any]]:
         """Start n episodes.
 
         Args:
-            seed: copy i is seeded with ``seed + i``, or with ``seed[i]``; None goes on with the streams of the copies.
+            seed: copy i is seeded with ``seed + i``, or with ``seed[i]``; where that is None, the stream of the copy
+                goes on.
             options: ``{"task": i}`` with the index of one task or of n of them.
         """
-        if seed is None and not self._seeded:
-            seed = seeding.np_random()[1]
-        if seed is not None:
-            self._seed(_seeds(seed, self.num_envs))
+        seeds = seed_list(seed, self.num_envs)
+        if not self._seeded:
+            seeds = [seeding.np_random()[1] if own is None else own for own in seeds]
+        if any(own is not None for own in seeds):
+            self._seed(seeds)
             self._seeded = True
         return self._start(options)
 
@@ -62,9 +84,14 @@ class TextVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
             raise gym.error.ResetNeeded("There is no episode to step: call reset() first.")
         return self._move(actions)
 
+    def _late(self, steps: IntArray) -> BoolArray:
+        """(n,) whether the limit of ``max_episode_steps`` is reached."""
+        late: BoolArray = steps >= (np.iinfo(np.int64).max if self._limit is None else self._limit)
+        return late
+
     @abstractmethod
-    def _seed(self, seeds: Sequence[int]) -> None:
-        """Let the stream of each copy begin at its seed."""
+    def _seed(self, seeds: Sequence[int | None]) -> None:
+        """Let the stream of each copy begin at its seed; where that is None, it goes on."""
 
     @abstractmethod
     def _start(self, options: Mapping[str, Any] | None) -> tuple[Any, dict[str, Any]]:
@@ -88,13 +115,37 @@ def masked(columns: Mapping[str, Any]) -> dict[str, Any]:
     return {**columns, **{f"_{name}": np.ones(len(column), dtype=np.bool_) for name, column in columns.items()}}
 
 
-def _seeds(seed: int | Sequence[int], count: int) -> list[int]:
-    """The n seeds of the copies.
+def seed_list(seed: int | Sequence[int | None] | IntArray | None, count: int) -> list[int | None]:
+    """Return the seeds of n copies as Gymnasium's own vector environments read them.
+
+    Args:
+        seed: copy i has ``seed + i``, or ``seed[i]``; None leaves a copy without one. NumPy's integers and arrays will
+            do.
+        count: n.
 
     Raises:
         gymnasium.error.Error: there are not n of them, or one is not a non-negative integer.
     """
-    seeds = [seed + i for i in range(count)] if isinstance(seed, (int, np.integer)) else list(seed)
-    if len(seeds) != count or any(not isinstance(s, (int, np.integer)) or s < 0 for s in seeds):
+    given: Any = seed.tolist() if isinstance(seed, (np.ndarray, np.integer)) else seed
+    if given is None:
+        return [None] * count
+    one = isinstance(given, int) and not isinstance(given, bool)
+    seeds = [given + i for i in range(count)] if one else list(given) if isinstance(given, Sequence) else []
+    if len(seeds) != count or not all(map(_is_seed, seeds)):
         raise gym.error.Error(f"The seed of reset() must be one non-negative integer or {count} of them.")
-    return [int(s) for s in seeds]
+    return [None if own is None else int(own) for own in seeds]
+
+
+def _is_seed(seed: object) -> bool:
+    if seed is None:
+        return True
+    return isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) and bool(seed >= 0)
+
+
+def _checked_limit(limit: int | None) -> int | None:
+    """The limit of ``max_episode_steps``; Gymnasium writes -1 for none."""
+    if limit is None or limit == -1:
+        return None
+    if isinstance(limit, bool) or not isinstance(limit, (int, np.integer)) or limit < 1:
+        raise gym.error.Error(f"max_episode_steps must be a positive integer, not {limit!r}.")
+    return int(limit)

@@ -9,7 +9,11 @@ from typing import Any, NamedTuple, Protocol, SupportsFloat, TypeAlias, runtime_
 
 import gymnasium as gym
 
+from credit_gym.data.columns import COLUMNS
 from credit_gym.errors import CreditGymError
+from credit_gym.wrappers.readings import read, read_task
+
+_COLUMN = {column.name: column for column in COLUMNS}
 
 
 class Reading(NamedTuple):
@@ -69,7 +73,9 @@ class RecordBelief(gym.Wrapper[str, str, str, str], gym.utils.RecordConstructorA
     ``info["beliefs"]`` then has the (T+1,) columns by name. Either way a recorder around it writes the columns of the
     same names; an episode that something outside cuts short has none if they were postponed.
 
-    A believer follows the episode as it is played here; forks made by ``restore_state`` are not followed.
+    A believer follows the episode as it is played here; forks made by ``restore_state`` are not followed. Where it
+    raises, or returns anything but a :class:`Reading` of log-probabilities, ``reset`` or ``step`` raises: whoever
+    records around it keeps the episode up to there, with the reason in its ``error``.
 
     Args:
         env: the environment.
@@ -100,12 +106,13 @@ class RecordBelief(gym.Wrapper[str, str, str, str], gym.utils.RecordConstructorA
         self.postponed = postponed
         self._follow: Follower | None = None
         self._turns: list[Turn] = []
+        self._count = 0
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         """Reset the environment and read log b_0."""
         observation, info = self.env.reset(seed=seed, options=options)
-        self._turns = []
-        self._follow = None if self.postponed else self.believer(self.env)
+        self._turns, self._count = [], 0
+        self._follow = None if self.postponed else _asked(self.believer, self.env, when="the start")
         self._take(None, observation, info)
         return observation, info
 
@@ -114,15 +121,25 @@ class RecordBelief(gym.Wrapper[str, str, str, str], gym.utils.RecordConstructorA
         observation, _, terminated, truncated, info = result = self.env.step(action)
         self._take(action, observation, info)
         if self.postponed and (terminated or truncated):
-            info["beliefs"] = columns(self.believer.read(self.env, self._turns))
+            info["beliefs"] = columns(self._postponed())
         return result
 
     def _take(self, action: str | None, observation: str, info: dict[str, Any]) -> None:
-        turn = Turn(action, observation, str(info.get("task", {}).get("goal", "")))
+        turn = Turn(action, observation, str(read_task(info).get("goal", "")))
         if self._follow is None:
             self._turns.append(turn)
             return
-        info.update((name, value) for name, value in self._follow(turn)._asdict().items() if value is not None)
+        when = f"point {self._count}"
+        self._count += 1
+        reading = _checked(_asked(self._follow, turn, when=when), when)
+        info.update((name, value) for name, value in reading._asdict().items() if value is not None)
+
+    def _postponed(self) -> list[Reading]:
+        """The readings of all turns."""
+        readings = _asked(self.believer.read, self.env, self._turns, when="the episode")
+        if not isinstance(readings, Sequence) or len(readings) != len(self._turns):
+            raise CreditGymError(f"The believer must return a list of {len(self._turns)} readings, one a turn.")
+        return [_checked(reading, f"point {index}") for index, reading in enumerate(readings)]
 
 
 def oracle(env: gym.Env[str, str], /) -> Follower:
@@ -145,6 +162,26 @@ def oracle(env: gym.Env[str, str], /) -> Follower:
         return Reading(log_belief, math.log(wrong))
 
     return follow
+
+
+def _asked(believer: Callable[..., Any], *arguments: Any, when: str) -> Any:
+    try:
+        return believer(*arguments)
+    except CreditGymError:
+        raise
+    except Exception as error:
+        raise CreditGymError(f"The believer cannot read {when}: {type(error).__name__}: {error}") from error
+
+
+def _checked(reading: Any, when: str) -> Reading:
+    """A reading whose parts are log-probabilities, or NaN where one could not be read."""
+    if not isinstance(reading, Reading):
+        raise CreditGymError(f"The believer returned {type(reading).__name__} at {when}: it must return a Reading.")
+    if reading.log_belief is None:
+        raise CreditGymError(f"The believer returned no log_belief at {when}: give NaN where it could not be read.")
+    return Reading(
+        *(read(_COLUMN[name], value, f"The believer's {name} at {when}") for name, value in reading._asdict().items())
+    )
 
 
 def columns(readings: Sequence[Reading]) -> dict[str, tuple[float, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, SupportsFloat
 
 import gymnasium as gym
@@ -18,6 +18,10 @@ Sink = Callable[[Episode], object]
 
 class RecordEpisodes(gym.Wrapper[str, str, str, str], gym.utils.RecordConstructorArgs):
     """Records every completed episode: in memory, to a sink, and in ``info["episode"]`` of its last step.
+
+    An episode in which something went wrong is kept too, with the reason in its ``error``: a value that no record can
+    hold (:class:`~credit_gym.wrappers.recorder.Recorder`) ends the record, not the play; an exception of the
+    environment ends both, and is raised when the record is safe.
 
     Episodes are numbered from 0. Those of one task among ``group_size`` consecutive ones form a group. An episode that
     is left by an early ``reset`` is dropped.
@@ -67,10 +71,18 @@ class RecordEpisodes(gym.Wrapper[str, str, str, str], gym.utils.RecordConstructo
         """Step the environment; at the end of the episode ``info["episode"]`` is its record."""
         if not self._recorder.recording:
             raise gym.error.ResetNeeded("The episode is over: call reset() before the next step.")
-        observation, reward, terminated, truncated, info = result = self.env.step(action)
-        self._recorder.add(action, observation, reward, info)
+        try:
+            observation, reward, terminated, truncated, info = result = self.env.step(action)
+        except gym.error.Error:  # the call was wrong, and nothing happened
+            raise
+        except Exception as error:
+            self._archive.add(self._recorder, error=f"{type(error).__name__}: {error}")
+            raise
+        self._recorder.add(action, observation, reward, info, terminated=terminated, truncated=truncated)
         if terminated or truncated:
-            info["episode"] = self._archive.add(self._recorder, terminated=terminated, truncated=truncated, info=info)
+            episode = self._archive.add(self._recorder)
+            if isinstance(info, dict):  # else it is what went wrong
+                info["episode"] = episode
         return result
 
 
@@ -93,15 +105,13 @@ class Archive:
         self._agent_id = agent_id
         self._count = 0
 
-    def add(self, recorder: Recorder, *, terminated: bool, truncated: bool, info: Mapping[str, Any]) -> Episode:
+    def add(self, recorder: Recorder, *, error: str | None = None) -> Episode:
         """Finish the episode that a recorder holds, keep it and return it."""
         episode = recorder.finish(
             episode_id=str(self._count),
             group_id=f"{recorder.task_id}/{self._count // self.group_size}",
-            terminated=terminated,
-            truncated=truncated,
-            success=bool(info.get("success", False)),
             agent_id=self._agent_id,
+            error=error,
         )
         self._count += 1
         self.episodes.append(episode)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, SupportsFloat, TypeVar
+from numbers import Real
+from typing import Any, TypeVar
 
 import gymnasium as gym
 
 from credit_gym.data.columns import COLUMNS, Column
 from credit_gym.data.episode import Episode
+from credit_gym.errors import BatchError
+from credit_gym.wrappers.readings import read, read_flag, read_mapping, read_points, read_reward, read_task, read_text
 from credit_gym.wrappers.record_verifier import RecordVerifier
 
 W = TypeVar("W", bound=gym.Wrapper[Any, Any, Any, Any])
 
 _READ = tuple(column for column in COLUMNS if column.info)  # what an environment's info says
-_KEYS = tuple(column.info for column in _READ)
-_LISTS = tuple(i for i, column in enumerate(_READ) if column.type == "texts")
+_OFFERED = next(column for column in _READ if column.name == "admissible_actions")
 _ANSWERED = tuple(column for column in COLUMNS if column.answer)  # what an agent's action carries
 _ALWAYS = ("verifier", "invalid")  # recorded where no info mentions them too
 
@@ -28,25 +30,28 @@ class Recorder:
     appear when the environment gave them at least once, save the verifier's, which must be asked for. An action that
     carries more than its text (:class:`credit_gym.agents.core.Action`) leaves that in the episode's columns too.
 
+    A value that no record can hold (a reward of NaN, a state key that is no text: :mod:`credit_gym.wrappers.readings`)
+    costs its episode and nothing else: what came before stays, the reason becomes the episode's ``error``, and the rest
+    of the episode is not recorded.
+
     Args:
         env_id: id of the environment whose episodes are recorded.
         verifier: whether to record the verifier signal.
 
     Attributes:
         recording: whether an episode is under way.
+        over: whether the last step ended it.
+        error: why nothing more of it is recorded, None if all is well.
         task_id: the task being played.
+        goal: its goal in words.
+        admissible_actions: what the environment offers now.
     """
 
     def __init__(self, env_id: str, *, verifier: bool) -> None:
         self._env_id = env_id
-        self._has_verifier = verifier
-        self.recording = False
-        self.task_id = ""
-        self._goal = ""
-        self._seed: int | None = None
-        self._steps: list[tuple[str, SupportsFloat, str]] = []
-        self._infos: list[list[Any]] = []
-        self._whole: Mapping[str, tuple[float, ...]] = {}
+        self._read = tuple(column for column in _READ if verifier or column.name != "verifier")
+        self._offered = self._read.index(_OFFERED)
+        self._clear()
 
     @classmethod
     def of(cls, env: gym.Env[str, str]) -> Recorder:
@@ -57,49 +62,74 @@ class Recorder:
 
     def start(self, observation: str, info: Mapping[str, Any], *, seed: int | None) -> None:
         """Begin an episode with what ``reset`` returned; one that was under way is dropped."""
-        task: Mapping[str, Any] = info.get("task", {})
-        self.recording = True
-        self.task_id, self._goal = str(task.get("id", "")), str(task.get("goal", ""))
-        self._seed = seed
         self._clear()
+        self.recording = True
+        self._seed = seed
+        try:
+            task = read_task(read_mapping(info, "The info of reset"))
+            self.task_id, self.goal = str(task.get("id", "")), str(task.get("goal", ""))
+        except BatchError as error:
+            self._fail(error)
         self.add("", observation, 0.0, info)
 
-    def add(self, action: str, observation: str, reward: SupportsFloat, info: Mapping[str, Any]) -> None:
-        """Record one step: the action, and what ``step`` returned."""
-        said: list[Any] = [*map(info.get, _KEYS)]
-        for index in _LISTS:
-            if said[index] is not None:
-                said[index] = tuple(said[index])  # a copy: the list belongs to the info's holder
-        self._steps.append((action, reward, observation))
-        self._infos.append(said)
-        self._whole = info.get("beliefs", self._whole)  # columns of the whole episode, read at its end
-
-    def finish(
+    def add(
         self,
+        action: str,
+        observation: str,
+        reward: Any,
+        info: Mapping[str, Any],
         *,
-        episode_id: str,
-        group_id: str,
         terminated: bool = False,
         truncated: bool = False,
-        success: bool = False,
-        agent_id: str = "",
-        error: str | None = None,
-    ) -> Episode:
+    ) -> None:
+        """Record one step: the action, and what ``step`` returned."""
+        if self.error is not None:
+            return
+        when = f"of step {len(self._steps) - 1}" if self._steps else "of reset"
+        try:
+            info = read_mapping(info, f"The info {when}")
+            said = [read(column, info.get(column.info), f'info["{column.info}"] {when}') for column in self._read]
+            step = (
+                action,
+                read_reward(reward, f"The reward {when}"),
+                read_text(observation, f"The observation {when}"),
+            )
+            ends = (read_flag(terminated, f"terminated {when}"), read_flag(truncated, f"truncated {when}"))
+            success = read_flag(info.get("success"), f'info["success"] {when}')
+            parts = None if type(action) is str else _parts(action, when)
+        except BatchError as error:
+            self._fail(error)
+            return
+        self._steps.append(step)
+        self._infos.append(said)
+        self._actions.append(parts)
+        self._ends, self._success = ends, success
+        self._whole = info.get("beliefs", self._whole)  # columns of the whole episode, read at its end
+        self.admissible_actions = said[self._offered] or ()
+
+    def finish(self, *, episode_id: str, group_id: str, agent_id: str = "", error: str | None = None) -> Episode:
         """Return the episode as it stands and be ready for the next.
+
+        Whether it was solved is what the last info says, False where that says nothing. Where it was both terminated
+        and truncated, the truncation came too late to matter.
 
         Args:
             episode_id: unique within the run.
             group_id: the rollouts it is compared with.
-            terminated: the environment ended it. Where both flags are set the truncation came too late to matter.
-            truncated: a limit ended it.
-            success: whether the task was solved.
             agent_id: who played.
             error: why it could not be completed, None if it was.
         """
-        if not self._steps:
-            self.add("", "", 0.0, {})
-        actions, rewards, observations = zip(*self._steps, strict=True)
-        columns = {**self._said(observations), **self._whole, **_answers(actions[1:])}  # the first row is the reset
+        try:
+            whole = read_points(self._whole, len(self._steps))
+        except BatchError as wrong:
+            whole = {}
+            self._fail(wrong)
+        failure = error or self.error
+        rows = self._steps or [("", 0.0, "")]  # the first row is the reset
+        actions, rewards, observations = zip(*rows, strict=True)
+        infos = self._infos or [[None] * len(self._read)]
+        columns = {**_said(self._read, infos, observations), **whole, **_answers(self._actions[1:])}
+        terminated, truncated = self._ends
         episode = Episode(
             env_id=self._env_id,
             task_id=self.task_id,
@@ -109,33 +139,37 @@ class Recorder:
             agent_id=agent_id,
             observations=observations,
             actions=tuple(map(str, actions[1:])),
-            rewards=tuple(map(float, rewards[1:])),
-            success=success,
-            terminated=terminated,
-            truncated=truncated and not terminated,
-            goal=self._goal,
-            error=error,
+            rewards=rewards[1:],
+            success=failure is None and self._success,
+            terminated=failure is None and terminated,
+            truncated=failure is None and truncated and not terminated,
+            goal=self.goal,
+            error=failure,
             **columns,
         )
-        self.recording, self.task_id, self._goal, self._seed = False, "", "", None
         self._clear()
         return episode
 
-    def _said(self, observations: tuple[str, ...]) -> dict[str, Any]:
-        """The columns that the infos gave; a step's value stands in the info before or after its action."""
-        columns: dict[str, Any] = {}
-        for column, values in zip(_READ, zip(*self._infos, strict=True), strict=True):
-            if column.kind == "step":
-                values = values[:-1] if column.read == "before" else values[1:]
-            if column.name == "state_keys":
-                values = tuple(seen if key is None else key for key, seen in zip(values, observations, strict=True))
-            elif column.name == "verifier" and not self._has_verifier:
-                continue
-            columns[column.name] = _filled(values, column, always=column.name in _ALWAYS)
-        return columns
+    @property
+    def over(self) -> bool:
+        """Whether the last step ended the episode."""
+        return any(self._ends)
+
+    def _fail(self, error: BatchError) -> None:
+        self.error = self.error or f"{type(error).__name__}: {error}"
 
     def _clear(self) -> None:
-        self._steps, self._infos, self._whole = [], [], {}
+        self.recording = False
+        self.error: str | None = None
+        self.task_id = self.goal = ""
+        self.admissible_actions: tuple[str, ...] = ()
+        self._seed: int | None = None
+        self._steps: list[tuple[str, float, str]] = []
+        self._infos: list[list[Any]] = []
+        self._actions: list[dict[str, Any] | None] = []
+        self._ends = (False, False)
+        self._success = False
+        self._whole: Any = None
 
 
 def find_wrapper(env: gym.Env[Any, Any], kind: type[W]) -> W | None:
@@ -145,6 +179,20 @@ def find_wrapper(env: gym.Env[Any, Any], kind: type[W]) -> W | None:
             return env
         env = env.env
     return None
+
+
+def _said(
+    read_columns: Sequence[Column], infos: Sequence[Sequence[Any]], observations: Sequence[str]
+) -> dict[str, Any]:
+    """The columns that the infos gave; a step's value stands in the info before or after its action."""
+    columns: dict[str, Any] = {}
+    for column, values in zip(read_columns, zip(*infos, strict=True), strict=True):
+        if column.kind == "step":
+            values = values[:-1] if column.read == "before" else values[1:]
+        if column.name == "state_keys":
+            values = tuple(seen if key is None else key for key, seen in zip(values, observations, strict=True))
+        columns[column.name] = _filled(values, column, always=column.name in _ALWAYS)
+    return columns
 
 
 def _filled(values: tuple[Any, ...], column: Column, *, always: bool) -> tuple[Any, ...] | None:
@@ -157,18 +205,28 @@ def _filled(values: tuple[Any, ...], column: Column, *, always: bool) -> tuple[A
     return tuple(column.missing if value is None else value for value in values)
 
 
-def _answers(actions: Sequence[str]) -> dict[str, Any]:
+def _parts(action: str, when: str) -> dict[str, Any]:
+    """What an action carries beside its text, by the names of the columns, and its usage."""
+    parts = {
+        column.name: read(column, getattr(action, column.answer, None), f"{column.answer} of the action {when}")
+        for column in _ANSWERED
+    }
+    usage = read_mapping(getattr(action, "usage", {}), f"usage of the action {when}")
+    amounts = {name: amount for name, amount in usage.items() if amount is not None}
+    if not all(isinstance(amount, Real) for amount in amounts.values()):
+        raise BatchError(f"usage of the action {when} is {ascii(amounts)[:80]}: it must hold nothing but numbers.")
+    return {**parts, "usage": amounts}
+
+
+def _answers(actions: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
     """The columns of actions that carry more than their text; an action that lacks a part has an empty one."""
-    if set(map(type, actions)) <= {str}:
+    if not any(actions):
         return {}
     usage: Counter[str] = Counter()
-    for action in actions:
-        usage.update(getattr(action, "usage", {}))
+    for parts in actions:
+        usage.update((parts or {}).get("usage", {}))
     columns = {
-        column.name: tuple(
-            (part or "") if column.type == "text" else tuple(part)
-            for part in (getattr(action, column.answer, column.missing) for action in actions)
-        )
+        column.name: tuple((parts or {}).get(column.name) or column.missing for parts in actions)
         for column in _ANSWERED
     }
     return {**{name: values if any(values) else None for name, values in columns.items()}, "usage": dict(usage)}

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 
 from credit_gym.data.episode import Episode
+from credit_gym.data.grouping import IntArray
+from credit_gym.envs.text_vector_env import seed_list
 from credit_gym.errors import CreditGymError
 from credit_gym.wrappers.record_episodes import Archive, Sink
 from credit_gym.wrappers.recorder import Recorder
@@ -22,7 +25,8 @@ class RecordEpisodes(VectorWrapper):
 
     ``infos["episode"]`` is an (n,) object array with the mask ``infos["_episode"]``. Episodes are numbered as they end,
     by copy where several end at once; those of one task among ``group_size`` consecutive ones form a group. The copies
-    must speak text and reset themselves by the next step.
+    must speak text and reset themselves by the next step. What goes wrong costs an episode as it does in
+    :class:`credit_gym.wrappers.record_episodes.RecordEpisodes`; an exception costs one of every copy.
 
     Args:
         env: the vector environment.
@@ -59,31 +63,46 @@ class RecordEpisodes(VectorWrapper):
         return list(self._archive.episodes)
 
     def reset(
-        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+        self,
+        *,
+        seed: int | Sequence[int | None] | IntArray | None = None,
+        options: dict[str, Any] | None = None,
     ) -> tuple[Any, dict[str, Any]]:
-        """Reset all copies and begin their records."""
-        observations, infos = self.env.reset(seed=seed, options=options)  # type: ignore[arg-type]
-        seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int) else seed or [None] * self.num_envs
+        """Reset all copies and begin their records; seeds may be NumPy's."""
+        seeds = seed_list(seed, self.num_envs)
+        given: Any = seeds[0] if isinstance(seed, (int, np.integer)) else None if seed is None else seeds
+        observations, infos = self.env.reset(seed=given, options=options)
         for recorder, observation, info, own in zip(
-            self._recorders, observations, split_infos(infos, self.num_envs), seeds, strict=True
+            self._recorders,
+            observations,
+            split_infos(infos, self.num_envs),
+            seeds,
+            strict=True,
         ):
             recorder.start(observation, info, seed=own)
         return observations, infos
 
     def step(self, actions: Sequence[str]) -> _StepResult:
         """Step all copies; those that ended have their record in ``infos["episode"]``."""
-        observations, rewards, terminated, truncated, infos = self.env.step(actions)
+        try:
+            observations, rewards, terminated, truncated, infos = self.env.step(actions)
+        except gym.error.Error:  # the call was wrong, and nothing happened
+            raise
+        except Exception as error:
+            for recorder in self._recorders:
+                if recorder.recording:
+                    self._archive.add(recorder, error=f"{type(error).__name__}: {error}")
+            raise
         episodes = np.full(self.num_envs, None, dtype=object)
         for i, info in enumerate(split_infos(infos, self.num_envs)):
             recorder = self._recorders[i]
             if not recorder.recording:  # this step was the reset that follows an end
                 recorder.start(observations[i], info, seed=None)
                 continue
-            recorder.add(actions[i], observations[i], rewards[i], info)
+            ends = {"terminated": terminated[i], "truncated": truncated[i]}
+            recorder.add(actions[i], observations[i], rewards[i], info, **ends)
             if terminated[i] or truncated[i]:
-                episodes[i] = self._archive.add(
-                    recorder, terminated=bool(terminated[i]), truncated=bool(truncated[i]), info=info
-                )
+                episodes[i] = self._archive.add(recorder)
         ended = np.array([episode is not None for episode in episodes], dtype=np.bool_)
         if ended.any():
             infos |= {"episode": episodes, "_episode": ended}

@@ -156,7 +156,14 @@ class Tree:
         recorder.start(self.root.observation, self.root.info, seed=self.seed)
         usage: dict[str, float] = {}
         for point in path:
-            recorder.add(point.action, point.observation, point.reward, point.info)
+            recorder.add(
+                point.action,
+                point.observation,
+                point.reward,
+                point.info,
+                terminated=point.terminated,
+                truncated=point.truncated,
+            )
             if id(point) not in charged:
                 charged.add(id(point))
                 for name, amount in getattr(point.action, "usage", {}).items():
@@ -165,13 +172,10 @@ class Tree:
         episode = recorder.finish(
             episode_id=f"{self.tree_id}-{number}",
             group_id=self.tree_id,
-            terminated=end.terminated,
-            truncated=end.truncated,
-            success=bool(end.info.get("success", False)),
             agent_id=self.agent_id,
             error=end.error,
         )
-        return replace(episode, parents=parents, usage=usage)
+        return replace(episode, parents=parents[: len(episode)], usage=usage)
 
 
 def as_batch(trees: Sequence[Tree]) -> EpisodeBatch:

@@ -13,7 +13,7 @@ from credit_gym.data.columns import COLUMNS
 from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import BoolArray, FloatArray, IntArray, group_sum
 from credit_gym.data.interning import DTYPES, Key, interned
-from credit_gym.errors import BatchError, MissingColumnError
+from credit_gym.errors import BatchError, MissingColumnError, ReadingError
 
 _SEEN = {column.batch: column for column in COLUMNS if column.batch}
 _RECORDED_BY = {name: column.recorded_by for name, column in _SEEN.items()}
@@ -206,8 +206,15 @@ class EpisodeBatch(_Columns):
 
         Returns:
             A batch whose optional columns are present when at least one episode recorded them.
+
+        Raises:
+            ReadingError: a number cannot be computed with; the sentence names its step and its episode.
         """
-        return cls(**interned(list(episodes), key))
+        listed = list(episodes)
+        try:
+            return cls(**interned(listed, key))
+        except ReadingError as error:
+            raise error.named(listed[error.episode].episode_id) from None
 
 
 def _validate(batch: EpisodeBatch) -> None:
@@ -224,14 +231,12 @@ def _validate(batch: EpisodeBatch) -> None:
         column = getattr(batch, name)
         if column is not None and column.size and int(column.min()) < 0:
             raise BatchError(f"Column {name!r} holds a negative id.")
-    if not np.isfinite(batch.reward).all():
-        bad = int(np.flatnonzero(~np.isfinite(batch.reward))[0])
-        raise BatchError(f"Column 'reward' is not finite at step {bad}: a reward must be a number.")
+    _refuse(batch, "reward", ~np.isfinite(batch.reward), "a finite number")
     for name in _SIGNALS:
         column = getattr(batch, name)
         endless = np.isposinf if _SEEN[name].unit == "nats" else np.isinf  # the logarithm of 0 is a reading
-        if column is not None and bool(endless(column).any()):
-            raise BatchError(f"Column {name!r} is infinite somewhere; use NaN where it was not recorded.")
+        if column is not None:
+            _refuse(batch, name, endless(column), "a finite number, or NaN where it was not recorded")
     if bool((batch.terminated & batch.truncated).any()):
         raise BatchError("An episode is both terminated and truncated; keep only what happened first.")
     widths = batch.logprob_offsets
@@ -239,6 +244,19 @@ def _validate(batch: EpisodeBatch) -> None:
         column = getattr(batch, name)
         if column is not None and (widths is None or widths.shape != (steps + 1,) or int(widths[-1]) != column.size):
             raise BatchError(f"Column {name!r} needs logprob_offsets of shape ({steps + 1},) that end at its size.")
+
+
+def _refuse(batch: EpisodeBatch, name: str, wrong: BoolArray, wanted: str) -> None:
+    """Name the first place of a column of steps or points that is wrong."""
+    if not wrong.any():
+        return
+    index = int(np.flatnonzero(wrong)[0])
+    firsts = batch.offsets + (np.arange(batch.offsets.size) if _KINDS[name] == "point" else 0)
+    episode = int(np.searchsorted(firsts, index, side="right")) - 1
+    problem = (
+        f"Column {name!r} at {{where}} is {getattr(batch, name)[index]}: it must be {wanted}; leave the episode out."
+    )
+    raise ReadingError(problem, episode=episode, step=index - int(firsts[episode]))
 
 
 COLUMN_NAMES = frozenset(f.name for f in fields(EpisodeBatch))

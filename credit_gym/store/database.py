@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import sqlite3
 import threading
@@ -9,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from credit_gym.data.soundness import NUMBERS, first_fault
 from credit_gym.errors import StoreError
 from credit_gym.store.codecs import EPISODE_COLUMNS, STEP_COLUMNS
 
@@ -144,14 +147,36 @@ def _check(connection: sqlite3.Connection, file: Path) -> None:
 
 
 def _upgrade(connection: sqlite3.Connection) -> None:
-    """Add the columns that an older store lacks: its episodes did not record them, and its credits are stale."""
+    """Add the columns that an older store lacks: its episodes did not record them, and its credits are stale.
+
+    Older versions kept episodes with numbers that no scorer can compute with; these did not complete.
+    """
     with transaction(connection):
         for table, columns in (("episodes", EPISODE_COLUMNS), ("steps", STEP_COLUMNS), ("targets", TARGET_COLUMNS)):
             present = {name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")}
             for name in columns:
                 if name not in present:
                     connection.execute(f'ALTER TABLE {table} ADD COLUMN "{name}"')
+        for key, fault in list(_faults(connection)):
+            connection.execute("UPDATE episodes SET error = ? WHERE key = ?", (f"BatchError: {fault}", key))
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _faults(connection: sqlite3.Connection) -> Iterator[tuple[int, str]]:
+    """Yield the key of each completed episode with such a number, and what is wrong with it."""
+    names = [column.name for column in NUMBERS]
+    cells = ", ".join(f'"{name}"' for name in names)
+    for key, recorded in connection.execute("SELECT key, recorded FROM episodes WHERE error IS NULL").fetchall():
+        rows = connection.execute(f"SELECT {cells} FROM steps WHERE episode = ? ORDER BY step", (key,))
+        kept = frozenset(json.loads(recorded))
+        columns = {
+            column.name: [math.nan if cell is None else cell for cell in values][: None if column.extra else -1]
+            for column, values in zip(NUMBERS, zip(*rows, strict=True), strict=False)
+            if column.name in kept
+        }
+        fault = first_fault(columns)
+        if fault is not None:
+            yield key, fault
 
 
 @contextmanager

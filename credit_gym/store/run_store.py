@@ -17,6 +17,7 @@ import numpy as np
 
 from credit_gym import __version__
 from credit_gym.data.episode import Episode
+from credit_gym.data.soundness import marked
 from credit_gym.data.target import TrainingTarget, pair_with_credit
 from credit_gym.errors import StoreError, unknown
 from credit_gym.store.codecs import EPISODE_COLUMNS, STEP_COLUMNS, decode_episode, dump, encode_episode
@@ -179,13 +180,16 @@ class Store:
     def add_episodes(self, run_id: str, episodes: Iterable[Episode]) -> None:
         """Commit some episodes of a run, all or none.
 
+        An episode with a number that scorers cannot compute with (a reward of NaN) did not complete: it is kept with
+        the reason in its ``error`` (:mod:`credit_gym.data.soundness`).
+
         Raises:
             UnknownNameError: there is no such run.
             StoreError: the run has an episode of that id already, or the disk refuses.
         """
         self.run(run_id)
         try:
-            encoded = [(episode, *encode_episode(self._blobs, episode)) for episode in episodes]
+            encoded = [(episode, *encode_episode(self._blobs, marked(episode))) for episode in episodes]
         except (OSError, ValueError) as error:
             raise StoreError(f"An episode of {run_id} cannot be written: {error}.") from error
         once = f"INSERT INTO episodes (run_id, {_ONCE}) VALUES (?{', ?' * (len(EPISODE_COLUMNS) + 1)})"

@@ -13,7 +13,7 @@ from credit_gym import rng
 from credit_gym.data.grouping import BoolArray, FloatArray
 from credit_gym.envs.alfworld.answers import answer
 from credit_gym.envs.alfworld.env import NOTHING_HAPPENS
-from credit_gym.envs.alfworld.native_engine import State, admissible, find, listed, step
+from credit_gym.envs.alfworld.native_engine import State, admissible, adopt, find, listed, step
 from credit_gym.envs.alfworld.progress import Arrivals, Progress
 from credit_gym.envs.alfworld.rules import Operator
 from credit_gym.envs.alfworld.tasks import list_tasks, load_native
@@ -42,9 +42,12 @@ class ALFWorldVectorEnv(TextVectorEnv):
         admissible: whether ``infos`` has ``admissible_actions``; :meth:`admissible_actions` tells them in any case.
         verifier: whether ``infos`` has ``verifier`` and ``distance``. Without these and the lists, steps are fastest.
 
+        max_episode_steps: truncate earlier than ``max_steps``, as Gymnasium's ``TimeLimit`` does.
+
     Raises:
         UnknownNameError: there is no such split or task type.
         ManifestError: the data folder has no such games.
+        gymnasium.error.Error: the limit is none that can hold.
     """
 
     def __init__(
@@ -58,12 +61,16 @@ class ALFWorldVectorEnv(TextVectorEnv):
         data: str | os.PathLike[str] | None = None,
         admissible: bool = True,
         verifier: bool = True,
+        max_episode_steps: int | None = None,
     ) -> None:
-        super().__init__(num_envs)
+        super().__init__(
+            num_envs, max_episode_steps=max_episode_steps, most_steps=max_steps, limit_argument="max_steps"
+        )
         self.max_steps = max_steps
         self._admissible, self._verifier = admissible, verifier
         self.tasks = list_tasks(split, num_tasks, task_types, data)
         self._streams: list[int] = []
+        self._playing = [0] * num_envs  # the task of each copy
         self._states: list[State] = []
         self._distances = [0.0] * num_envs
         self._progress: list[Progress] = []
@@ -76,8 +83,22 @@ class ALFWorldVectorEnv(TextVectorEnv):
         """Return everything that can be typed in a copy, sorted."""
         return admissible(self._states[copy])
 
-    def _seed(self, seeds: Sequence[int]) -> None:
-        self._streams = [rng.derive(seed) for seed in seeds]
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_progress": [], "_arrivals": []}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Adopt the states, which travel as the commands that lead to them."""
+        vars(self).update(state)
+        games = [load_native(self.tasks[task]) for task, _ in zip(self._playing, self._states, strict=False)]
+        self._states = [adopt(loaded.game, here) for loaded, here in zip(games, self._states, strict=True)]
+        self._progress = [loaded.progress for loaded in games]
+        self._arrivals = [loaded.progress.arrivals(here) for loaded, here in zip(games, self._states, strict=True)]
+
+    def _seed(self, seeds: Sequence[int | None]) -> None:
+        before = self._streams or [0] * self.num_envs
+        self._streams = [
+            stream if seed is None else rng.derive(seed) for stream, seed in zip(before, seeds, strict=True)
+        ]
 
     def _start(self, options: Mapping[str, Any] | None) -> tuple[Observations, dict[str, Any]]:
         tasks = [self._drawn(copy) for copy in range(self.num_envs)]
@@ -118,7 +139,7 @@ class ALFWorldVectorEnv(TextVectorEnv):
         invalid = np.zeros(self.num_envs, dtype=np.bool_)
         invalid[refused] = True
         terminated = np.array([state.won for state in states], dtype=np.bool_)
-        truncated = (self._steps >= self.max_steps) & ~terminated
+        truncated = self._late(self._steps) | ((self._steps >= self.max_steps) & ~terminated)
         self._over = terminated | truncated
         infos = self._infos(np.array(verifier), invalid, terminated)
         return tuple(observations), terminated.astype(np.float64), terminated, truncated, infos
@@ -138,6 +159,7 @@ class ALFWorldVectorEnv(TextVectorEnv):
     def _begin(self, copy: int, task: int) -> str:
         """Start an episode of a copy; return its first observation."""
         about, game, progress = load_native(self.tasks[task])
+        self._playing[copy] = task
         self._states[copy] = game.start
         if self._verifier:
             self._progress[copy], self._arrivals[copy] = progress, progress.arrivals(game.start)
@@ -162,5 +184,4 @@ class ALFWorldVectorEnv(TextVectorEnv):
             columns["admissible_actions"] = objects([admissible(state) for state in states])
         if self._verifier:
             columns |= {"verifier": verifier, "distance": np.array(self._distances)}
-        masks = {f"_{name}": np.ones(self.num_envs, dtype=np.bool_) for name in columns}
-        return columns | masks | {"success": won.copy(), "_success": self._over.copy()}
+        return masked(columns) | {"success": won.copy(), "_success": self._over.copy()}

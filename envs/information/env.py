@@ -78,6 +78,8 @@ class QuestionEnv(TextEnv):
         CreditGymError: there is no task, or no turn.
     """
 
+    limit_argument = "turns"
+
     def __init__(
         self, tasks: Sequence[Task], *, turns: int = 20, reward: str = "outcome", render_mode: str | None = None
     ) -> None:
@@ -133,6 +135,11 @@ class QuestionEnv(TextEnv):
     def memory(self) -> Any:
         """What the game keeps of this moment."""
         return self._current.memory
+
+    @property
+    def most_steps(self) -> int:
+        """The limit of turns."""
+        return self.turns
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         """Start a game; ``options={"task": i}`` picks it, else the seed does."""

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import gymnasium as gym
 
+from credit_gym.data.action_format import ActionFormat
 from credit_gym.envs.tabular.board import REFUSAL, SPLIT, Place, board
 from credit_gym.envs.tabular.diagnostic import diagnostic_model
 from credit_gym.envs.tabular.dynamics import dynamics
@@ -37,6 +38,8 @@ class TabularEnv(TextEnv):
         model: the exact transition model.
     """
 
+    action_format = ActionFormat(how="Write one of the actions on offer, on one line.")
+
     def __init__(self, model: TabularModel, *, render_mode: str | None = None) -> None:
         super().__init__(render_mode=render_mode)
         self.model = model
@@ -51,6 +54,11 @@ class TabularEnv(TextEnv):
     def num_tasks(self) -> int:
         """Number of tasks that ``reset`` chooses from."""
         return self.model.num_tasks
+
+    @property
+    def most_steps(self) -> int:
+        """The step limit of the task with the most."""
+        return int(self.model.horizon.max())
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         """Start an episode; one draw decides the task (its high half) and the start state (its low half).

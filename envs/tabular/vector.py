@@ -44,15 +44,23 @@ class TabularVectorEnv(TextVectorEnv):
         model: the tasks.
         num_envs: n.
         observation: "text" or "index".
+        max_episode_steps: truncate earlier than the tasks do.
 
     Raises:
-        gymnasium.error.Error: ``observation`` is neither.
+        gymnasium.error.Error: ``observation`` is neither, or the limit is none that can hold.
     """
 
-    def __init__(self, model: TabularModel, num_envs: int = 1, *, observation: ObservationMode = "text") -> None:
+    def __init__(
+        self,
+        model: TabularModel,
+        num_envs: int = 1,
+        *,
+        observation: ObservationMode = "text",
+        max_episode_steps: int | None = None,
+    ) -> None:
         if observation not in ("text", "index"):
             raise gym.error.Error(f'observation must be "text" or "index", not {observation!r}.')
-        super().__init__(num_envs)
+        super().__init__(num_envs, max_episode_steps=max_episode_steps, most_steps=int(model.horizon.max()))
         self.model = model
         self._text = observation == "text"
         if not self._text:
@@ -83,8 +91,12 @@ class TabularVectorEnv(TextVectorEnv):
         self._steps = np.zeros(num_envs, dtype=np.int64)
         self._over = np.zeros(num_envs, dtype=np.bool_)
 
-    def _seed(self, seeds: Sequence[int]) -> None:
-        self._stream = derive_array(np.array([seed & 0xFFFFFFFFFFFFFFFF for seed in seeds], dtype=np.uint64))
+    def _seed(self, seeds: Sequence[int | None]) -> None:
+        own = np.array([0 if seed is None else seed & 0xFFFFFFFFFFFFFFFF for seed in seeds], dtype=np.uint64)
+        begun = derive_array(own)
+        if self._stream is not None:
+            begun = np.where([seed is None for seed in seeds], self._stream, begun)
+        self._stream = begun
 
     def _start(self, options: Mapping[str, Any] | None) -> tuple[Observations, dict[str, Any]]:
         assert self._stream is not None
@@ -117,7 +129,7 @@ class TabularVectorEnv(TextVectorEnv):
             verifier[fresh], refused[fresh], self._steps[fresh] = 0.0, False, 0
         self._state = state
         terminated = self.model.terminal[state]
-        truncated = (self._steps >= self._horizon[state]) & ~terminated
+        truncated = self._late(self._steps) | ((self._steps >= self._horizon[state]) & ~terminated)
         self._over = terminated | truncated
         reward = self._reward[state]
         return self._observe(refused), reward, terminated, truncated, self._infos(verifier, refused)
@@ -150,7 +162,11 @@ class TabularVectorEnv(TextVectorEnv):
         return tuple(texts)
 
     def _infos(self, verifier: FloatArray, refused: BoolArray) -> dict[str, Any]:
-        columns: dict[str, np.ndarray] = {"state": self._state.copy(), "verifier": verifier, "invalid": refused}
+        columns: dict[str, np.ndarray] = {
+            "state": self._state.copy(),
+            "verifier": verifier,
+            "invalid": refused,
+        }
         infos: dict[str, Any] = {}
         if self._text:
             columns |= {name: column[self._state] for name, column in self._columns.items()}

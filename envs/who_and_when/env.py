@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import gymnasium as gym
 
+from credit_gym.data.action_format import ActionFormat
 from credit_gym.envs.text_env import TextEnv
 from credit_gym.envs.who_and_when import logs as published
 from credit_gym.envs.who_and_when import planted
@@ -81,6 +82,10 @@ class WhoAndWhenEnv(TextEnv):
         ManifestError: the folder is missing, or a log is damaged.
     """
 
+    action_format = ActionFormat(
+        how="Answer the question in its own terms, on one line.", examples=("WebSurfer 12", "yes", "upper")
+    )
+
     def __init__(
         self,
         split: str = "train",
@@ -102,6 +107,11 @@ class WhoAndWhenEnv(TextEnv):
     def num_tasks(self) -> int:
         """How many logs there are."""
         return len(self.logs)
+
+    @property
+    def most_steps(self) -> int:
+        """Answers that say something, one a message at most, and those that do not."""
+        return max(len(log.messages) for log in self.logs) + MOST_UNREADABLE + 1
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         """Open a log; ``options={"task": i}`` picks it, else the seed does."""
@@ -131,15 +141,19 @@ class WhoAndWhenEnv(TextEnv):
         reward = float(at.named == log.step)
         return observation, reward, at.over and at.named >= 0, at.over and at.named < 0, info
 
-    def clone_state(self) -> tuple[int | None, Position | None]:
-        """Return the stream and the position, a few numbers."""
+    def clone_state(self) -> tuple[int | None, Position]:
+        """Return the stream and the position, a few numbers.
+
+        Raises:
+            ResetNeeded: no episode has begun.
+        """
+        if self._at is None:
+            raise gym.error.ResetNeeded("There is no episode to clone: call reset() first.")
         return self.stream, self._at
 
-    def restore_state(self, state: tuple[int | None, Position | None]) -> tuple[str, dict[str, Any]]:
-        """Continue from a clone."""
+    def restore_state(self, state: tuple[int | None, Position]) -> tuple[str, dict[str, Any]]:
+        """Continue from a clone, which may come from another environment with the same logs."""
         self.stream, at = state
-        if at is None:
-            raise gym.error.ResetNeeded("The clone was made before an episode: call reset() instead.")
         return self._moment(at)
 
     def render(self) -> str | None:

@@ -81,8 +81,8 @@ def test_a_missing_column_names_itself_and_its_wrapper() -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"rewards": [float("nan")]}, "'reward' is not finite at step 0"),
-        ({"verifier": (float("inf"),)}, "'verifier' is infinite"),
+        ({"rewards": [float("nan")]}, "'reward' at step 0 of episode 'a' is nan: it must be a finite number"),
+        ({"verifier": (float("inf"),)}, "'verifier' at step 0 of episode 'a' is inf"),
         ({"truncated": True}, "both terminated and truncated"),
     ],
 )

@@ -126,7 +126,7 @@ def test_index_spaces_contain_what_is_shown():
         (lambda env: env.step(["a", "b", "c"]), "call reset"),
         (lambda env: env.reset(seed=[1, 2]), "3 of them"),
         (lambda env: env.reset(seed=[1, 2, -3]), "non-negative"),
-        (lambda env: env.reset(seed=[1, 2, None]), "non-negative"),
+        (lambda env: env.reset(seed=[1, 2, "3"]), "non-negative"),
         (lambda env: env.reset(options={"task": 77}), "from 0 to 4"),
         (lambda env: (env.reset(seed=0), env.step(["a"])), "needs 3 actions"),
     ],
