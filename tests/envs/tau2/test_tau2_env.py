@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,8 +19,10 @@ from hypothesis import strategies as st
 from credit_gym.envs.tau2.actions import OUT_OF_SCOPE, STOP
 from credit_gym.envs.tau2.env import Tau2Env
 from credit_gym.envs.tau2.judge import model_judge
+from credit_gym.envs.tau2.results import from_episode
 from credit_gym.errors import BackendError, CreditGymError, MissingExtraError, UnknownNameError
 from credit_gym.testing import check_env, check_fork, check_no_leak, check_seeds
+from credit_gym.wrappers import RecordEpisodes
 
 
 def finish(env: Tau2Env, info: dict[str, Any]) -> tuple[float, dict[str, Any]]:
@@ -262,3 +265,89 @@ def test_no_thread_is_used() -> None:
         _, _info = env.reset(seed=seed)
         env.step("Hello?")
         assert threading.active_count() == before
+
+
+FIND = {"name": "find_member_by_email", "arguments": {"email": "nobody@mail.test"}}
+WRITTEN = {
+    "plain": json.dumps(FIND),
+    "indented": json.dumps(FIND, indent=2),
+    "fenced": f"Let me look.\n```json\n{json.dumps(FIND, indent=2)}\n```\nOne moment.",
+    "tagged": f"<tool_call>\n{json.dumps(FIND)}\n</tool_call>",
+    "OpenAI's": json.dumps({"tool_calls": [{"id": "1", "type": "function", "function": FIND}]}),
+    "a list": json.dumps([FIND]),
+    "Python": "find_member_by_email('nobody@mail.test')",
+}
+
+
+@pytest.mark.parametrize("action", WRITTEN.values(), ids=WRITTEN)
+def test_a_call_in_any_dialect_is_made_and_never_spoken(action: str) -> None:
+    env = Tau2Env(task_id="library-3")
+    env.reset(seed=0)
+    observation, _, _, _, info = env.step(action)
+    assert observation.startswith("tool: ")
+    assert info["errors"] == 1  # there is no such member
+    assert [message.role for message in env.moment.messages[-2:]] == ["assistant", "tool"]
+    assert env.moment.messages[-2].call is not None
+
+
+@pytest.mark.parametrize(
+    "action", ['{"name": "find_member_by_email", "arguments"', "<tool_call>what?</tool_call>", "get_member("]
+)
+def test_a_call_that_cannot_be_read_is_refused_counted_and_not_spoken(action: str) -> None:
+    env = Tau2Env(task_id="library-3", max_errors=2)
+    _, before = env.reset(seed=0)
+    observation, _, _, _, info = env.step(action)
+    assert observation.startswith("tool: Error: ")
+    assert (info["invalid"], info["errors"]) == (True, before["errors"] + 1)
+    assert not any(message.content == action for message in env.moment.messages)
+    _, _, _, truncated, info = env.step(action)
+    assert (truncated, info["termination"]) == (True, "too_many_errors")
+
+
+def test_upstream_says_to_the_customer_what_tau2_says_to_it() -> None:
+    env = Tau2Env(task_id="library-3", mode="upstream")
+    env.reset(seed=0)
+    for action in (WRITTEN["fenced"], WRITTEN["a list"], WRITTEN["tagged"]):
+        observation, _, _, _, info = env.step(action)
+        assert observation.startswith("user: ")
+        assert not info["invalid"]
+        assert any(message.content == action for message in env.moment.messages)
+
+
+def test_several_calls_of_one_action_are_made_one_after_another() -> None:
+    one, two = Tau2Env(task_id="library-3"), Tau2Env(task_id="library-3")
+    one.reset(seed=0)
+    two.reset(seed=0)
+    calls = [{"name": "get_member", "arguments": {"member_id": "M001"}}, FIND]
+    together, _, _, _, info = one.step(json.dumps(calls))
+    steps = [two.step(json.dumps(call)) for call in calls]
+    apart_info = steps[-1][4]
+    assert together == "\n".join(step[0] for step in steps)
+    assert info["invalid"]  # one of them was refused
+    assert one.moment.messages == two.moment.messages
+    assert (info["hops"], info["errors"], info["state_key"]) == tuple(
+        apart_info[key] for key in ("hops", "errors", "state_key")
+    )
+    assert one.step(json.dumps([{"name": "done", "arguments": {}}, FIND]))[4]["termination"] == "agent_stop"
+
+
+def test_an_episode_of_several_calls_an_action_becomes_the_conversation_that_it_was() -> None:
+    env = RecordEpisodes(Tau2Env(task_id="library-3"))
+    env.reset(seed=0)
+    for action in (json.dumps([FIND, {"name": "get_member", "arguments": {"member_id": "M001"}}]), "Hello?", "done()"):
+        env.step(action)
+    told = [(message.role, message.content, message.all_calls) for message in env.unwrapped.moment.messages]
+    read = from_episode(env.unwrapped.domain, env.episodes[0]).messages
+    bare = [
+        (message.role, message.content, tuple(call._replace(id="") for call in message.all_calls)) for message in read
+    ]
+    assert bare == told
+
+
+def test_a_megabyte_of_anything_is_a_step_like_another() -> None:
+    env = Tau2Env(task_id="library-3", max_errors=1_000)
+    env.reset(seed=0)
+    for piece in ("{", "get_member(", "```\n", '{"a":', "<tool_call>", "x"):
+        start = time.process_time()
+        env.step(piece * (1_000_000 // len(piece)))
+        assert time.process_time() - start < 0.5
