@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import numpy as np
 
 from credit_gym.data.batch import EpisodeBatch
-from credit_gym.data.grouping import FloatArray, IntArray, compact, discounted_sum, group_mean, group_std
+from credit_gym.data.grouping import FloatArray, IntArray, compact, discounted_sum, group_mean, group_size, group_std
 from credit_gym.estimation.critic import point_before
 from credit_gym.estimation.log_beliefs import log_beliefs
 from credit_gym.estimation.modes import Mode, is_upstream
@@ -47,7 +47,7 @@ def delta_belief(
     its ablations are "tanh" (of ``temperature * dB``), "sigmoid", "clamp" (to [-2, 2]), "group_min_max" (the rectified
     gain, min-max scaled within the group at its turn) and "none" with ``winning_turn`` (the raw gain). "batch" and
     "group" centre and scale at each turn index over the episodes that reach it, "episode" centres over the turns of
-    the episode; scales are population deviations.
+    the episode; scales are population deviations, and who is alone is not scaled.
 
     Only the raw gain telescopes to ``log b_T - log b_0``: rectifying pays an oscillating belief again and again
     (:func:`high_water_mark` does not).
@@ -60,7 +60,8 @@ def delta_belief(
         temperature: slope of "tanh", in (0, inf).
         winning_turn: whether the last step of a solved episode, whose answer gives the truth away, counts; it is left
             out of every mean, and gets 0, otherwise.
-        mode: "default" gives 0 to steps that the environment refused (column ``invalid``); "upstream" lets them earn.
+        mode: "default" gives 0 to steps that the environment refused (column ``invalid``); "upstream" lets them earn,
+            and squashes the winning turn as a gain of 0, which "sigmoid" makes 1/2.
 
     Returns:
         (S,) float64, nats for "none", "relu" and "clamp", else without unit; 0 where a belief is missing.
@@ -85,8 +86,13 @@ def delta_belief(
         values = values - group_mean(values, *ids[centre])[ids[centre][0]]
     if scale != "none":
         members, count = ids[scale]
-        values = values / (group_std(values, members, count) + _EPSILON)[members]
+        deviation = np.where(group_size(members, count) > 1, group_std(values, members, count) + _EPSILON, 1.0)
+        values = values / deviation[members]
     credit[chosen] = _SQUASHES[squash](values, temperature, peers, peer_count)
+    if is_upstream(mode) and not winning_turn:
+        won = np.flatnonzero(batch.is_last & batch.success[batch.episode] & ~np.isnan(gain))
+        alone = np.arange(won.size, dtype=np.int64)
+        credit[won] = _SQUASHES[squash](np.zeros(won.size), temperature, alone, won.size)
     return credit
 
 

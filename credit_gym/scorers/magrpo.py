@@ -42,8 +42,9 @@ def magrpo(
         level: see above.
         baseline: "mean" or "loo".
         scale: see :func:`~credit_gym.estimation.scaling.scaled`; at the joint level every episode counts once.
-        mode: "upstream" divides by the published ``sqrt(var + 1e-8)`` of the group (of the role's plays) and hands the
-            raw return to an episode that is alone under ``loo``.
+        mode: "upstream" divides by the published ``sqrt(var + 1e-8)`` of the returns that are compared, so that
+            ``loo`` keeps its n / (n - 1): a pair gets plus and minus 2. Under ``loo`` it hands the raw return to who is
+            alone.
 
     Returns:
         (S,) float64, in reward units; 0 where there is nothing to compare with.
@@ -52,11 +53,19 @@ def magrpo(
     tree = _trajectories(batch) if level == "joint" else _roles(batch)
     returns = batch.episode_return[batch.episode]
     worth = group_mean(returns, tree.play, tree.plays)[tree.play]
+    if upstream:
+        return _published(worth, batch, tree, baseline)
     mean = others_mean if baseline == "loo" else context_mean
-    credit = worth - mean(worth, tree)
-    if upstream and baseline == "loo":
-        credit = np.where(tree.size[tree.context] == 1.0, worth, credit)
-    return scaled(credit, batch, "context" if upstream else scale, tree=tree, upstream=upstream)
+    return scaled(worth - mean(worth, tree), batch, scale, tree=tree)
+
+
+def _published(worth: FloatArray, batch: EpisodeBatch, tree: Siblings, baseline: Baseline) -> FloatArray:
+    """Standard scores of the returns; the leave-one-out baseline is farther away by n / (n - 1)."""
+    score = scaled(worth, batch, "context", tree=tree, upstream=True)
+    if baseline == "mean":
+        return score
+    size = tree.size[tree.context]
+    return np.where(size > 1.0, score * size / np.maximum(size - 1.0, 1.0), worth)
 
 
 def _trajectories(batch: EpisodeBatch) -> Siblings:

@@ -15,9 +15,10 @@ import numpy as np
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import FloatArray, compact, discounted_sum, group_power, group_size, group_sum
 from credit_gym.estimation.modes import Mode, is_upstream
-from credit_gym.estimation.normalise import RELATIVE_FLOOR, centre, standardise, standardise_upstream
+from credit_gym.estimation.normalise import RELATIVE_FLOOR, centre, standardise
 from credit_gym.estimation.ranges import Share
 from credit_gym.scorers.belief import contrastive, delta_belief, high_water_mark
+from credit_gym.scorers.outcome import grpo
 from credit_gym.scorers.registry import register
 
 BaselineMask = Literal["pooled", "zero_fill", "active_only"]
@@ -117,13 +118,13 @@ def starpo(batch: EpisodeBatch, *, mode: Mode = "default") -> FloatArray:
 
     Args:
         batch: the episodes.
-        mode: "default" takes the population deviation; "upstream" the sample deviation plus 1e-6.
+        mode: "default" takes the population deviation; "upstream" is that of :func:`~credit_gym.scorers.outcome.grpo`:
+            the sample deviation plus 1e-6, and the raw return for an episode alone in its group.
 
     Returns:
         (S,) float64, in standard deviations; 0 for an episode alone in its group.
     """
-    standard = standardise_upstream if is_upstream(mode) else standardise
-    return standard(batch.episode_return, batch.group, batch.num_groups)[batch.episode]
+    return grpo(batch, mode=mode)
 
 
 def _pooled(batch: EpisodeBatch, reward: FloatArray, scale: bool) -> FloatArray:

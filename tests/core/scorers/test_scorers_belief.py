@@ -161,6 +161,35 @@ def test_refused_turns_earn_nothing_unless_as_published() -> None:
         assert score(batch, name, mode="upstream").tolist() == [1.0, 2.0]
 
 
+@pytest.mark.parametrize(
+    ("squash", "won"),
+    [("none", 0.0), ("relu", 0.0), ("tanh", 0.0), ("sigmoid", 0.5), ("clamp", 0.0), ("group_min_max", 0.0)],
+)
+@pytest.mark.parametrize("centre", ["none", "batch", "group"])
+def test_as_published_the_winning_turn_is_squashed_as_no_gain(squash: str, won: float, centre: str) -> None:
+    batch = played([[1.0, 5.0], [2.0, -1.0]], [True, False], [[0.0, 1.0], [0.0, 0.0]])
+    options = {"squash": squash, "centre": centre}
+    published, default = (score(batch, "delta_belief", mode=mode, **options) for mode in ("upstream", "default"))
+    assert published[1] == won
+    assert default[1] == 0.0
+    np.testing.assert_array_equal(published[[0, 2, 3]], default[[0, 2, 3]])
+    counted = score(batch, "delta_belief", mode="upstream", winning_turn=True, **options)
+    assert counted[1] > won or squash == "group_min_max" or centre != "none"
+
+
+def test_who_is_alone_at_a_turn_is_not_scaled() -> None:
+    batch = played([[1.0, 3.0], [2.0]], [False, False], [[0.0, 0.0], [0.0]])
+    credit = score(batch, "delta_belief", squash="none", scale="group")
+    np.testing.assert_allclose(credit, [2.0, 3.0, 4.0], rtol=1e-6)
+
+
+def test_alone_in_its_group_an_episode_has_its_raw_return_as_published() -> None:
+    batch = played([[0.0, 0.0]], [True], [[0.5, 1.0]])
+    for name in ("starpo", "grpo"):
+        assert score(batch, name, mode="upstream").tolist() == [1.5, 1.5]
+        assert score(batch, name).tolist() == [0.0, 0.0]
+
+
 def test_igpo_counts_probabilities_and_ends_with_the_outcome() -> None:
     batch = batch_of(
         [Run([0, 0, 0], [0, 0]), Run([0, 0, 0], [0, 0], success=False)],

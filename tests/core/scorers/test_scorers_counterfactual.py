@@ -273,7 +273,22 @@ def test_magrpo_alone_in_its_group() -> None:
     batch = tree_batch((1, 1), np.array([1.0]))
     assert score(batch, "magrpo").tolist() == [0.0, 0.0]
     assert score(batch, "magrpo", baseline="loo").tolist() == [0.0, 0.0]
-    np.testing.assert_allclose(score(batch, "magrpo", baseline="loo", mode="upstream"), 0.0)  # centred again
+    assert score(batch, "magrpo", mode="upstream").tolist() == [0.0, 0.0]
+    assert score(batch, "magrpo", baseline="loo", mode="upstream").tolist() == [1.0, 1.0]  # the raw return
+
+
+def test_magrpo_upstream_divides_by_the_deviation_of_returns() -> None:
+    """Leave-one-out of n is n / (n - 1) times the centred return, over one and the same deviation."""
+    pair = tree_batch((2, 1), np.array([1.0, 0.0]))
+    upstream = {"mode": "upstream"}
+    np.testing.assert_allclose(plays(pair, score(pair, "magrpo", **upstream), 1), [1.0, -1.0], rtol=1e-6)
+    for level in ("joint", "role"):
+        credit = score(pair, "magrpo", baseline="loo", level=level, **upstream)
+        np.testing.assert_allclose(plays(pair, credit, 1), [2.0, -2.0], rtol=1e-6)
+    flat = tree_batch((8, 1), np.array(LEAVES))
+    mean = score(flat, "magrpo", **upstream)
+    np.testing.assert_allclose(score(flat, "magrpo", baseline="loo", **upstream), mean * 8 / 7, rtol=1e-12)
+    np.testing.assert_allclose(plays(flat, mean, 1), (np.array(LEAVES) - 3 / 8) / np.sqrt(15 / 64 + 1e-8), rtol=1e-9)
 
 
 def team_batch(policy: np.ndarray, success: np.ndarray) -> EpisodeBatch:
