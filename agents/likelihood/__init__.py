@@ -8,7 +8,7 @@
 - By what: ``language_model``, one loaded at a time, as a ``network`` in two halves. ``forest``, ``sharing`` and
   ``passes``: what is computed once, how far a model may, in how many passes. ``score_cache`` and ``ray_scoring``.
 - ``reward_models`` by name: ``think_prm`` and ``wild_reward``, over ``critic_text``. ``merging``: references between
-  two checkpoints.
+  two models, each a ``checkpoint``, if they are the ``same_model``.
 """
 
 from __future__ import annotations

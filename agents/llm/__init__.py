@@ -2,9 +2,12 @@
 
 - ``completion``: the request and its answer, the one interface of every backend. ``backends``: backends by name.
 - ``hf`` (with ``sampling``, ``prefixes`` and ``chat_tokens``) and ``vllm``: models in this process.
-- ``openai`` and ``anthropic``: models behind a ``server``. Before them ``response_cache``, ``retry``, ``budget`` (with
-  ``prices``) and ``rate_limit``; ``loop`` is the event loop that they live on.
-- ``prompting``: how a context becomes a chat and a reply an action, read from plain data (``fields``).
+- ``openai`` and ``anthropic``: models behind a ``server`` at an ``address``. How they are asked: ``tool_chat`` and
+  ``anthropic_chat``; what they say: ``answers``, ``openai_answer`` and ``anthropic_answer``. Before them
+  ``response_cache``, ``retry``, ``budget`` (with ``prices``) and ``rate_limit``; ``loop`` is the event loop that they
+  live on.
+- ``prompting``: how a context becomes a chat, read from plain data (``fields``); ``tool_turns``: calls of tools in it.
+  ``reading``: how a reply becomes an action, in the ``styles`` that there are.
 - ``agent``: the policy as an agent. ``asking``: a chat in, its answer out, for environments.
 """
 

@@ -35,6 +35,9 @@ class HuggingFaceBackend:
     layers attend to everything), and rows leave the batch when they end. Only safetensors are loaded, and code that
     comes with a model is never run.
 
+    Tools are shown by the chat template. A call that the model writes, in whatever dialect it was trained on, is among
+    the completion's ``tool_calls``; its text and its tokens stay as they are.
+
     Args:
         path: the folder, or a name on the Hugging Face hub where that can be reached.
         device: such as ``cuda:1``; None takes a GPU if there is one.
@@ -96,7 +99,7 @@ class HuggingFaceBackend:
         self._prefixes = Prefixes(self._kept_tokens)
 
     def _row(self, request: Request) -> _Row:
-        prompt = (*self.chat.prompt(request.messages).ids, *self.chat.text_ids(request.opening))
+        prompt = (*self.chat.prompt(request.messages, request.tools).ids, *self.chat.text_ids(request.opening))
         room = self.chat.room(prompt, request.max_tokens, self._positions)
         choices = {text: self.chat.text_ids(text) for text in request.choices}
         return _Row(request, prompt, room, choice_trie(choices, self._ends) if choices else None)
@@ -169,13 +172,15 @@ class HuggingFaceBackend:
         return str(self.tokenizer.decode([token], clean_up_tokenization_spaces=False))
 
     def _completion(self, row: _Row) -> Completion:
+        calls = self.chat.calls(row.tokens, row.request.tools) if row.text is None else ()
         return Completion(
             text=row.text if row.text is not None else self.chat.text(row.tokens),
             prompt_token_ids=row.prompt,
             token_ids=tuple(row.tokens),
             logprobs=tuple(row.logprobs),
             usage={"prompt_tokens": len(row.prompt), "completion_tokens": len(row.tokens)},
-            finish_reason=row.reason or "",
+            finish_reason="tool_calls" if calls and row.reason == "stop" else row.reason or "",
+            tool_calls=calls,
             constrained=row.allowed is not None and row.reason == "stop",
             positions=tuple(row.positions),
         )

@@ -6,19 +6,23 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from credit_gym import rng
 from credit_gym.agents.llm.completion import MOST_ALTERNATIVES, Completion, Position, Request
 from credit_gym.errors import BackendError, missing_extra
 
+if TYPE_CHECKING:
+    from credit_gym.agents.llm.chat_tokens import ChatTokens
+
 
 class VLLMBackend:
     """Answers chats with a causal language model that vLLM runs in this process.
 
-    Chats are rendered as :class:`~credit_gym.agents.llm.hf.HuggingFaceBackend` renders them and sent as token ids. The
-    sampling is vLLM's own, seeded by each request. For answers kept to choices vLLM reports log-probabilities among the
-    tokens that the choices allow; so those are scored once more, and all log-probabilities are the model's.
+    Chats are rendered, and tool calls read, as :class:`~credit_gym.agents.llm.hf.HuggingFaceBackend` does it; chats are
+    sent as token ids. The sampling is vLLM's own, seeded by each request. For answers kept to choices vLLM reports
+    log-probabilities among the tokens that the choices allow; so those are scored once more, and all log-probabilities
+    are the model's.
 
     vLLM runs without a process of its own (``VLLM_ENABLE_V1_MULTIPROCESSING=0``, unless that is set), which
     starts sooner and schedules the same way every time. It has a thread of its own, whoever calls: on a CPU it fails
@@ -83,7 +87,8 @@ class VLLMBackend:
             BackendError: a chat leaves the model no room to answer, the chat template refuses it, or vLLM failed.
         """
         prompts = [
-            (*self.chat.prompt(request.messages).ids, *self.chat.text_ids(request.opening)) for request in requests
+            (*self.chat.prompt(request.messages, request.tools).ids, *self.chat.text_ids(request.opening))
+            for request in requests
         ]
         parameters = [
             self._parameters(
@@ -93,7 +98,7 @@ class VLLMBackend:
         ]
         outputs = self._generate(prompts, parameters)
         answers = [
-            _completion(request, prompt, output.outputs[0])
+            _completion(self.chat, request, prompt, output.outputs[0])
             for request, prompt, output in zip(requests, prompts, outputs, strict=True)
         ]
         chosen = [index for index, request in enumerate(requests) if request.choices]
@@ -135,15 +140,18 @@ class VLLMBackend:
         )
 
 
-def _completion(request: Request, prompt: tuple[int, ...], answer: Any) -> Completion:
+def _completion(chat: ChatTokens, request: Request, prompt: tuple[int, ...], answer: Any) -> Completion:
     ids = tuple(answer.token_ids)
+    ended = isinstance(answer.stop_reason, str)  # by a stop text, which stands among the tokens
+    calls = () if ended or request.choices else chat.calls(ids, request.tools)
     return Completion(
         text=answer.text,
         prompt_token_ids=prompt,
         token_ids=ids,
         logprobs=_sampled(answer.logprobs, ids),
         usage={"prompt_tokens": len(prompt), "completion_tokens": len(ids)},
-        finish_reason=str(answer.finish_reason),
+        finish_reason="tool_calls" if calls and answer.finish_reason == "stop" else str(answer.finish_reason),
+        tool_calls=calls,
         constrained=bool(request.choices) and answer.finish_reason == "stop",
         positions=() if request.choices else _positions(answer.logprobs, ids, request.top_logprobs),
     )

@@ -21,6 +21,7 @@ from credit_gym.agents.llm.vllm import VLLMBackend
 from credit_gym.errors import BackendError
 
 CHAT = ({"role": "system", "content": "You are playing."}, {"role": "user", "content": "You see a room."})
+TOOLS = ({"type": "function", "function": {"name": "go", "parameters": {"type": "object", "properties": {}}}},)
 CHOICES = ("go north", "go south", "look around")
 
 
@@ -163,3 +164,21 @@ def test_both_play_whole_episodes_without_a_refused_action(local, server, monkey
         for episode in episodes:
             assert episode.token_ids is not None
             assert all(map(len, episode.token_ids))
+
+
+def test_chats_with_tools_are_the_same_tokens_as_in_transformers_and_calls_are_read_alike(local, reference):
+    call = {"id": "1", "type": "function", "function": {"name": "go", "arguments": '{"to": "hall"}'}}
+    chat = (*CHAT, {"role": "assistant", "content": "", "tool_calls": [call]}, {"role": "tool", "content": "a hall"})
+    asked = Request(messages=chat, tools=TOOLS, seed=3, max_tokens=12)
+    completion, expected = local.complete([asked])[0], reference.complete([asked])[0]
+    assert completion.prompt_token_ids == expected.prompt_token_ids
+    assert completion.tool_calls == local.chat.calls(completion.token_ids, TOOLS)
+    written = local.chat.answer('<tool_call>{"name": "go", "arguments": {"to": "hall"}}</tool_call>')
+    assert local.chat.calls(written, TOOLS) == ({"id": "", "name": "go", "arguments": {"to": "hall"}},)
+
+
+def test_a_server_that_was_started_without_tools_is_asked_in_words(remote):
+    asked = Request(messages=CHAT, tools=TOOLS, seed=3, max_tokens=12)
+    with pytest.warns(UserWarning, match="takes no tools"):
+        completion = remote(asked)
+    assert completion.token_ids == remote(replace(asked, tools=())).token_ids
