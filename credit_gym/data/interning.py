@@ -104,7 +104,9 @@ def _token_columns(episodes: list[Episode]) -> dict[str, Any]:
     for name, ragged in rows.items():
         if [len(row) for row in ragged] != widths:
             raise BatchError(f"Column {name!r} does not have the same tokens as the policy's log-probabilities.")
-    columns: dict[str, Any] = {
-        name: np.asarray([value for row in ragged for value in row], dtype=np.float32) for name, ragged in rows.items()
-    }
+    with np.errstate(over="ignore"):  # beyond a float32 is infinite, and what that counts as is the scorers' to say
+        columns: dict[str, Any] = {
+            name: np.asarray([value for row in ragged for value in row], dtype=np.float32)
+            for name, ragged in rows.items()
+        }
     return {"logprob_offsets": np.concatenate([[0], np.cumsum(widths)]).astype(np.int64), **columns}

@@ -85,7 +85,7 @@ def hgpo(
     ids, count = state_nodes(batch)
     state = ids
     for level in range(history + 1):
-        importance = ((level + 1.0) / (history + 1.0)) ** sharpness
+        importance = np.power(level + 1.0, sharpness)  # infinite, not an exception, where no float holds it
         company = group_size(ids, count)[ids] > 1
         total += importance * normalise(returns, ids, count)
         mass += importance * company

@@ -14,8 +14,8 @@ import numpy as np
 from credit_gym.data.batch import COLUMN_NAMES, EpisodeBatch
 from credit_gym.data.grouping import FloatArray
 from credit_gym.errors import BatchError, ReadingError, unknown
-from credit_gym.scorers import options as declarations
-from credit_gym.scorers.options import Option
+from credit_gym.scorers import signatures
+from credit_gym.scorers.signatures import Option
 
 Scope = Literal["episode", "group"]
 F = TypeVar("F", bound=Callable[..., FloatArray])
@@ -62,7 +62,7 @@ class ScorerSpec:
     @property
     def options(self) -> Mapping[str, Option]:
         """Its options by name, as its signature declares them."""
-        return declarations.declared(cast("Callable[..., FloatArray]", self.function))
+        return signatures.declared(cast("Callable[..., FloatArray]", self.function))
 
 
 _SPECS: dict[str, ScorerSpec] = {}
@@ -99,7 +99,7 @@ def register(
 
         @wraps(function)
         def checked(batch: EpisodeBatch, /, **options: Any) -> FloatArray:
-            return function(batch, **declarations.check_options(name, function, options))
+            return function(batch, **signatures.check_options(name, function, options))
 
         _SPECS[name] = ScorerSpec(name, checked, frozenset(needs), scope, reference, stand_in)
         return cast("F", checked)
@@ -138,7 +138,7 @@ def check_options(name: str, options: Mapping[str, Any], *, key: bool = False) -
         UnknownNameError: there is no such scorer, no such option, or no such choice.
         OptionError: a value is not of the option's type, or outside its range.
     """
-    return declarations.check_options(name, get(name).function, options, key=key)
+    return signatures.check_options(name, get(name).function, options, key=key)
 
 
 def read_options(name: str, options: Mapping[str, Any], *, key: bool = False) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def read_options(name: str, options: Mapping[str, Any], *, key: bool = False) ->
         UnknownNameError: there is no such scorer, no such option, or no such choice.
         OptionError: a value cannot be read as the option's type, or is outside its range.
     """
-    return declarations.read_options(name, get(name).function, options, key=key)
+    return signatures.read_options(name, get(name).function, options, key=key)
 
 
 def score(batch: EpisodeBatch, name: str, **options: Any) -> FloatArray:
@@ -175,7 +175,7 @@ def score(batch: EpisodeBatch, name: str, **options: Any) -> FloatArray:
         BatchError: the scorer returned something other than one number per step.
     """
     spec = get(name)
-    options = declarations.check_options(name, spec.function, options)  # before a column that may be missing
+    options = signatures.check_options(name, spec.function, options)  # before a column that may be missing
     for column in sorted(spec.needs):
         batch.require(column)
     with np.errstate(over="ignore", invalid="ignore"):  # what does not fit a float64 is said below

@@ -243,7 +243,7 @@ def test_errors_about_a_stored_run_name_what_is_known(run_id: str) -> None:
     cases = {
         ("score", "run_0", "--scorer", "gae"): f"no run or group called 'run_0'; known: {run_id}",
         ("score", run_id, "--scorer", "gae", "--option", "lamb=1"): "no option of gae called 'lamb'; did you mean lam?",
-        ("score", run_id, "--scorer", "gae", "--option", "lam=x"): "does not take {'lam': 'x'}",
+        ("score", run_id, "--scorer", "gae", "--option", "lam=x"): "lam of gae must be a number in [0, 1], not 'x'",
         ("score", run_id, "--scorer", "oracle"): "credit_gym.exact.oracle.annotate",
         ("report", run_id, "--out", f"runs/{run_id}/store.sqlite/report.html"): "cannot be written",
         ("report", "group_0"): "no run or group called 'group_0'",

@@ -23,8 +23,8 @@ from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.target import pair_with_credit
 from credit_gym.errors import OptionError, UnknownNameError
 from credit_gym.estimation.ranges import Finite, Range
-from credit_gym.scorers import Option, check_options, read_options, score
-from credit_gym.scorers.options import declared
+from credit_gym.scorers import Option, check_options, read_options, score, signatures
+from credit_gym.scorers.signatures import declared
 from credit_gym.wrappers import AssignCredit
 
 OPTIONS = [(name, option) for name in scorers.names() for option in scorers.get(name).options.values()]
@@ -192,10 +192,10 @@ def test_what_a_third_party_declares_is_enough() -> None:
 
     known = declared(by_mood)
     assert (known["share"].kind, known["other"].kind) == (float, None)
-    read = scorers.options.read_options("by_mood", by_mood, {"share": "1e-1", "other": "[1]", "third": "x"})
+    read = signatures.read_options("by_mood", by_mood, {"share": "1e-1", "other": "[1]", "third": "x"})
     assert read == {"share": 0.1, "other": [1], "third": "x"}
     with pytest.raises(OptionError, match="share of by_mood"):
-        scorers.options.check_options("by_mood", by_mood, {"share": "x"})
+        signatures.check_options("by_mood", by_mood, {"share": "x"})
 
 
 @given(st.floats(allow_nan=True))
