@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from credit_gym.agents.core import Context
 from credit_gym.agents.llm.chat_tokens import ChatTokens
-from credit_gym.agents.llm.prompting import STYLES, Prompting, messages
+from credit_gym.agents.llm.prompting import Prompting, messages
+from credit_gym.agents.llm.styles import STYLES
 from credit_gym.data.episode import Episode
 
 
