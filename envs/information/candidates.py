@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from credit_gym.data.action_format import ActionFormat
 from credit_gym.envs.information.env import MODES, NOTHING_KNOWN, QuestionEnv, Snapshot, Task, task_id
 from credit_gym.envs.information.judge import Answerer, LLMJudge
 from credit_gym.envs.information.language import Grammar
@@ -53,6 +54,11 @@ class CandidateEnv(QuestionEnv):
         ManifestError: the file is malformed, there is nothing in the split, or no rule knows any of its secrets.
         UnknownNameError: there is no such mode or reward.
     """
+
+    action_format = ActionFormat(
+        how="Ask one question or make one guess, as a question on one line.",
+        examples=("Is it alive?", "Is it a tiger?"),
+    )
 
     kind: str
     """What the secret is, in one word: the beginning of the ids of the tasks."""

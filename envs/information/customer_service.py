@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache, partialmethod
 from typing import Any
 
+from credit_gym.data.action_format import ActionFormat
 from credit_gym.envs.information.cases import Case, Conclusion, Puzzle, claim_of, fact_of, idle_facts
 from credit_gym.envs.information.reward import Turn
 from credit_gym.envs.information.scenarios import GOAL, ScenarioEnv
@@ -54,6 +55,11 @@ class CustomerServiceEnv(ScenarioEnv):
         ManifestError: the file is malformed or has no answerer, or there is nothing in the split.
         UnknownNameError: there is no such mode or reward.
     """
+
+    action_format = ActionFormat(
+        how="Ask the customer one thing or propose one fix, on one line.",
+        examples=("Is the cable loose?", "Plug in the cable."),
+    )
 
     plain_claims = False  # "Check the lights." is no fix, but can be done
     unreadable = "I am afraid I do not understand; please ask me one simple thing, or tell me what to do."

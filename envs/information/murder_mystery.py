@@ -9,6 +9,7 @@ from itertools import product
 from typing import Any, NamedTuple, TypeVar
 
 from credit_gym import rng
+from credit_gym.data.action_format import ActionFormat
 from credit_gym.envs.information.cases import (
     Case,
     Conclusion,
@@ -52,6 +53,11 @@ class MurderMysteryEnv(ScenarioEnv):
 
     The arguments are those of :class:`~credit_gym.envs.information.scenarios.ScenarioEnv`.
     """
+
+    action_format = ActionFormat(
+        how="Look into one thing or accuse one suspect, on one line.",
+        examples=("Check the ashtray.", "I accuse Xenia Whitlock."),
+    )
 
     unreadable = "Nothing came of that; look into one thing, or ask about one suspect."
     unconcluded = "Suspicion is not enough: accuse somebody if you are sure."

@@ -10,6 +10,7 @@ from itertools import product
 from typing import Any
 
 from credit_gym import rng
+from credit_gym.data.action_format import ActionFormat
 from credit_gym.envs.information.cases import Case, Conclusion, Puzzle, claim_of, fact_of, idle_facts, worlds_where
 from credit_gym.envs.information.env import UNANSWERED
 from credit_gym.envs.information.judge import Answerer, LLMJudge, tagged
@@ -51,6 +52,11 @@ class PersonalizationEnv(ScenarioEnv):
         ManifestError: the file is malformed or has no answerer, or there is nothing in the split.
         UnknownNameError: there is no such reward.
     """
+
+    action_format = ActionFormat(
+        how="Ask about one preference or recommend something on offer, on one line.",
+        examples=("Which kind of story do you like?",),
+    )
 
     unreadable = (
         "I do not know what to say to that; ask me about one thing that I like, or recommend something on offer."
