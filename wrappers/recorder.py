@@ -47,6 +47,19 @@ class Recorder:
         admissible_actions: what the environment offers now.
     """
 
+    recording: bool
+    error: str | None
+    task_id: str
+    goal: str
+    admissible_actions: tuple[str, ...]
+    _seed: int | None
+    _steps: list[tuple[str, float, str]]  # the first is the reset
+    _infos: list[list[Any]]
+    _actions: list[dict[str, Any] | None]
+    _ends: tuple[bool, bool]
+    _success: bool
+    _whole: Any
+
     def __init__(self, env_id: str, *, verifier: bool) -> None:
         self._env_id = env_id
         self._read = tuple(column for column in _READ if verifier or column.name != "verifier")
@@ -159,17 +172,12 @@ class Recorder:
         self.error = self.error or f"{type(error).__name__}: {error}"
 
     def _clear(self) -> None:
-        self.recording = False
-        self.error: str | None = None
+        self.recording, self.error = False, None
         self.task_id = self.goal = ""
-        self.admissible_actions: tuple[str, ...] = ()
-        self._seed: int | None = None
-        self._steps: list[tuple[str, float, str]] = []
-        self._infos: list[list[Any]] = []
-        self._actions: list[dict[str, Any] | None] = []
-        self._ends = (False, False)
-        self._success = False
-        self._whole: Any = None
+        self.admissible_actions = ()
+        self._seed, self._whole = None, None
+        self._steps, self._infos, self._actions = [], [], []
+        self._ends, self._success = (False, False), False
 
 
 def find_wrapper(env: gym.Env[Any, Any], kind: type[W]) -> W | None:
