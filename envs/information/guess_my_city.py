@@ -6,13 +6,16 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import dropwhile
 from typing import Any
 
+from credit_gym.data.action_format import ActionFormat
 from credit_gym.envs.information.atlas import cities
 from credit_gym.envs.information.candidates import CandidateEnv
 from credit_gym.envs.information.env import UNANSWERED
-from credit_gym.envs.information.language import Grammar, is_guess, words
+from credit_gym.envs.information.language import Grammar, is_guess, stands_beside_names, without_asides, words
 from credit_gym.envs.information.reward import Turn
+from credit_gym.envs.information.world import Question
 
 ONE_AT_A_TIME = "Ask one question at a time."
 NAME_ASKED = "I will not tell you the name of the city or the country; ask about something else."
@@ -66,6 +69,11 @@ class GuessMyCityEnv(CandidateEnv):
         UnknownNameError: there is no such mode or reward.
     """
 
+    action_format = ActionFormat(
+        how="Ask one question or make one guess, as a question on one line.",
+        examples=("Which continent is it on?", "Is it Lima, Peru?"),
+    )
+
     kind = "city"
     goal = (
         "You play Guess My City. Find out the city that the other player calls home with at most {turns} questions. "
@@ -90,7 +98,11 @@ class GuessMyCityEnv(CandidateEnv):
             return self._turn(action, ONE_AT_A_TIME, "invalid"), self.memory
         if self.judge is not None:
             return self._judged(action)
-        question = self.grammar.parse(action)
+        question = self.grammar.parse(action) or self._guess_without_titles(action)
+        if question is None and self._is_elsewhere(action):
+            key = " ".join(words(action))
+            kind, text = ("repeated", REPEATED) if self._was_asked(key) else ("answered", "No.")
+            return self._turn(action, text, kind, key), self.memory
         if question is None:
             asked_name = _NAME_REQUEST.search(" ".join(words(action)))
             return self._turn(action, NAME_ASKED if asked_name else UNREADABLE, "invalid"), self.memory
@@ -100,6 +112,19 @@ class GuessMyCityEnv(CandidateEnv):
             return self._turn(action, REPEATED, "repeated"), self.memory
         answer, memory = self._learn(question)
         return self._turn(action, _SHORT.get(answer, answer), "answered", question.key), memory
+
+    def _guess_without_titles(self, action: str) -> Question | None:
+        """A guess that says what the city, or its country, is: "Is it Paris, the capital of France?"."""
+        asked = self.grammar.parse(_TITLE.sub(",", action))
+        return None if asked is None or asked.guess is None else asked
+
+    def _is_elsewhere(self, action: str) -> bool:
+        """Whether an action guesses, as the goal asks for it, a city that is on no map here: "Is it Oz, Nowhere?"."""
+        named = unknown_city(action)
+        if named is None or self.grammar.parse(f"Is it {named}?") is not None:
+            return False
+        own = {word for name in _parts(self.target)[0] for word in _plain_words(name)}
+        return own.isdisjoint(_plain_words(named))
 
     def _judged(self, action: str) -> tuple[Turn, Any]:
         assert self.judge is not None
@@ -137,7 +162,21 @@ class GuessMyCityEnv(CandidateEnv):
 def names_city(action: str, secret: str) -> bool:
     """Return whether an action guesses the city of a ``City, Country`` secret, alone or with its country."""
     names, country = _parts(secret)
-    return is_guess(action, [*names, *(f"{name} {country}" for name in names)])
+    return is_guess(_TITLE.sub(",", action), names, beside=[country] if country else ())
+
+
+def unknown_city(action: str) -> str | None:
+    """Return the city of a guess in the form ``Is it City, Country?``, which nothing but its capitals tells; else None.
+
+    What stands in brackets is passed over.
+    """
+    if len(action) > _LONGEST_GUESS:
+        return None
+    city, comma, country = without_asides(action).strip().rstrip("?!. ").rpartition(",")
+    said, land = ([word.strip(_QUOTES) for word in part.split()] for part in (city, country))
+    said = list(dropwhile(stands_beside_names, said))
+    proper = all(word[:1].isupper() or word in _SMALL for word in (*said, *land))
+    return " ".join(said) if comma and said and land and proper else None
 
 
 def names_anything(action: str, secret: str) -> bool:
@@ -161,6 +200,13 @@ def city_grammar() -> Grammar:
 
 
 _SHORT = {"yes": "Yes.", "no": "No."}
+_TITLE = re.compile(r",? (?:the )?(?:capital (?:city )?|republic |kingdom )of\b", re.IGNORECASE)
+_SMALL = frozenset(
+    ("al", "am", "and", "da", "das", "de", "del", "der", "do", "dos", "du", "el", "la", "las", "le", "les", "los", "of",
+     "the", "y")
+)  # fmt: skip
+_LONGEST_GUESS = 200  # characters
+_QUOTES = "\"'*:,“”‘’"
 _SIMULATOR = (
     "You play a game in which somebody finds out your home city by questions. You are given the city and a question. "
     "Answer truthfully and informatively in a short sentence, without naming the city or its country. If the question "

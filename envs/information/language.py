@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from enum import Enum
 from functools import lru_cache, reduce
 from operator import and_, or_
@@ -22,6 +22,7 @@ _CLITICS = (
     (re.compile(r"'m\b"), " am"),
     (re.compile(r"'s?\b"), ""),
 )
+_ASIDE = re.compile(r"\([^()]*\)|\[[^][]*\]")
 
 
 class Mark(Enum):
@@ -110,17 +111,30 @@ def forms(name: str) -> frozenset[tuple[str, ...]]:
     return frozenset((*first, word) for word in found)
 
 
-def is_guess(text: str, names: Iterable[str]) -> bool:
-    """Return whether a text guesses one of the names, as in "Is it a tiger?", and asks nothing else."""
-    said = words(text)
-    for name in names:
-        for form in forms(name):
-            for start in range(len(said) - len(form) + 1):
-                if tuple(said[start : start + len(form)]) == form:
-                    rest = said[:start] + said[start + len(form) :]
-                    if all(word in _english().guess for word in rest):
-                        return True
-    return False
+def is_guess(text: str, names: Iterable[str], beside: Iterable[str] = ()) -> bool:
+    """Return whether a text guesses one of the names, as in "Is it a tiger?", and asks nothing else.
+
+    Args:
+        text: what was said; several of the names may stand in it, as in "Is it Mumbai (Bombay)?", and anything in
+            brackets.
+        names: what the thing is called.
+        beside: what may stand beside its name, such as the country of a city.
+    """
+    named, passed = ({form for name in group for form in forms(name)} for group in (names, beside))
+    known: dict[str, list[tuple[str, ...]]] = {}
+    for form in sorted(named | passed, key=len, reverse=True):
+        known.setdefault(form[0], []).append(form)
+    return any(_names_nothing_else(words(said), known, named) for said in dict.fromkeys((text, without_asides(text))))
+
+
+def stands_beside_names(word: str) -> bool:
+    """Return whether a word may stand beside the name in a guess and names nothing itself."""
+    return word.casefold() in _english().guess
+
+
+def without_asides(text: str) -> str:
+    """Return a text without what stands in brackets."""
+    return _ASIDE.sub(" ", text)
 
 
 class Grammar:
@@ -162,8 +176,22 @@ class Grammar:
         self._read = lru_cache(1 << 14)(self._parse)
 
     def parse(self, text: str) -> Question | None:
-        """Return what a text asks, None where it cannot be understood."""
-        return self._read(tuple(word for word in words(text) if word not in self._english.ignored))
+        """Return what a text asks, None where it cannot be understood.
+
+        In a guess, brackets may hold what nobody knows, as in "Is it Rome (Roma), Italy?", but no other thing's name.
+        """
+        asked = self._read(self._words(text))
+        asides = [] if asked is not None else _ASIDE.findall(text)
+        if not asides:
+            return asked
+        bare = self._read(self._words(without_asides(text)))
+        if bare is None or bare.guess is None:
+            return None
+        others = (self._read(self._words(aside)) for aside in asides)
+        return None if any(other is not None and other.guess is not None for other in others) else bare
+
+    def _words(self, text: str) -> tuple[str, ...]:
+        return tuple(word for word in words(text) if word not in self._english.ignored)
 
     def _learn(self, wording: str, piece: Piece) -> None:
         stems = tuple(stem(word) for word in words(wording) if word not in self._english.ignored)
@@ -181,7 +209,10 @@ class Grammar:
             rest = (word for piece, start, end in spans if piece is Mark.FILLER for word in said[start:end])
             if any(word not in self._english.guess for word in rest):
                 return None
-            if len(named) == 1 and all(isinstance(piece, Name) or _is_place(piece) for piece in pieces):
+            things = {piece.thing for piece in named}
+            if len(things) == 1 and all(
+                _is_place(piece) or isinstance(piece, Name) or piece is Mark.AND for piece in pieces
+            ):
                 fits = all(
                     piece.question.cells[0][1] >> named[0].thing & 1 for piece in pieces if isinstance(piece, Asked)
                 )
@@ -289,6 +320,20 @@ class Grammar:
             else:
                 return None
         return self.world.everything & ~chosen if negations % 2 else chosen
+
+
+def _names_nothing_else(
+    said: Sequence[str], known: Mapping[str, Sequence[tuple[str, ...]]], named: Set[tuple[str, ...]]
+) -> bool:
+    """Whether words are known forms, one of those that name the thing at least, and what may stand beside them."""
+    at, found = 0, False
+    while at < len(said):
+        form = next((form for form in known.get(said[at], ()) if tuple(said[at : at + len(form)]) == form), None)
+        if form is None and said[at] not in _english().guess:
+            return False
+        found = found or form in named
+        at += 1 if form is None else len(form)
+    return found
 
 
 @lru_cache(maxsize=1)

@@ -84,7 +84,8 @@ def known_to_rules(
     if len(known) < len(scenarios):
         warnings.warn(
             f"{len(scenarios) - len(known)} of {len(scenarios)} secrets of {os.fspath(path)} are left out, because the "
-            "rules have no facts about them; give answerer= to play them all.",
+            f"rules have no facts about them; among the other {len(known)} the game is easier, and results are not "
+            "comparable with published ones: give answerer= to play them all.",
             stacklevel=3,
         )
     return known
