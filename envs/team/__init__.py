@@ -10,4 +10,5 @@
 ``math_number``, ``math_unit``                 numbers and units as people write them
 ``grade_code``, ``sandbox``                    programs graded by their tests, shut in
 ``sandbox_child``, ``sandbox_call``, ``pool``  the sandbox from inside, calls between its processes, workers
+``sandbox_wire``, ``sandbox_values``           the messages of those calls, and the values in them
 """

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from credit_gym.envs.team.pool import WorkerPool
-from credit_gym.envs.team.sandbox_call import receive, send
+from credit_gym.envs.team.sandbox_wire import receive, send
 from credit_gym.errors import CreditGymError, unknown
 
 Isolation = Literal["auto", "namespaces", "process"]
@@ -91,6 +91,8 @@ class Sandbox:
     read-only; whatever it starts dies with it. Where the system allows no namespaces, ``process`` keeps the limits and
     the clean-up, but a program can read, write, signal and reach over the network what the calling user can (user
     ``nobody`` where that is root).
+
+    A program and its test hand each other values of up to 64 MiB a call; a larger one fails the test, which says so.
 
     Results are cached by content. Safe to use from many threads.
 

@@ -1,56 +1,37 @@
 """Calls by value between the two processes of a test: one that runs the program, one that runs the test.
 
-The test never shares an interpreter with the program. What crosses between them is plain data, so an object that calls
-itself equal to everything, a patched builtin or an exit handler has no one to deceive. What is no plain data stays
-where it is and is spoken to through a :class:`Remote`.
+The test never shares an interpreter with the program. What crosses between them is plain data
+(:mod:`~credit_gym.envs.team.sandbox_values`), so an object that calls itself equal to everything, a patched builtin or
+an exit handler has no one to deceive. What is no plain data stays where it is. The test speaks to an object of the
+program through a :class:`Remote`, which never says how that object compares with a value of the test; the program
+speaks to a function or an iterator of the test through a :class:`Callback`, which can be called and nothing else.
 
 This module is imported by the sandbox's supervisor before it shuts itself in: it uses the standard library alone.
 """
 
 from __future__ import annotations
 
-import builtins
 import importlib
-import json
 import operator
 import random
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
-from decimal import Decimal
-from fractions import Fraction
 from socket import socket
 from typing import Any
 
-_LONGEST_MESSAGE = 4 << 20
-_LONGEST_ERROR = 500
-_JSON_INTEGERS = 1 << 63
-_EXACT = frozenset({type(None), bool, float, str})
-_BY_TEXT: dict[str, Callable[[str], Any]] = {
-    "int": lambda text: int(text, 16),
-    "complex": complex,
-    "bytes": bytes.fromhex,
-    "Fraction": Fraction,
-    "Decimal": Decimal,
-}
-_TO_TEXT: dict[type, Callable[[Any], str]] = {
-    complex: str,
-    bytes: bytes.hex,
-    Fraction: str,
-    Decimal: str,
-}
-_BY_ITEMS: dict[str, Callable[[list[Any]], Any]] = {
-    "tuple": tuple,
-    "set": set,
-    "frozenset": frozenset,
-    "dict": lambda pairs: dict(map(tuple, pairs)),
-    "range": lambda bounds: range(*bounds),
-}
-_CONTAINERS = (list, tuple, set, frozenset)
+from credit_gym.envs.team.sandbox_wire import LONGEST_ERROR, Peer, ProgramError, receive, send
+
 _LIBRARY = frozenset((  # what published tests use without importing it, since the reference solution did
     "bisect", "cmath", "collections", "copy", "datetime", "decimal", "fractions", "functools", "heapq", "itertools",
     "json", "math", "operator", "random", "re", "statistics", "string", "sys", "typing",
 ))  # fmt: skip
+_READABLE = frozenset((  # the special attributes of an object that are no answer to a question of the test
+    "__name__", "__qualname__", "__doc__", "__module__", "__dict__", "__annotations__", "__version__",
+))  # fmt: skip
+_QUESTIONS = frozenset(  # methods of plain values that compare them with something: only a plain value answers those
+    name for kind in (str, set) for name in dir(kind) if name.startswith(("is", "startswith", "endswith"))
+)
 
 
 def serve_program(tester: socket) -> None:
@@ -61,13 +42,7 @@ def serve_program(tester: socket) -> None:
     random.seed(0)
     module = types.ModuleType("solution")
     sys.modules["solution"] = module
-    objects: list[Any] = []
-    while (request := receive(tester)) is not None:
-        try:
-            reply = {"value": _answer(request, module, objects)}
-        except BaseException as error:  # noqa: BLE001 - SystemExit and the like are answers of the program too
-            reply = {"raise": [type(error).__name__, str(error)[:_LONGEST_ERROR]]}
-        send(tester, reply)
+    Program(tester, module).serve()
 
 
 def run_test(parent: socket, program: socket) -> None:
@@ -80,110 +55,69 @@ def run_test(parent: socket, program: socket) -> None:
     if job is None:
         return
     try:
-        error = _failure(job, Link(program))
+        error = _failure(job, Tester(program))
     except BaseException as unexpected:  # noqa: BLE001 - whatever a test raises, it did not pass
         error = _shorten(unexpected) or type(unexpected).__name__
     send(parent, {"error": error})
 
 
-def send(connection: socket, message: Any) -> None:
-    """Send one message."""
-    data = json.dumps(message, separators=(",", ":")).encode("utf-8", "surrogatepass")
-    connection.sendall(len(data).to_bytes(4, "big") + data)
-
-
-def receive(connection: socket) -> Any:
-    """Return the next message, None at the end of the connection.
-
-    Raises:
-        ValueError: it is too long, or no message at all.
-    """
-    header = _read(connection, 4)
-    if header is None:
-        return None
-    size = int.from_bytes(header, "big")
-    if size > _LONGEST_MESSAGE:
-        raise ValueError(f"a message of {size} bytes is longer than {_LONGEST_MESSAGE}")
-    data = _read(connection, size)
-    return None if data is None else json.loads(data.decode("utf-8", "surrogatepass"))
-
-
-class ProgramError(Exception):
-    """What the program raised, where it is no builtin exception, or its end."""
-
-
-class Link:
-    """The tester's side: asks the program for values."""
+class Tester(Peer):
+    """The test's side. It is asked for nothing but calls of the functions that the test has handed over."""
 
     def __init__(self, connection: socket) -> None:
-        self._connection = connection
+        super().__init__(connection)
+        self._remotes: dict[int, Remote] = {}
 
-    def ask(self, kind: str, *arguments: Any) -> Any:
-        """Return the program's answer as plain data and remotes.
+    def _answer(self, kind: str, plain: list[Any], arguments: list[Any], options: dict[str, Any]) -> Any:
+        if kind != "call":
+            raise ProgramError("a program can only call what it was given")
+        return self._objects[plain[0]](*arguments, **options)
 
-        Raises:
-            ProgramError: the program raised an exception of its own, ended, or talks nonsense.
-            Exception: the builtin exception that the program raised.
-        """
-        try:
-            send(self._connection, [kind, *arguments])
-            reply = receive(self._connection)
-        except OSError:
-            reply = None
-        if reply is None:
-            raise ProgramError("the program ended before it answered")
-        if "raise" in reply:
-            name, text = map(str, reply["raise"])
-            known = getattr(builtins, name, None)
-            if isinstance(known, type) and issubclass(known, Exception) and not issubclass(known, UnicodeError):
-                raise known(text)
-            raise ProgramError(f"{name}: {text}")
-        return self.decode(reply["value"])
+    def _keep(self, value: Any) -> dict[str, Any]:
+        if isinstance(value, Remote):
+            return {"remote": value._handle}
+        if callable(value):
+            return {"call": self.keep(value)}
+        if hasattr(type(value), "__next__"):
+            return {"iterator": self.keep(value.__next__)}
+        raise TypeError(f"a test cannot hand a {type(value).__name__} to the program")
 
-    def call(self, handle: int, arguments: tuple[Any, ...], options: Mapping[str, Any]) -> Any:
-        """Call an object of the program; lists, dicts and sets among the arguments see what it did to them."""
-        sent = [encode(argument) for argument in arguments]
-        named = {name: encode(value) for name, value in options.items()}
-        value, after = self.ask("call", handle, sent, named)
-        for argument, change in zip(arguments, after, strict=True):
-            _overwrite(argument, change)
-        return value
-
-    def decode(self, data: Any) -> Any:
-        """Return the value of encoded plain data; :func:`encode` says how it looks."""
-        if isinstance(data, list):
-            return [self.decode(item) for item in data]
-        if not isinstance(data, dict):
-            return data
-        ((tag, content),) = data.items()
-        if tag in _BY_TEXT:
-            return _BY_TEXT[tag](content)
-        if tag == "array":
-            return importlib.import_module("numpy").array(self.decode(content))
-        if tag == "remote":
-            return Remote(self, int(content))
-        return _BY_ITEMS[tag](self.decode(content))
+    def _find(self, tag: str, content: Any) -> Any:
+        if tag == "call":
+            return self._objects[content]
+        if tag != "remote" or type(content) is not int:
+            raise ProgramError("the program answers nonsense")
+        if content not in self._remotes:
+            self._remotes[content] = Remote(self, content)
+        return self._remotes[content]
 
 
 class Remote:
-    """An object of the program, held by the tester. It equals nothing but what its own program says of its own kind."""
+    """An object of the program, held by the test.
 
-    def __init__(self, link: Link, handle: int) -> None:
+    It can be called, looked into and gone through: what it answers is plain data, or another remote. It equals nothing
+    but what its own program says of its own kind, and no comparison with a value of the test is put to it: the program
+    would decide its own verdict.
+    """
+
+    def __init__(self, link: Tester, handle: int) -> None:
         object.__setattr__(self, "_link", link)
         object.__setattr__(self, "_handle", handle)
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         """Call it in the program; the answer is plain data, or another remote."""
-        return self._link.call(self._handle, arguments, options)
+        return self._link.ask("call", self._handle, arguments=arguments, options=options)
 
     def __getattr__(self, name: str) -> Any:
+        if name in _QUESTIONS or (name.startswith("__") and name not in _READABLE):
+            raise AttributeError(f"an object of the program cannot be asked for {name}, only a plain value")
         return self._link.ask("get", self._handle, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        self._link.ask("set", self._handle, name, encode(value))
+        self._link.ask("set", self._handle, name, arguments=(value,))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Remote) and self._operate("eq", other) is True
+        return self is other or (isinstance(other, Remote) and self._operate("eq", other) is True)
 
     def __hash__(self) -> int:
         return hash(self._handle)
@@ -207,9 +141,11 @@ class Remote:
         self._operate("setitem", key, value)
 
     def __contains__(self, item: Any) -> bool:
-        return self._operate("contains", item) is True
+        return any(item is other or item == other for other in self)
 
     def __lt__(self, other: Any) -> bool:
+        if not isinstance(other, Remote):
+            return NotImplemented
         return self._operate("lt", other) is True
 
     def __next__(self) -> Any:
@@ -224,90 +160,80 @@ class Remote:
                 return
 
     def _operate(self, name: str, *arguments: Any) -> Any:
-        return self._link.ask("operate", self._handle, name, [encode(argument) for argument in arguments])
+        return self._link.ask("operate", self._handle, name, arguments=arguments)
 
 
-def encode(value: Any, keep: Callable[[Any], int] | None = None) -> Any:
-    """Return plain data as JSON: scalars and lists as they are, anything else as ``{tag: content}``.
+class Program(Peer):
+    """The program's side."""
 
-    Args:
-        value: None, a bool, number, text, bytes, list, tuple, set, dict, range or NumPy array, nested at will.
-        keep: stores an object that is no plain data and returns its handle.
+    def __init__(self, connection: socket, module: types.ModuleType) -> None:
+        super().__init__(connection)
+        self._module = module
+        self._callbacks: dict[int, Callback] = {}
 
-    Raises:
-        TypeError: there is something that is no plain data and nowhere to keep it.
-    """
-    if type(value) in _EXACT:
-        return value
-    if isinstance(value, Remote):
-        return {"remote": value._handle}
-    if isinstance(value, str):
-        return str.__str__(value)
-    if isinstance(value, int):
-        number = int(value)
-        return number if abs(number) < _JSON_INTEGERS else {"int": hex(number)}
-    if isinstance(value, float):
-        return float(value)
-    if type(value) in _TO_TEXT:
-        return {type(value).__name__: _TO_TEXT[type(value)](value)}
-    if isinstance(value, range):
-        return {"range": [value.start, value.stop, value.step]}
-    if isinstance(value, dict):
-        return {"dict": [[encode(key, keep), encode(item, keep)] for key, item in value.items()]}
-    for kind in _CONTAINERS:
-        if isinstance(value, kind):
-            items = [encode(item, keep) for item in value]
-            return items if kind is list else {kind.__name__: items}
-    if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
-        plain = encode(value.tolist(), keep)
-        return {"array": plain} if isinstance(plain, list) else plain
-    if keep is None:
-        raise TypeError(f"a test cannot hand a {type(value).__name__} to the program")
-    return {"remote": keep(value)}
+    def _answer(self, kind: str, plain: list[Any], arguments: list[Any], options: dict[str, Any]) -> Any:
+        return _ANSWERS[kind](self, *plain, *arguments, **options)
 
+    def _keep(self, value: Any) -> dict[str, Any]:
+        return {"call": value.handle} if type(value) is Callback else {"remote": self.keep(value)}
 
-def _answer(request: list[Any], module: types.ModuleType, objects: list[Any]) -> Any:
-    """Do what the tester asks; the answer is encoded, a pair for a call."""
-    kind, *arguments = request
+    def _find(self, tag: str, content: Any) -> Any:
+        if tag == "remote":
+            return self._objects[content]
+        if content not in self._callbacks:
+            self._callbacks[content] = _CALLBACKS[tag](self, content)
+        return self._callbacks[content]
 
-    def keep(value: Any) -> int:
-        objects.append(value)
-        return len(objects) - 1
+    def _load(self, source: str) -> None:
+        exec(compile(source, "solution.py", "exec"), self._module.__dict__)
 
-    def decode(data: Any) -> Any:
-        return _Local(objects).decode(data)
+    def _names(self, names: list[str]) -> dict[str, Any]:
+        return {name: self._module.__dict__[name] for name in names if name in self._module.__dict__}
 
-    if kind == "load":
-        exec(compile(arguments[0], "solution.py", "exec"), module.__dict__)
-        return None
-    if kind == "names":
-        found = [name for name in arguments[0] if name in module.__dict__]
-        return {"dict": [[name, encode(module.__dict__[name], keep)] for name in found]}
-    target = objects[arguments[0]]
-    if kind == "call":
-        values = [decode(item) for item in arguments[1]]
-        result = target(*values, **{name: decode(item) for name, item in arguments[2].items()})
-        after = [encode(value, keep) if isinstance(value, (list, dict, set)) else None for value in values]
-        return {"tuple": [encode(result, keep), after]}
-    if kind == "get":
-        return encode(getattr(target, arguments[1]), keep)
-    if kind == "set":
-        return setattr(target, arguments[1], decode(arguments[2]))
-    return encode(_OPERATIONS[arguments[1]](target, *map(decode, arguments[2])), keep)
+    def _call(self, handle: int, /, *arguments: Any, **options: Any) -> Any:
+        return self._objects[handle](*arguments, **options)
+
+    def _get(self, handle: int, name: str) -> Any:
+        return getattr(self._objects[handle], name)
+
+    def _set(self, handle: int, name: str, value: Any) -> None:
+        setattr(self._objects[handle], name, value)
+
+    def _operate(self, handle: int, name: str, *arguments: Any) -> Any:
+        return _OPERATIONS[name](self._objects[handle], *arguments)
 
 
-class _Local(Link):
-    """The program's side of decoding: a remote is an object of its own."""
+class Callback:
+    """A function of the test, held by the program."""
 
-    def __init__(self, objects: list[Any]) -> None:
-        self._objects = objects
+    def __init__(self, link: Program, handle: int) -> None:
+        self._link = link
+        self.handle = handle
 
-    def decode(self, data: Any) -> Any:
-        if isinstance(data, dict) and "remote" in data:
-            return self._objects[data["remote"]]
-        return super().decode(data)
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """Call it in the test."""
+        return self._link.ask("call", self.handle, arguments=arguments, options=options)
 
 
+class Stream(Callback):
+    """An iterator of the test, held by the program."""
+
+    def __iter__(self) -> Stream:
+        return self
+
+    def __next__(self) -> Any:
+        return self()
+
+
+_CALLBACKS: dict[str, type[Callback]] = {"call": Callback, "iterator": Stream}
+_ANSWERS: dict[str, Callable[..., Any]] = {
+    "load": Program._load,
+    "names": Program._names,
+    "call": Program._call,
+    "get": Program._get,
+    "set": Program._set,
+    "operate": Program._operate,
+}
 _OPERATIONS: dict[str, Callable[..., Any]] = {
     "eq": operator.eq,
     "lt": operator.lt,
@@ -317,13 +243,12 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "repr": repr,
     "getitem": operator.getitem,
     "setitem": operator.setitem,
-    "contains": operator.contains,
     "iter": iter,
     "next": next,
 }
 
 
-def _failure(job: Mapping[str, Any], link: Link) -> str | None:
+def _failure(job: Mapping[str, Any], link: Tester) -> str | None:
     try:
         link.ask("load", job["source"])
     except Exception as error:  # noqa: BLE001 - any exception of the program is its failure
@@ -332,7 +257,8 @@ def _failure(job: Mapping[str, Any], link: Link) -> str | None:
     namespace: dict[str, Any] = {"__name__": "test"}
     for name in _names(code) & _LIBRARY:
         namespace[name] = importlib.import_module(name)
-    namespace |= link.ask("names", job["names"])
+    found = link.ask("names", job["names"])
+    namespace |= {name: found[name] for name in job["names"] if name in found}  # whatever else it reports
     try:
         exec(code, namespace)
     except AssertionError as error:
@@ -346,27 +272,6 @@ def _names(code: types.CodeType) -> set[str]:
     return set(code.co_names).union(*map(_names, inner))
 
 
-def _overwrite(argument: Any, change: Any) -> None:
-    """Give a list, dict or set of the test the content that the program left in its copy."""
-    if type(argument) is type(change) and argument != change:
-        if isinstance(argument, list):
-            argument[:] = change
-        elif isinstance(argument, (dict, set)):
-            argument.clear()
-            argument.update(change)
-
-
 def _shorten(error: BaseException, *, named: bool = True) -> str:
     text = f"{type(error).__name__}: {error}" if named else str(error)
-    return text[:_LONGEST_ERROR]
-
-
-def _read(connection: socket, size: int) -> bytes | None:
-    parts = []
-    while size:
-        part = connection.recv(min(size, 1 << 16))
-        if not part:
-            return None
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
+    return text[:LONGEST_ERROR]
