@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders.conversations import played
+from builders.conversations import lamps, played
 
 from credit_gym.agents.likelihood.transcripts import read_simulations
 from credit_gym.data.batch import EpisodeBatch
@@ -164,28 +164,6 @@ def test_a_spoken_conversation_is_said_to_be_one(tmp_path: Path) -> None:
                 read(tmp_path / "r.json")
         (refused,) = read_episodes(tmp_path / "r.json")
         assert "'v' is a spoken conversation" in str(refused)
-
-
-PENDING = {
-    "order_id": "#W1", "user_id": "u", "status": "pending", "fulfillments": [],
-    "items": [{"name": "Lamp", "product_id": "P", "item_id": i, "price": 1.0, "options": {}} for i in ("a", "b")],
-    "payment_history": [{"transaction_type": "payment", "amount": 2.0, "payment_method_id": "p"}],
-}  # fmt: skip
-
-
-def lamps(folder: Path) -> Path:
-    """A shop in tau2's layout, with two tasks: both lamps of an order are modified, or one."""
-    place = folder / "retail"
-    place.mkdir()
-    variants = {i: {"item_id": i, "options": {}, "available": True, "price": p} for i, p in (("c", 5.0), ("d", 7.0))}
-    user = {"user_id": "u", "payment_methods": {"p": {"source": "paypal", "id": "p"}}, "orders": ["#W1"]}
-    rows = {"products": {"P": {"name": "Lamp", "product_id": "P", "variants": variants}}, "users": {"u": user},
-            "orders": {"#W1": PENDING}}  # fmt: skip
-    (place / "db.json").write_text(json.dumps(rows))
-    task = {"user_scenario": {"instructions": "Change lamps."}, "evaluation_criteria": {"actions": []}}
-    (place / "tasks.json").write_text(json.dumps([{**task, "id": "both"}, {**task, "id": "one"}]))
-    (place / "policy.md").write_text("Be kind.")
-    return folder
 
 
 def modified(mode: str, folder: Path, task: str, action: str) -> tuple[Tau2Env, Simulation]:
