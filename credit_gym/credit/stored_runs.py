@@ -7,6 +7,7 @@ asks for credits gets those of the episodes as they are now, however many were p
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,9 @@ from credit_gym.credit.assign import score_episodes
 from credit_gym.credit.fingerprint import fingerprint
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.episode import Episode
+from credit_gym.data.grouping import FloatArray
 from credit_gym.data.target import pair_with_credit
+from credit_gym.errors import StoreError
 from credit_gym.store import Store
 
 
@@ -44,7 +47,8 @@ def score_run(store: Store, run_id: str, episodes: Sequence[Episode], scorer: st
         MissingColumnError: the episodes lack a column that the scorer needs.
         ReadingError: a value at some step, which is named, cannot be computed with.
     """
-    _score(store, run_id, _ask(episodes, scorer, options), scorer, options)
+    question = _ask(episodes, scorer, options)
+    _keep(store, run_id, question, _score(question, scorer, options), scorer, options)
 
 
 def run_credits(
@@ -52,12 +56,17 @@ def run_credits(
 ) -> list[tuple[float, ...] | None]:
     """Return a scorer's credits, a row per episode: the kept ones, or new ones where these are of something else.
 
-    The row of an episode that did not complete is None. The arguments are those of :func:`score_run`.
+    The row of an episode that did not complete is None. New ones are kept where the store can be written. The arguments
+    and errors are those of :func:`score_run`.
     """
     question = _ask(episodes, scorer, options)
     found = store.find_credits(run_id, scorer, options, question.mark)
     if found is None:
-        found = _score(store, run_id, question, scorer, options)
+        credit = _score(question, scorer, options)
+        with suppress(StoreError):  # a folder that is read-only has credits too
+            _keep(store, run_id, question, credit, scorer, options)
+        rows = np.split(credit, question.batch.offsets[1:-1])
+        found = {each.episode_id: tuple(row.tolist()) for each, row in zip(question.episodes, rows, strict=False)}
     return [None if episode.error is not None else found.get(episode.episode_id, ()) for episode in episodes]
 
 
@@ -74,18 +83,17 @@ def _ask(episodes: Sequence[Episode], scorer: str, options: Mapping[str, Any]) -
     return _Question(completed, batch, fingerprint(batch, ids, scorer, options))
 
 
-def _score(
-    store: Store, run_id: str, question: _Question, scorer: str, options: Mapping[str, Any]
-) -> dict[str, tuple[float, ...]]:
-    """Score, keep what came of it, and return it by episode id."""
-    episodes, batch, mark = question
+def _score(question: _Question, scorer: str, options: Mapping[str, Any]) -> FloatArray:
     own = {name: value for name, value in options.items() if name != "key"}
-    credit = score_episodes(episodes, batch, scorer, own)
-    targets = pair_with_credit(episodes, credit, key=options.get("key", "state"))
-    ids = [episode.episode_id for episode in episodes]
-    store.add_targets(run_id, scorer, options, targets, episodes=ids, fingerprint=mark)
-    rows = np.split(credit, batch.offsets[1:-1])
-    return {name: tuple(row.tolist()) for name, row in zip(ids, rows, strict=False)}
+    return score_episodes(question.episodes, question.batch, scorer, own)
+
+
+def _keep(
+    store: Store, run_id: str, question: _Question, credit: FloatArray, scorer: str, options: Mapping[str, Any]
+) -> None:
+    targets = pair_with_credit(question.episodes, credit, key=options.get("key", "state"))
+    ids = [episode.episode_id for episode in question.episodes]
+    store.add_targets(run_id, scorer, options, targets, episodes=ids, fingerprint=question.mark)
 
 
 def _short(value: Any) -> str:

@@ -202,6 +202,16 @@ def test_episodes_that_failed_have_no_row_and_those_without_steps_an_empty_one(s
     assert run_credits(store, run_id, played, "outcome_only", {}) == rows
 
 
+def test_a_store_that_cannot_be_written_has_credits_too(store: Store) -> None:
+    run_id = start(store)
+    store.add_episodes(run_id, [walk("7-0"), walk("7-1", rewards=(0.0, 0.0, 0.0))])
+    store._connection.execute("PRAGMA query_only = ON")
+    played = store.load_episodes(run_id)
+    assert run_credits(store, run_id, played, "grpo", {}) == [(1.0,) * 3, (-1.0,) * 3]
+    with pytest.raises(StoreError, match="cannot be written"):
+        score_run(store, run_id, played, "grpo", {})
+
+
 def test_scoring_a_part_of_a_run_leaves_nothing_that_could_be_taken_for_the_whole(store: Store) -> None:
     run_id = start(store)
     store.add_episodes(run_id, [walk("7-0"), walk("7-1")])
