@@ -301,8 +301,9 @@ def play(episode):
 def test_of_a_thousand_episodes_at_twenty_percent_faults_none_is_lost_doubled_or_scored_by_mistake(
     protocol, number, tmp_path
 ):
+    silent = {"choices": [{"message": {"content": None, "id": KEY}, "finish_reason": "content_filter"}]}
     spec, faithful, declined = {
-        "openai": ("openai:m@{}/v1", openai_server, chat_completion("", refusal=f"no, {KEY}")),
+        "openai": ("openai:m@{}/v1", openai_server, silent),
         "anthropic": ("anthropic:m@{}", anthropic_server, anthropic_message("", "refusal")),
     }[protocol]
     faults = [*PASSING_FAULTS.values(), Reply("", delay=4.0), Reply(declined)]  # the last one does not pass
