@@ -65,7 +65,7 @@ def _power(base: Number, exponent: Number) -> Number:
     value = base**exponent
     if isinstance(value, complex):
         raise ArithmeticError("a root of a negative number is no number")
-    return value  # type: ignore[no-any-return]  # typeshed cannot know the sign of the exponent
+    return value
 
 
 _SIGNS: dict[type[ast.AST], Callable[[Number], Number]] = {ast.UAdd: operator.pos, ast.USub: operator.neg}
