@@ -1,4 +1,9 @@
-"""Wrappers that record what each step changed and say what it was worth."""
+"""Wrappers that record what each step changed and say what it was worth.
+
+- ``record_verifier``, ``record_belief``, ``record_episodes`` and ``assign_credit``: one wrapper each; ``vector`` records
+  the episodes of vector environments.
+- ``recorder``: how a played episode becomes a record, from ``readings`` that a record can hold.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""The command line: one file per group of commands. Every command imports what it needs when it is called."""
+"""The command line, a file a command. Every command imports what it needs when it is called.
+
+- Where file and command differ: ``lists`` has ``envs``, ``scorers`` and ``columns``; ``rescore`` is ``score``,
+  ``imports`` is ``import``, ``generate`` is ``alfworld-generate``.
+- ``app``: what they register with and share. ``language_model``: the options of those that ask one.
+"""
 
 from __future__ import annotations
 

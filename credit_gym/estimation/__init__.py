@@ -5,6 +5,6 @@
 - ``critic``: state values, recorded or fitted, and their temporal differences.
 - ``normalise``: centring and scaling within groups; ``scaling``: the same over the plays of a tree.
 - ``siblings``: how a replay tree lies in a batch, and what its plays are worth; ``coalitions``: Shapley values.
-- ``token_scores``: from tokens to steps to trajectories.
-- ``modes``: the corrected form of a published method, or its code as it is.
+- ``token_scores``: from tokens to steps to trajectories. ``log_beliefs``: recorded beliefs as numbers to compute with.
+- ``modes``: the corrected form of a published method, or its code as it is. ``ranges``: which values an option takes.
 """

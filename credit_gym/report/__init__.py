@@ -1,4 +1,9 @@
-"""Reports: tables (terminal, Markdown, LaTeX), plots, and one HTML file to read credited episodes in."""
+"""Reports: tables (terminal, Markdown, LaTeX), plots, and one HTML file to read credited episodes in.
+
+- ``page``: the HTML file. ``table`` and ``terminal``: tables, written down or shown. ``plots``: with matplotlib.
+- ``run_summary`` and ``column_table``: the tables of a run and of the columns.
+- ``text``: foreign text made safe to show. ``command``: how every command says what went wrong.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A language model of a size to be trained in a minute, from transcripts of an environment's episodes."""
+"""A language model of a size to be trained in a minute, from transcripts of an environment's episodes.
+
+- ``corpus``: the transcripts. ``tokenizer``: learned from them. ``pretrain``: the training, ``train_tiny_lm``.
+"""
 
 from __future__ import annotations
 

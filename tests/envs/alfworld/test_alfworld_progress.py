@@ -102,7 +102,7 @@ def explore(engine: NativeEngine, start: State) -> tuple[list[State], dict[int, 
 @pytest.mark.parametrize("twice", [False, True])
 @pytest.mark.parametrize("task_type", TASK_TYPES)
 def test_distance_is_that_of_breadth_first_search_from_every_reachable_state(task_type, twice):
-    engine = NativeEngine()  # the engines' situations are compared in test_alfworld_native.py
+    engine = NativeEngine()  # the engines' situations are compared in test_alfworld_native_engine.py
     start, progress = load(engine, tiny_game(task_type, twice))
     states, before = explore(engine, start)
     exact = {number: 0.0 for number, state in enumerate(states) if state.won}
