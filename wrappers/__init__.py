@@ -1,7 +1,7 @@
 """Wrappers that record what each step changed and say what it was worth.
 
-- ``record_verifier``, ``record_belief``, ``record_episodes`` and ``assign_credit``: one wrapper each; ``vector`` records
-  the episodes of vector environments.
+- ``record_verifier``, ``record_belief``, ``record_episodes`` and ``assign_credit``: one wrapper each; ``vector``
+  records the episodes of vector environments.
 - ``recorder``: how a played episode becomes a record, from ``readings`` that a record can hold.
 """
 
