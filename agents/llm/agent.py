@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from credit_gym.agents.core import Action, Context
 from credit_gym.agents.llm.completion import AsyncBackend, BatchBackend
@@ -40,10 +41,11 @@ class BatchAgent:
         Raises:
             BackendError: the model could not answer.
         """
-        requests = [with_sampled_tokens(request(context, self.prompting, self.seed), context) for context in contexts]
+        prompting = _within_means(self.prompting, self.backend)
+        requests = [with_sampled_tokens(request(context, prompting, self.seed), context) for context in contexts]
         completions = self.backend.complete(requests)
         return [
-            read_action(completion, context, self.prompting)
+            read_action(completion, context, prompting)
             for completion, context in zip(completions, contexts, strict=True)
         ]
 
@@ -101,3 +103,8 @@ class ServerAgent:
     async def _action(self, context: Context) -> Action:
         completion = await self.backend.complete(request(context, self.prompting, self.seed))
         return read_action(completion, context, self.prompting)
+
+
+def _within_means(prompting: Prompting, backend: BatchBackend) -> Prompting:
+    """The prompting, its tools in words where the backend says that its model knows none."""
+    return prompting if getattr(backend, "takes_tools", True) else replace(prompting, tools="text")

@@ -82,6 +82,11 @@ class HuggingFaceBackend:
         """``hf:`` and the path."""
         return f"hf:{self.path}"
 
+    @property
+    def takes_tools(self) -> bool:
+        """Whether the chat template shows tools, calls and their results."""
+        return self.chat.takes_tools
+
     def complete(self, requests: Sequence[Request], /) -> list[Completion]:
         """Answer each request, in order.
 

@@ -80,6 +80,11 @@ class VLLMBackend:
         """``vllm:`` and the path."""
         return f"vllm:{self.path}"
 
+    @property
+    def takes_tools(self) -> bool:
+        """Whether the chat template shows tools, calls and their results."""
+        return self.chat.takes_tools
+
     def complete(self, requests: Sequence[Request], /) -> list[Completion]:
         """Answer each request, in order.
 

@@ -24,13 +24,12 @@ def envs(env: Annotated[str | None, typer.Argument(help="Show the details of thi
 
     from gymnasium.envs.registration import load_env_creator
 
-    from credit_gym.data.action_format import describe, format_at
+    from credit_gym.data.action_format import declared_format, describe
 
     entry_point = gym.spec(env).entry_point
     creator = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
     typer.echo(f"{env}\n\n{inspect.getdoc(creator) or ''}\n")
-    made = creator if inspect.isclass(creator) else inspect.signature(creator or dict).return_annotation
-    form = format_at(made, {})
+    form = declared_format(env)
     typer.echo(f"An action is a {form.kind.replace('_', ' ')}. {describe(form)}\n")
     arguments = [p for p in inspect.signature(creator or dict).parameters.values() if p.kind is not p.VAR_KEYWORD]
     defaults = ("required" if p.default is p.empty else repr(p.default) for p in arguments)

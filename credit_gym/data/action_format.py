@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
+
+import gymnasium as gym
+from gymnasium.envs.registration import load_env_creator
 
 from credit_gym.errors import CreditGymError, unknown
 
@@ -55,6 +59,18 @@ def describe(form: ActionFormat) -> str:
     if not form.examples:
         return form.how
     return "\n".join([form.how, "For example:", *form.examples])
+
+
+def declared_format(env_id: str) -> ActionFormat:
+    """Return what an environment declares, without making it; a line where Gymnasium knows no such id.
+
+    Args:
+        env_id: its Gymnasium id.
+    """
+    entry_point = gym.registry[env_id].entry_point if env_id in gym.registry else None
+    creator = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
+    made = creator if creator is None or inspect.isclass(creator) else inspect.signature(creator).return_annotation
+    return format_at(made, {})
 
 
 def format_at(env: object, info: Mapping[str, Any]) -> ActionFormat:

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from credit_gym.agents.replay.tree import ReplayTree
 from credit_gym.agents.rollout.turns import episode_turns
 from credit_gym.cli.app import app
-from credit_gym.data.action_format import FORMATS, LINE, ActionFormat, Kind, describe, format_at
+from credit_gym.data.action_format import FORMATS, LINE, ActionFormat, Kind, declared_format, describe, format_at
 from credit_gym.errors import CreditGymError, UnknownNameError
 from credit_gym.registration import ENVIRONMENTS
 
@@ -22,6 +22,7 @@ def test_every_environment_says_what_to_write_and_the_command_line_shows_it(env_
     assert form.kind == KINDS.get(env_id, "line")
     assert form.how.endswith((".", "block."))
     assert form.kind != "line" or not any("\n" in example for example in form.examples)
+    assert declared_format(env_id) == form
     shown = CliRunner().invoke(app, ["envs", env_id])
     assert describe(form) in shown.output
 
@@ -38,6 +39,7 @@ class Stranger(gym.Env[str, str]):
 
 
 def test_what_declares_nothing_takes_lines() -> None:
+    assert declared_format("test/Unknown-v0") == LINE
     assert format_at(Stranger(), {}) == LINE
     assert next(episode_turns(Stranger(), agent_id="", seed=0, episode_id="", group_id="")).action_format == LINE
 

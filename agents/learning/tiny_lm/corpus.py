@@ -9,6 +9,7 @@ from credit_gym.agents.core import Context
 from credit_gym.agents.llm.chat_tokens import ChatTokens
 from credit_gym.agents.llm.prompting import Prompting, messages
 from credit_gym.agents.llm.styles import STYLES
+from credit_gym.data.action_format import declared_format
 from credit_gym.data.episode import Episode
 
 
@@ -69,6 +70,8 @@ def _turns(episode: Episode) -> Iterator[tuple[Context, str]]:
     history = tuple(zip(episode.observations, episode.actions, strict=False))
     unknown = ((),) * len(episode)
     offered, expert = episode.admissible_actions or unknown, episode.expert_actions or unknown
+    form = declared_format(episode.env_id)
     for step, (observation, action) in enumerate(history):
         info = {"expert_actions": expert[step]}
-        yield Context(episode.goal, observation, history[:step], offered[step], info, step, episode.seed or 0), action
+        shown = Context(episode.goal, observation, history[:step], offered[step], info, step, episode.seed or 0, form)
+        yield shown, action

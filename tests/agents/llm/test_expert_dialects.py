@@ -87,6 +87,17 @@ def test_native_calls_and_their_results_stand_in_the_chat_and_in_the_record() ->
     assert not any(message["content"].startswith("tool: ") for message in chat)
 
 
+def test_a_model_whose_template_knows_no_tools_is_asked_in_words() -> None:
+    env = gym.make("credit/Tau2-v0")
+    script, rewards = expert_script(env, 1, DIALECTS["plain"])
+    model = ScriptedModel(script)
+    model.takes_tools = False  # type: ignore[attr-defined]
+    episode = played(env, model, 1)
+    assert list(episode.rewards) == rewards
+    assert not any(request.tools for request in model.asked)
+    assert any(message["content"].startswith("tool: ") for message in model.asked[-1].messages)
+
+
 def test_with_tools_as_text_no_request_offers_any_and_no_message_has_calls() -> None:
     env = gym.make("credit/Tau2-v0")
     script, rewards = expert_script(env, 1, DIALECTS["fenced"])
