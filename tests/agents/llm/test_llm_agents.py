@@ -30,7 +30,7 @@ from credit_gym.agents.llm.backends import BACKENDS, Settings, settings_from, se
 from credit_gym.agents.llm.completion import Completion
 from credit_gym.agents.llm.prices import Price
 from credit_gym.agents.llm.prompting import PROMPTINGS, Prompting
-from credit_gym.baselines.protocol.collection import collect
+from credit_gym.baselines.protocol.collection import Plan, collect
 from credit_gym.baselines.studies.delta_belief.__main__ import main
 from credit_gym.errors import BackendError, BudgetError, CreditGymError, UnknownNameError
 from credit_gym.store import Store
@@ -350,9 +350,7 @@ def test_alfworld_is_collected_with_a_model_behind_a_server(kind, tmp_path):
             "credit/ALFWorld-v0",
             arguments,
             spec.format(server.root),
-            episodes=4,
-            group_size=2,
-            seed=7,
+            Plan(episodes=4, group_size=2, seed=7),
             runs_dir=tmp_path,
             prompting="listed",
         )
