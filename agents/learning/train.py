@@ -20,6 +20,7 @@ from credit_gym.agents.learning.trainer_rollouts import Rollout
 from credit_gym.agents.learning.training import SETTINGS, Training, load_training, save_training
 from credit_gym.errors import StoreError, unknown
 from credit_gym.scorers import check_options
+from credit_gym.store import sole_use
 from credit_gym.wrappers import RecordVerifier
 
 CURVE = "curve.jsonl"
@@ -62,7 +63,8 @@ def train(
         save_training(folder, training)
     except OSError as error:
         raise StoreError(f"{folder} cannot be written ({error}): give another folder.") from error
-    return run.go(None)
+    with sole_use(folder):
+        return run.go(None)
 
 
 def resume(folder: str | Path, on_step: Callable[[Mapping[str, float]], None] = lambda row: None) -> Path:
@@ -76,12 +78,13 @@ def resume(folder: str | Path, on_step: Callable[[Mapping[str, float]], None] = 
         The folder of the model.
 
     Raises:
-        StoreError: there is no training, or its settings or its newest checkpoint are damaged.
+        StoreError: there is no training, its settings or its newest checkpoint are damaged, or it is under way already.
     """
     folder = Path(folder)
     training = load_training(folder)
-    checkpoint = newest(folder)
-    return _Run(folder, training, on_step).go(checkpoint)
+    with sole_use(folder):
+        checkpoint = newest(folder)
+        return _Run(folder, training, on_step).go(checkpoint)
 
 
 class _Run:

@@ -148,6 +148,17 @@ def find(name: str, runs_dir: Path) -> tuple[Store, str]:
     return store.open_run(name, runs_dir)
 
 
+def own_file(store: Store, name: str) -> Path:
+    """Return the path of a file in the folder of a run, for a command that was not told where to write.
+
+    Raises:
+        CreditGymError: the folder cannot be written.
+    """
+    if not store.kept:
+        raise CreditGymError(f"The folder {store.folder} cannot be written: give --out with a path elsewhere.")
+    return store.folder / name
+
+
 def show(table: Table) -> None:
     """Print a table to the terminal."""
     from credit_gym import report

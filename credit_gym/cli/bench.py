@@ -52,6 +52,7 @@ def bench(
     from credit_gym.agents.rollout.bench import bench_config, run_bench
     from credit_gym.agents.rollout.run_log import check_logs, open_logs
     from credit_gym.agents.spec import parse_agent
+    from credit_gym.store import sole_use
 
     table_writer(to)
     check_logs(log or ())
@@ -80,7 +81,7 @@ def bench(
         for spec, record in config["settings"].items()
     }
     typer.echo(group_id)
-    with open_logs(log or (), store.folder, name=group_id, config=config) as write:
+    with sole_use(store.folder), open_logs(log or (), store.folder, name=group_id, config=config) as write:
         pairs = 0
 
         def note(record: RunRecord, measures: Mapping[str, Any]) -> None:

@@ -23,7 +23,7 @@ def import_(
     """
     from credit_gym.formats.readers import read_episodes
     from credit_gym.report.text import one_line
-    from credit_gym.store import new_run
+    from credit_gym.store import new_run, sole_use
 
     episodes, damaged = read_episodes(source, file)
     if not episodes:
@@ -35,9 +35,10 @@ def import_(
         config={"arguments": {}, "imported": source, "episodes": len(episodes), "group_size": 1},
         seed=None,
     )
-    for episode in episodes:
-        store.add_episode(run_id, episode)
-    store.finish_run(run_id, "finished")
+    with sole_use(store.folder):
+        for episode in episodes:
+            store.add_episode(run_id, episode)
+        store.finish_run(run_id, "finished")
     typer.echo(run_id)
     if damaged:
         first = one_line(damaged[0])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from credit_gym.cli.app import RUNS, RunsDir, Scorers, TableFormat, app, find
+from credit_gym.cli.app import RUNS, RunsDir, Scorers, TableFormat, app, find, own_file
 from credit_gym.errors import CreditGymError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def report(
             typer.echo(f"{label(name, options)} is left out: {error}", err=True)  # kept once, not to be made anew
     wanted = [each for each in wanted if label(*each) in credits]
     shown = played[:episodes]
-    path = out or store.folder / "report.html"
+    path = out or own_file(store, "report.html")
     write_report(
         path,
         title=f"{record.env_id} · {record.agent_id} · {run_id}",

@@ -27,3 +27,5 @@ def score(
         for name, options in wanted:
             score_run(store, run_id, episodes, name, options)
         show(summary(store, run_id, episodes, wanted))
+        if not store.kept:
+            typer.echo(f"The folder {store.folder} cannot be written: these targets are not kept.", err=True)

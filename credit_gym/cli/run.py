@@ -71,6 +71,7 @@ def run(
     from credit_gym.agents.rollout.runner import open_agent
     from credit_gym.agents.spec import parse_agent
     from credit_gym.scorers import get
+    from credit_gym.store import sole_use
 
     check_logs(log or ())
     for name in scorer or []:
@@ -109,15 +110,18 @@ def run(
             config = {"arguments": pairs(env_arg), "episodes": episodes or 16, "group_size": group_size or 1}
             stored = _new(str(env), {**config, **_settings_config(settings)}, spec, seed, out)
         store, record = stored
-        typer.echo(record.run_id)
-        store.remove_failed(record.run_id)
-        try:
-            played = _play(store, record, log or (), partial(EXECUTORS[executor], player, make_agent, workers, gpus))
-        except KeyboardInterrupt:
-            store.finish_run(record.run_id, "interrupted")
-            typer.echo(f"Interrupted; go on with: credit-gym run --out {out} --resume {record.run_id}", err=True)
-            raise typer.Exit(130) from None
-    _finish(store, record.run_id, played, scorer or (), out)
+        with sole_use(store.folder):
+            typer.echo(record.run_id)
+            store.remove_failed(record.run_id)
+            try:
+                played = _play(
+                    store, record, log or (), partial(EXECUTORS[executor], player, make_agent, workers, gpus)
+                )
+            except KeyboardInterrupt:
+                store.finish_run(record.run_id, "interrupted")
+                typer.echo(f"Interrupted; go on with: credit-gym run --out {out} --resume {record.run_id}", err=True)
+                raise typer.Exit(130) from None
+            _finish(store, record.run_id, played, scorer or (), out)
 
 
 def _settings_config(settings: Settings | None) -> dict[str, Any]:

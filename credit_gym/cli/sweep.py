@@ -25,7 +25,7 @@ def sweep(
 
     from credit_gym.baselines.protocol.sweep import load_config, run_sweep
     from credit_gym.report import console
-    from credit_gym.store import new_group
+    from credit_gym.store import new_group, sole_use
 
     if config is None and resume is None:
         raise typer.BadParameter("give --config with a YAML file, or --resume with the id of a group.")
@@ -36,7 +36,7 @@ def sweep(
         settings = load_config(str(config))
         store, group_id = new_group(out, settings)
     typer.echo(group_id)
-    with Progress(console=console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+    with sole_use(store.folder), Progress(console=console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         bar = progress.add_task("cells")
         run_sweep(
             settings,

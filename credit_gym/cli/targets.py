@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from credit_gym.cli.app import RUNS, Options, RunsDir, Scorers, app, find, required, scorer_options
+from credit_gym.cli.app import RUNS, Options, RunsDir, Scorers, app, find, own_file, required, scorer_options
 from credit_gym.errors import unknown
 
 
@@ -42,6 +42,6 @@ def targets(
     }
     suffix = FORMATS[to].suffix
     stem = "targets" if to == suffix else f"targets.{to}"
-    path = out or store.folder / (f"{stem}.{suffix}" if suffix else stem)
+    path = out or own_file(store, f"{stem}.{suffix}" if suffix else stem)
     write_targets(to, path, episodes, credits, threshold=threshold, drop_cut=drop_cut)
     typer.echo(path)

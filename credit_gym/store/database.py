@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from credit_gym.data.soundness import NUMBERS, first_fault
 from credit_gym.errors import StoreError
@@ -18,6 +20,7 @@ from credit_gym.store.codecs import EPISODE_COLUMNS, STEP_COLUMNS
 APPLICATION_ID = 0x43475354  # "CGST", so that another program's database is never written to
 SCHEMA_VERSION = 4
 _BUSY_SECONDS = 60.0
+_LOG_SUFFIXES = ("-wal", "-shm")
 
 TARGET_COLUMNS = ("fingerprint", "episodes")
 """What tells credits that are stale: the mark of what they were computed from, and a digest of the run's episodes."""
@@ -87,6 +90,9 @@ def connect(file: Path) -> sqlite3.Connection:
     commit and is what makes "committed" mean "survives a power cut"; whoever has many short episodes commits them
     together.
 
+    What cannot be written (a read-only folder, file or disk) is read into memory as it stands, with what its log holds:
+    it can be worked with like any other, and nothing of that is kept.
+
     Args:
         file: the database file; its folder exists.
 
@@ -99,7 +105,7 @@ def connect(file: Path) -> sqlite3.Connection:
     try:
         if not file.exists():
             _create(file)
-        connection = _open(file)
+        connection = _open(file) if is_writable(file) else _in_memory(file)
         try:
             _check(connection, file)
             connection.execute("PRAGMA synchronous = FULL")
@@ -114,7 +120,26 @@ def connect(file: Path) -> sqlite3.Connection:
     return connection
 
 
-def _open(file: Path) -> sqlite3.Connection:
+def is_writable(file: Path) -> bool:
+    """Whether a database can be written, or made: its folder too, where the log is kept."""
+    parts = (part for suffix in ("", *_LOG_SUFFIXES) if (part := Path(f"{file}{suffix}")).exists())
+    return os.access(file.parent, os.W_OK | os.X_OK) and all(os.access(part, os.W_OK) for part in parts)
+
+
+def _in_memory(file: Path) -> sqlite3.Connection:
+    """Copy a database that cannot be written, and the part of it that still lies in its log."""
+    with TemporaryDirectory() as folder:
+        copied = Path(folder) / file.name
+        for suffix in ("", "-wal"):
+            if Path(f"{file}{suffix}").exists():
+                shutil.copyfile(f"{file}{suffix}", f"{copied}{suffix}")
+        memory = _open(":memory:")
+        with closing(_open(copied)) as source:
+            source.backup(memory)
+    return memory
+
+
+def _open(file: Path | str) -> sqlite3.Connection:
     return sqlite3.connect(file, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
 
 

@@ -21,7 +21,7 @@ from credit_gym.data.soundness import marked
 from credit_gym.data.target import TrainingTarget, pair_with_credit
 from credit_gym.errors import StoreError, unknown
 from credit_gym.store.codecs import EPISODE_COLUMNS, STEP_COLUMNS, decode_episode, dump, encode_episode
-from credit_gym.store.database import connect, snapshot, transaction
+from credit_gym.store.database import connect, is_writable, snapshot, transaction
 from credit_gym.store.naming import candidate_ids, digest_of, natural_order, target_key
 from credit_gym.store.records import GroupRecord, RunRecord
 
@@ -42,10 +42,15 @@ class Store:
 
     Ids are digests of what they name (and of how many equal ones came before), so the same commands in an empty folder
     give the same ids. :mod:`credit_gym.store.folders` gives each run and each sweep a folder, and a store, of its own.
+
+    Attributes:
+        folder: where it is.
+        kept: whether what is written stays; a store that cannot be written is worked with in memory.
     """
 
-    def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, folder: Path, connection: sqlite3.Connection, *, kept: bool = True) -> None:
         self.folder = folder
+        self.kept = kept
         self._blobs = folder / "blobs"
         self._connection = connection
         self._lock = threading.RLock()
@@ -69,7 +74,8 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"The folder {folder} cannot be made ({error.strerror}): choose another one.") from error
-        return cls(folder, connect(file))
+        connection = connect(file)
+        return cls(folder, connection, kept=is_writable(file))
 
     def close(self) -> None:
         """Close the database; closing twice is harmless."""
