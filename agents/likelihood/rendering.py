@@ -11,6 +11,7 @@ from credit_gym.agents.likelihood.beliefs import Branch, Probe
 from credit_gym.agents.likelihood.forest import TokenSequence
 from credit_gym.agents.llm.chat_tokens import ChatTokens
 from credit_gym.agents.llm.completion import Message
+from credit_gym.agents.llm.tool_chat import in_words, text_of
 from credit_gym.errors import CreditGymError
 
 ELICITATION = "Is it '{target}'?"
@@ -75,7 +76,8 @@ def chat_sequences(chat: ChatTokens, messages: Sequence[Message], *, end_of_turn
     """Return one sequence for each assistant message: the tokens it answered, and it as the span that is scored.
 
     This is for chats whose tokens were not recorded, such as those of a model behind an API: their text is tokenised
-    by the scoring model. Where tokens were recorded take :mod:`credit_gym.agents.likelihood.recorded`.
+    by the scoring model; tool calls are scored as their canonical text. Where tokens were recorded take
+    :mod:`credit_gym.agents.likelihood.recorded`.
 
     Args:
         chat: turns messages into tokens.
@@ -85,7 +87,8 @@ def chat_sequences(chat: ChatTokens, messages: Sequence[Message], *, end_of_turn
     sequences = []
     for index, message in enumerate(messages):
         if message["role"] == "assistant":
-            prompt, content = chat.prompt(messages[:index]).ids, str(message["content"])
+            (told,) = in_words([message])
+            prompt, content = chat.prompt(messages[:index]).ids, text_of(told)
             ids = tuple(message.get("token_ids") or ()) or (
                 chat.answer(content) if end_of_turn else chat.text_ids(content)
             )

@@ -110,6 +110,16 @@ def test_a_chat_is_scored_answer_by_answer_with_its_beliefs_in_the_same_pass(lm:
     np.testing.assert_allclose(belief.log_belief, alone.log_belief, atol=1e-5)
 
 
+def test_a_message_that_calls_tools_is_scored_as_its_calls_and_never_as_nothing() -> None:
+    chat = ChatTokens(TOKENIZER)
+    call = {"id": "1", "type": "function", "function": {"name": "go", "arguments": '{"to": "hall"}'}}
+    for content, before in ((None, ""), ("", ""), ("I go.", "I go.\n")):
+        messages = [MESSAGES[1], {"role": "assistant", "content": content, "tool_calls": [call]}]
+        (sequence,) = chat_sequences(chat, messages)
+        ((start, end),) = sequence.spans
+        assert TOKENIZER.decode(sequence.ids[start:end]) == before + '{"name": "go", "arguments": {"to": "hall"}}'
+
+
 def recorded(prompts: list[tuple[int, ...]] | None, actions: list[tuple[int, ...]] | None, name: str = "e") -> Episode:
     steps = 2
     return Episode(
