@@ -1,6 +1,6 @@
 """Credit scorers: pure functions from an EpisodeBatch to one number per step, an estimator or its family a file.
 
-- ``registry``: name -> function, the columns that it needs, its scope and its source. ``options``: what may be set.
+- ``registry``: name -> function, the columns that it needs, its scope and its source. ``signatures``: its options.
 - From outcomes: ``outcome``, ``turn_grpo``, ``redistribution``, ``imitation``.
 - From states that episodes share: ``gigpo``, ``salt``, ``hca``, ``temporal_difference``; on the pooled graph ``crbc``,
   ``emp_qstar``, ``graphgpo``, ``graphhca``, ``hindsight``, ``coalition``.

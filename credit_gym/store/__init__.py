@@ -1,4 +1,9 @@
-"""The store: runs, episodes, training targets and sweep results in one SQLite file, long texts beside it."""
+"""The store: runs, episodes, training targets and sweep results in one SQLite file, long texts beside it.
+
+- ``run_store``: the store. ``folders``: one for every run and every sweep. ``records``: what is said of them.
+- ``database``: the file, its schema and its version. ``codecs``: how each column is kept; ``blobs``: long values.
+- ``naming``: ids and keys. ``sole_use``: whoever plays into a folder has it alone.
+"""
 
 from __future__ import annotations
 

@@ -5,8 +5,9 @@
 ``mock``, ``retail``, ``airline``         the tools of the published domains
 ``orders``, ``reservations``, ``lookup``  what these tools rest on
 ``arithmetic``, ``handover``              tools of several domains
-``toolkit``, ``database``                 tools and their schemas, and versions of a database
+``toolkit``, ``database``, ``models``     tools and their schemas, versions of a database, rows as tau2 shows them
 ``tasks``, ``users``, ``actions``         tasks, customers, and what an agent may write
 ``reward``, ``progress``, ``judge``       the grade, the distance to the goal, a model that checks sentences
 ``results``, ``episodes``, ``checkout``   tau2's files, conversations of others as episodes, tau2's own orchestrator
+``replaying``                             recorded calls made again
 """
