@@ -11,13 +11,16 @@ from credit_gym.exact.tabular_model import TabularModel
 E = TypeVar("E")
 
 
-def entry_point(create: Callable[..., E], model: Callable[..., TabularModel], summary: str) -> Callable[..., E]:
+def entry_point(
+    name: str, create: Callable[..., E], model: Callable[..., TabularModel], summary: str
+) -> Callable[..., E]:
     """Return a function that makes a model and an environment over it.
 
     Its signature is ``create``'s with the first parameter, the model, replaced by the parameters that make one; these
     are given by name.
 
     Args:
+        name: what the module of the environment calls it, so that it can be pickled.
         create: an environment, whose first argument is the model.
         model: makes the model.
         summary: its docstring.
@@ -31,6 +34,7 @@ def entry_point(create: Callable[..., E], model: Callable[..., TabularModel], su
 
     by_name = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in of_model.parameters.values()]
     parameters = sorted([*by_name, *own], key=lambda each: each.kind)
-    make.__doc__ = summary
+    make.__name__ = make.__qualname__ = name
+    make.__module__, make.__doc__ = create.__module__, summary
     make.__signature__ = Signature(parameters, return_annotation=create)  # type: ignore[attr-defined]
     return make

@@ -148,24 +148,31 @@ class TabularEnv(TextEnv):
 
 
 stochastic = entry_point(
+    "stochastic",
     TabularEnv,
     stochastic_model,
     "Return ``credit/Stochastic-v0``; see :func:`~credit_gym.envs.tabular.stochastic.stochastic_model`.",
 )
 stochastic_noisy = entry_point(
-    TabularEnv, noisy_model, "Return ``credit/StochasticNoisy-v0``: the same climbs, one verifier reading in ten wrong."
+    "stochastic_noisy",
+    TabularEnv,
+    noisy_model,
+    "Return ``credit/StochasticNoisy-v0``: the same climbs, one verifier reading in ten wrong.",
 )
 diagnostic = entry_point(
+    "diagnostic",
     TabularEnv,
     diagnostic_model,
     "Return ``credit/Diagnostic-v0``; see :func:`~credit_gym.envs.tabular.diagnostic.diagnostic_model`.",
 )
 webshop_manifest = entry_point(
+    "webshop_manifest",
     TabularEnv,
     partial(manifest_model, "webshop"),
     "Return ``credit/WebShopManifest-v0``: shopping state machines from a manifest, a user's own by ``path``.",
 )
 alfworld_manifest = entry_point(
+    "alfworld_manifest",
     TabularEnv,
     partial(manifest_model, "alfworld"),
     "Return ``credit/ALFWorldManifest-v0``: household state machines from a manifest, a user's own by ``path``.",

@@ -182,12 +182,24 @@ def _slot_of_position(model: TabularModel) -> IntArray:
     return np.where(np.take_along_axis(model.admissible, order, axis=1), order, -1)
 
 
-stochastic = entry_point(TabularVectorEnv, stochastic_model, "Return n copies of ``credit/Stochastic-v0``.")
-stochastic_noisy = entry_point(TabularVectorEnv, noisy_model, "Return n copies of ``credit/StochasticNoisy-v0``.")
-diagnostic = entry_point(TabularVectorEnv, diagnostic_model, "Return n copies of ``credit/Diagnostic-v0``.")
+stochastic = entry_point(
+    "stochastic", TabularVectorEnv, stochastic_model, "Return n copies of ``credit/Stochastic-v0``."
+)
+stochastic_noisy = entry_point(
+    "stochastic_noisy", TabularVectorEnv, noisy_model, "Return n copies of ``credit/StochasticNoisy-v0``."
+)
+diagnostic = entry_point(
+    "diagnostic", TabularVectorEnv, diagnostic_model, "Return n copies of ``credit/Diagnostic-v0``."
+)
 webshop_manifest = entry_point(
-    TabularVectorEnv, partial(manifest_model, "webshop"), "Return n copies of ``credit/WebShopManifest-v0``."
+    "webshop_manifest",
+    TabularVectorEnv,
+    partial(manifest_model, "webshop"),
+    "Return n copies of ``credit/WebShopManifest-v0``.",
 )
 alfworld_manifest = entry_point(
-    TabularVectorEnv, partial(manifest_model, "alfworld"), "Return n copies of ``credit/ALFWorldManifest-v0``."
+    "alfworld_manifest",
+    TabularVectorEnv,
+    partial(manifest_model, "alfworld"),
+    "Return n copies of ``credit/ALFWorldManifest-v0``.",
 )
