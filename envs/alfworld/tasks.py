@@ -1,4 +1,4 @@
-"""The tasks of an environment: generated or on disk, each loaded once per process."""
+"""The tasks of an environment: generated or on disk, each loaded once per process, and again when its files changed."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from credit_gym.envs.alfworld.problem import UnsupportedGameError, parse_problem
 from credit_gym.envs.alfworld.progress import Progress
 from credit_gym.envs.alfworld.tables import TASK_TYPES
 from credit_gym.envs.alfworld.textworld_engine import Engine, compile_game
+from credit_gym.envs.file_stamp import Stamp, stamp
 from credit_gym.errors import ManifestError, unknown
 
 _MOST_LOADED = 512
@@ -34,6 +35,11 @@ class GeneratedTask:
     def name(self) -> str:
         """The last part of the game's id; the first cannot be known before it is generated."""
         return f"trial_{self.split}_{self.index:05d}"
+
+    @property
+    def stamp(self) -> Stamp:
+        """Nothing: it never changes."""
+        return ()
 
     def __call__(self) -> Game:
         """Return the game."""
@@ -52,6 +58,11 @@ class StoredTask:
     def name(self) -> str:
         """The game's id."""
         return f"{self.path.parent.parent.name}/{self.path.parent.name}"
+
+    @property
+    def stamp(self) -> Stamp:
+        """What changes with the files."""
+        return stamp(self.path, self.path.with_name("traj_data.json"))
 
     def __call__(self) -> Game:
         """Return the game.
@@ -100,13 +111,17 @@ def list_tasks(
     return tuple(GeneratedTask(split, i) for i in islice(indices, num_tasks))
 
 
-@lru_cache(maxsize=_MOST_LOADED)
 def load_native(task: Task) -> Loaded:
     """Load a task for the native engine.
 
     Raises:
         ManifestError: its file is damaged, or of a kind that only the real engine can play.
     """
+    return _native(task, task.stamp)
+
+
+@lru_cache(maxsize=_MOST_LOADED)
+def _native(task: Task, _: Stamp) -> Loaded:
     game = task()
     try:
         problem = parse_problem(game.problem)
@@ -120,13 +135,17 @@ def load_native(task: Task) -> Loaded:
     return Loaded(_about(game), compiled, Progress(game, problem.facts))
 
 
-@lru_cache(maxsize=_MOST_LOADED // 4)
 def load_real(task: Task) -> Loaded:
     """Load a task for TextWorld's engine.
 
     Raises:
         ManifestError: its file is damaged or unsupported.
     """
+    return _real(task, task.stamp)
+
+
+@lru_cache(maxsize=_MOST_LOADED // 4)
+def _real(task: Task, _: Stamp) -> Loaded:
     game = task()
     try:
         compiled = compile_game(game.domain, game.problem, game.grammar)

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from credit_gym.envs.file_stamp import Stamp, stamp
 from credit_gym.envs.tau2 import airline, mock, orders, reservations, retail
 from credit_gym.envs.tau2.database import Tables
 from credit_gym.envs.tau2.domain import Domain
@@ -39,9 +40,8 @@ PUBLISHED: Mapping[str, _Published] = {
 """The domains whose tools are written here."""
 
 
-@lru_cache(maxsize=8)
 def read_domain(folder: Path, name: str, *, upstream: bool = False, solo: bool = False) -> Domain:
-    """Return a published domain; it is read once a process.
+    """Return a published domain; it is read once a process, and again when its folder changed.
 
     Args:
         folder: the data folder of tau2-bench, the one that holds ``tau2/domains``, or any folder above the domains.
@@ -52,7 +52,6 @@ def read_domain(folder: Path, name: str, *, upstream: bool = False, solo: bool =
     Raises:
         ManifestError: a file is missing or malformed.
     """
-    kind = PUBLISHED[name]
     places = (folder / "tau2" / "domains" / name, folder / "domains" / name, folder / name)
     place = next((path for path in places if (path / "tasks.json").is_file()), None)
     if place is None:
@@ -62,6 +61,12 @@ def read_domain(folder: Path, name: str, *, upstream: bool = False, solo: bool =
             if bare is None
             else f"{bare} has no tasks.json: fetch the data folder of tau2-bench again."
         )
+    return _domain(place, name, upstream, solo, stamp(place))
+
+
+@lru_cache(maxsize=8)
+def _domain(place: Path, name: str, upstream: bool, solo: bool, _: Stamp) -> Domain:
+    kind = PUBLISHED[name]
     tables = _tables(place, name, kind.models)
     tasks = _tasks(place / "tasks.json")
     splits = {"base": tuple(tasks), **_splits(place / "split_tasks.json", tasks)}

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 import gymnasium as gym
 
 from credit_gym.data.action_format import ActionFormat
+from credit_gym.envs.file_stamp import Stamp, stamp
 from credit_gym.envs.text_env import TextEnv, task_number
 from credit_gym.envs.webshop.catalogue import Catalogue, RawData, build_catalogue, read_catalogue
 from credit_gym.envs.webshop.generate import generate
@@ -267,13 +268,19 @@ _SHOW: dict[str, Callable[[WebShopEnv, State], str]] = {
 }
 
 
-@lru_cache(maxsize=4)
 def open_shop(folder: Path | None, num_products: int | None = 1000, seed: int = 0) -> Shop:
-    """Return a shop: the catalogue of a data folder, or an invented one, and its search index; opened once a process.
+    """Return a shop: the catalogue of a data folder, or an invented one, and its search index.
+
+    It is opened once a process, and again when the folder changed.
 
     Raises:
         ManifestError: a data file is missing or malformed.
     """
+    return _shop(folder, num_products, seed, () if folder is None else stamp(folder))
+
+
+@lru_cache(maxsize=4)
+def _shop(folder: Path | None, num_products: int | None, seed: int, _: Stamp) -> Shop:
     if folder is None:
         invented = generate(1000 if num_products is None else num_products, seed)
         catalogue = build_catalogue(

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import gymnasium as gym
 
 from credit_gym.data.action_format import ActionFormat
+from credit_gym.envs.file_stamp import Stamp, stamp
 from credit_gym.envs.text_env import TextEnv
 from credit_gym.envs.who_and_when import logs as published
 from credit_gym.envs.who_and_when import planted
@@ -79,7 +80,8 @@ class WhoAndWhenEnv(TextEnv):
 
     Raises:
         UnknownNameError: there is no such split or protocol.
-        ManifestError: the folder is missing, or a log is damaged.
+        ManifestError: the folder is missing, or holds no log that can be read; a damaged one among others is left out,
+            with a warning.
     """
 
     action_format = ActionFormat(
@@ -288,13 +290,23 @@ def _key(log: FailureLog, at: Position) -> str:
     return hashlib.blake2b(repr(state).encode(), digest_size=16).hexdigest()
 
 
-@lru_cache(maxsize=8)
 def _load(split: str, num_tasks: int, data: str | None) -> tuple[FailureLog, ...]:
     if split in planted.SPLITS:
-        return tuple(planted.generate_log(split, index) for index in range(num_tasks))
+        return _planted(split, num_tasks)
     if split not in published.SPLITS:
         raise unknown("split", split, (*planted.SPLITS, *published.SPLITS))
     folder = data or os.environ.get("WHO_AND_WHEN_DIR")
     if not folder:
         raise ManifestError(f"The split {split} is real data: set WHO_AND_WHEN_DIR to a copy of the Who&When data set.")
-    return read_logs(Path(folder), split)
+    return _published(Path(folder), split, stamp(Path(folder), Path(folder) / split))
+
+
+@lru_cache(maxsize=8)
+def _planted(split: str, num_tasks: int) -> tuple[FailureLog, ...]:
+    return tuple(planted.generate_log(split, index) for index in range(num_tasks))
+
+
+@lru_cache(maxsize=8)
+def _published(folder: Path, split: str, _: Stamp) -> tuple[FailureLog, ...]:
+    """The logs of a folder, read again when it changed."""
+    return read_logs(folder, split)

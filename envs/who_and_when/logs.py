@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,9 @@ class FailureLog:
 
 
 def read_logs(folder: Path, split: str) -> tuple[FailureLog, ...]:
-    """Read one split of the published folder, files in lexicographic order; those without a labelled step are left out.
+    """Read one split of the published folder, files in lexicographic order.
+
+    A log without a labelled step is left out; so is a damaged one, with a warning that names it.
 
     Which published half a log belongs to, it says itself, whatever its folder is called: the agents of
     algorithm-generated logs have names, those of hand-crafted ones stand in the role.
@@ -79,14 +82,25 @@ def read_logs(folder: Path, split: str) -> tuple[FailureLog, ...]:
         split: the name of the split.
 
     Raises:
-        ManifestError: there is no such folder, or a file is damaged; the sentence names it.
+        ManifestError: there is no such folder, or every file in it is damaged; the sentence names the first.
     """
     root = folder / split if (folder / split).is_dir() else folder
     paths = sorted(root.glob("*.json"), key=lambda path: path.name)
     if not paths:
         raise ManifestError(f"{root} holds no failure logs (*.json): point it at a copy of the Who&When data set.")
-    logs = (_read(path, split) for path in paths)
-    return tuple(log for log in logs if log is not None)
+    logs, damaged = list[FailureLog](), list[ManifestError]()
+    for path in paths:
+        try:
+            log = _read(path, split)
+        except ManifestError as error:
+            damaged.append(error)
+        else:
+            logs += [] if log is None else [log]
+    if len(damaged) == len(paths):
+        raise damaged[0]
+    for error in damaged:
+        warnings.warn(f"{error} It is left out.", stacklevel=2)
+    return tuple(logs)
 
 
 def write_log(path: Path, log: FailureLog) -> None:
