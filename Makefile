@@ -43,6 +43,7 @@ $(ROOMS:%=credit_gym/%): credit_gym/%:
 
 # What `docs/` shows is written by these commands.
 docs: $(VENV)/.extra-test
+	$(BIN)/python -m credit_gym.report.column_table > docs/columns.md
 	$(BIN)/python -m credit_gym.baselines.studies.creditbench --markdown docs/creditbench.md
 
 $(VENV)/bin/pip:

@@ -88,18 +88,25 @@ _HOMES = {
 }
 """Name -> the module it lives in, and ``:name`` where it has another name there."""
 
+_ROOMS = ("agents", "baselines", "cli", "credit", "data", "envs", "estimation", "exact", "formats", "metrics")
+_ROOMS += ("report", "store", "testing", "wrappers")  # sub-packages, imported when they are first asked for
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"credit_gym has no {name!r}; {_nearest(name)}", name=name)
-    module, _, original = _HOMES[name].partition(":")
-    value = getattr(import_module(module), original or name)
-    globals()[name] = value  # found once, it is an ordinary attribute
-    return value
+
+if not TYPE_CHECKING:  # or type checkers would believe in any name
+
+    def __getattr__(name: str) -> Any:
+        if name in _ROOMS:
+            return import_module(f"credit_gym.{name}")
+        if name not in _HOMES:
+            raise AttributeError(f"credit_gym has no {name!r}; {_nearest(name)}", name=name)
+        module, _, original = _HOMES[name].partition(":")
+        value = getattr(import_module(module), original or name)
+        globals()[name] = value  # found once, it is an ordinary attribute
+        return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*__all__, *_ROOMS, "__doc__", "__file__", "__name__", "__path__", "__version__"})
 
 
 def _nearest(name: str) -> str:

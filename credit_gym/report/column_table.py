@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 from credit_gym.data.columns import COLUMNS
@@ -25,3 +26,7 @@ def columns_page() -> str:
         "point is the moment before a step, or the one after the last. In a batch texts are ids with a vocabulary "
         "beside them.\n\n" + to_markdown(replace(column_table(), title="")) + "\n"
     )
+
+
+if __name__ == "__main__":
+    sys.stdout.write(columns_page())

@@ -167,7 +167,7 @@ def _check(connection: sqlite3.Connection, file: Path) -> None:
             f"{file} was written by a newer credit_gym (schema {version}, this one reads {SCHEMA_VERSION}): "
             "upgrade credit-gym."
         )
-    if version < SCHEMA_VERSION:
+    if version < SCHEMA_VERSION or _lacking(connection):
         _upgrade(connection)
 
 
@@ -177,14 +177,22 @@ def _upgrade(connection: sqlite3.Connection) -> None:
     Older versions kept episodes with numbers that no scorer can compute with; these did not complete.
     """
     with transaction(connection):
-        for table, columns in (("episodes", EPISODE_COLUMNS), ("steps", STEP_COLUMNS), ("targets", TARGET_COLUMNS)):
-            present = {name for _, name, *_ in connection.execute(f"PRAGMA table_info({table})")}
-            for name in columns:
-                if name not in present:
-                    connection.execute(f'ALTER TABLE {table} ADD COLUMN "{name}"')
+        for table, name in _lacking(connection):
+            connection.execute(f'ALTER TABLE {table} ADD COLUMN "{name}"')
         for key, fault in list(_faults(connection)):
             connection.execute("UPDATE episodes SET error = ? WHERE key = ?", (f"BatchError: {fault}", key))
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _lacking(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+    """The tables and the columns that they lack: a new entry in the table of columns needs no new version."""
+    return [
+        (table, name)
+        for table, columns in (("episodes", EPISODE_COLUMNS), ("steps", STEP_COLUMNS), ("targets", TARGET_COLUMNS))
+        for present in [{found for _, found, *_ in connection.execute(f"PRAGMA table_info({table})")}]
+        for name in columns
+        if name not in present
+    ]
 
 
 def _faults(connection: sqlite3.Connection) -> Iterator[tuple[int, str]]:

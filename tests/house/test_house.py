@@ -35,7 +35,7 @@ AGENT_FLOORS = (
 )
 LOOSE = {  # files at a room's root; everything else lies in a folder that says what it is
     "credit_gym": {"errors", "rng", "spaces", "registration"},
-    "envs": {"text_env", "text_vector_env"},
+    "envs": {"text_env", "text_vector_env", "file_stamp"},
     "agents": {"core", "spec", "scripted", "human", "score_table"},
     "baselines": set(),
 }
@@ -131,6 +131,17 @@ def test_inside_a_room_arrows_run_down_its_floors(room: str, floors: tuple[set[s
 
 def test_no_two_files_import_each_other_in_a_circle() -> None:
     tuple(TopologicalSorter(ARROWS).static_order())  # a circle is an error that lists it
+
+
+def test_every_import_of_the_project_names_a_file() -> None:
+    known = {*FILES, "credit_gym"}
+    missing = {
+        (module, name)
+        for module, path in FILES.items()
+        for name in imports(path)
+        if name.split(".")[0] == "credit_gym" and name not in known
+    }
+    assert missing == set()
 
 
 def test_no_file_is_too_long_to_be_one_idea() -> None:

@@ -10,10 +10,12 @@ from dataclasses import fields
 
 import pytest
 from builders import ROOT
+from builders.episodes import walk
 
 from credit_gym.data import batch, episode
 from credit_gym.data.columns import COLUMNS
 from credit_gym.report.column_table import columns_page
+from credit_gym.store import Store
 from credit_gym.store.codecs import EPISODE_COLUMNS, STEP_COLUMNS
 
 NEW = """
@@ -66,6 +68,9 @@ assert played.moods == (0.25,) * steps
 assert "moods: (T,) float, how the customer feels." in Episode.__doc__
 assert EpisodeBatch.from_episodes([played]).select([0, 0]).mood.tolist() == [0.25] * 2 * steps
 assert build_targets([played], "by_mood")[0].credit == 0.25
+with Store.open(sys.argv[3]) as older:  # of the same version, made before the column
+    older.add_episode(older.runs()[0].run_id, played)
+    assert played in older.load_episodes(older.runs()[0].run_id)
 with Store.open(folder / "store") as store:
     run = store.start_run(env_id="x", agent_id="y")
     store.add_episode(run, played)
@@ -113,6 +118,8 @@ def test_the_page_of_columns_is_the_table() -> None:
 def test_one_new_entry_reaches_everybody(tmp_path) -> None:
     other = tmp_path / "other.jsonl"
     other.write_text('{"messages": [{"role": "assistant", "content": "a"}], "reward": 0.0}\n')
-    command = [sys.executable, "-c", NEW, str(tmp_path), str(other)]
+    with Store.open(tmp_path / "older") as store:
+        store.add_episode(store.start_run(env_id="x", agent_id="y"), walk("6-0"))
+    command = [sys.executable, "-c", NEW, str(tmp_path), str(other), str(tmp_path / "older")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
