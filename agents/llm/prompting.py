@@ -47,8 +47,8 @@ class Prompting:
         style: how the model writes an action, a key of :data:`STYLES`. Earlier actions are shown in the same style,
             without the thoughts that led to them.
         tools: ``native`` sends the tools of an environment apart and shows earlier calls and their results as such, in
-            the form of OpenAI's chats; a backend whose ``takes_tools`` is False is asked in words. ``text`` leaves tools
-            to the goal, and a call to the text of a reply, where it is read in every dialect either way.
+            the form of OpenAI's chats; a backend whose ``takes_tools`` is False is asked in words. ``text`` leaves them
+            to the goal, and a call to the text of a reply, which is read in every dialect either way.
         cut: what is done about a reply that ends in the middle of its thoughts, so that no action was written (a
             thinking block that never closes; a reply cut short, by its ``finish_reason``, that lacks the mark of its
             style or has nothing but thoughts). ``invalid`` plays the empty action, which an environment refuses and
