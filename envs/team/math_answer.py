@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from credit_gym.envs.team.math_form import undelimited
+from credit_gym.envs.team.math_unit import known_unit
 
 _CHAT_TOKEN = re.compile(
     r"<\|[^<>|\s]{1,40}\|>|<｜[^<>\s]{1,40}｜>|</?s>|<(?:start|end)_of_turn>|<(?:bos|eos|pad|unk)>|\[/?INST\]"
@@ -25,7 +26,7 @@ _BETWEEN_BOXES = re.compile(r"[\s$,]{0,9}(?:,|\band\b|\bor\b)[\s$,]{0,9}", re.IG
 _HASHES = re.compile(r"####[ \t]*([^\n]*)")
 _NUMBERED = re.compile(r"\d{1,3}[.):] +\S")
 _ANCHOR = re.compile(
-    r"\banswer(?: ?\([^()\n]{0,40}\))?[*_]{0,3}(?:\s{1,8}(?:is|are|would be|equals)\b|\s{0,8}[:：=|])[*_:：]{0,3}"
+    r"\banswers?(?: ?\([^()\n]{0,40}\))?[*_]{0,3}(?:\s{1,8}(?:is|are|would be|equals)\b|\s{0,8}[:：=|])[*_:：]{0,3}"
     r"|答案(?:是|为|[:：])[:：]?|答え(?:は|[:：])|\bответ\s?[:：—-]|\bantwort(?:\s(?:ist|lautet)\b|\s?:)"
     r"|\brespuesta(?:\s(?:final\s)?es\b|\s?:)|\bréponse(?:\s(?:finale\s)?est\b|\s?:)|\brisposta(?:\sè|\s?:)|\bresposta(?:\sé|\s?:)"
     r"|^[#*_> \t-]{1,12}(?:(?:the|my|final|correct) ){0,2}answer[*_]{0,3}[ \t]{0,8}$",
@@ -43,6 +44,7 @@ _NUMBER = re.compile(
 )
 _NUMBER_ENDS = re.compile(
     r"[.,!?;:。，！？；]*(?:\s*$)|[.!?。！？;](?:\s|[^\d\s])|, ?[a-z]| ?[^\W\d_]{2,}| [a-zA-Z] ?[.!]?$| ?[%°€$]|\s\("
+    r"| ?[^\w\s=+*/^<>\\$({\[|!-]{1,6}\s*$"  # a face
 )
 _REASON = re.compile(
     r",? (?:because|since|as|so|which|where|therefore|hence|given that)\b"
@@ -101,7 +103,8 @@ def strip_chat_tokens(text: str) -> str:
 
 def clause_value(line: str) -> str:
     """Return the answer with which a line begins or which is the one number of its clause, else the line."""
-    line = line.strip().strip("|>").strip().rstrip("*_`").strip()
+    line = line.strip().lstrip(">").strip()
+    line = (line[:-1] if line.count("|") == 1 and line.endswith("|") else line).rstrip("*_ ")
     line = line.lstrip(":：") if line[:1] in ":：" else line
     line = line.strip()
     opened = _DELIMITED.match(line)
@@ -155,13 +158,19 @@ def _with_tail(value: str, tail: str, line: str) -> str:
         or _NUMBERED.search(rest)
     ):
         return _trimmed(line)
-    is_unit = words and (
-        len(words.split()) == 1
-        or re.fullmatch(r"(?:per |square |sq |cubic )?[^\W\d_]+(?: per | ?/ ?)?[^\W\d_]*\^?\{?\d?\}?", words)
-        or words[:1] in "%°/^\\"
-        or _CHANGED.search(words)
-    )
-    return f"{value} {words}" if is_unit else value
+    return f"{value} {_unit_in(words)}".strip()
+
+
+def _unit_in(words: str) -> str:
+    """What the words behind a number say of its unit or scale: "m" of "m long", nothing of "every day"."""
+    parts = words.split()
+    if not re.search(r"\w|[%°€$£^\\]", words):
+        return ""
+    for length in range(min(4, len(parts)), 0, -1):
+        start = " ".join(parts[:length])
+        if known_unit(start) and (start != "in" or len(parts) == 1):
+            return start
+    return words if len(parts) == 1 or words[:1] in tuple("%°/^\\") or _CHANGED.search(words) else ""
 
 
 def _trimmed(line: str) -> str:

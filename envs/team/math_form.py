@@ -104,6 +104,8 @@ def form(text: str, *, attached: bool = True) -> Form:
         value, measure = _measured(value)
     else:
         measure = ""
+    if number(undress(value)) is None and _SCALE.match(measure):
+        value, measure = bare, ""  # a million times what is no number
     value, base = _numeral(undress(value))
     amount = None if base else number(value)
     while amount is not None and (scale := _SCALE.match(measure)):
