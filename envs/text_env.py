@@ -48,7 +48,13 @@ class TextEnv(gym.Env[str, str]):
     limit_argument: str = ""
     blocking: bool = False
     _recipe: _Recipe
-    metadata: dict[str, Any] = {"render_modes": ["ansi"]}  # noqa: RUF012 (declared so by gymnasium.Env)
+    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 (declared so by gymnasium.Env)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Declare the mode ``ansi`` for a class that has ``render``, unless it declares modes of its own."""
+        super().__init_subclass__(**options)
+        if cls.render is not gym.Env.render and not cls.metadata.get("render_modes"):
+            cls.metadata = {**cls.metadata, "render_modes": ["ansi"]}
 
     def __new__(cls, *arguments: Any, **options: Any) -> Self:
         """Remember the arguments: copies are made from them."""

@@ -16,6 +16,7 @@ from credit_gym.agents.score_table import ScoreTable, ScoreTableAgent
 from credit_gym.agents.scripted import RandomAgent
 from credit_gym.agents.spec import parse_agent
 from credit_gym.data.target import TrainingTarget
+from credit_gym.envs.text_env import TextEnv
 from credit_gym.testing import check_agent, sample_contexts
 
 
@@ -41,6 +42,19 @@ class OneTooFew(First):
 class Numbers(First):
     def act(self, contexts: Sequence[Context]) -> list[Any]:
         return [context.step for context in contexts]
+
+
+class ActIsNoMethod:
+    name = "act is no method"
+    act = 7
+
+    def __init__(self, seed: int) -> None:
+        pass
+
+
+class Silent(First):
+    def act(self, contexts: Sequence[Context]) -> Any:
+        return None
 
 
 class Counts(First):
@@ -92,6 +106,11 @@ class Awaited:
     ("offender", "sentence"),
     [
         (lambda seed: object(), "must have a name and act"),
+        (lambda seed: First, "not its class First"),
+        (First(), "a function that builds the agent"),
+        (lambda: First(), "Building the agent"),
+        (ActIsNoMethod, "answered .* with TypeError"),
+        (Silent, "answered .* with TypeError"),
         (Nameless, "must not be empty"),
         (OneTooFew, "as many actions"),
         (Numbers, "must be text"),
@@ -105,6 +124,18 @@ class Awaited:
 def test_a_broken_promise_is_named(offender: Any, sentence: str) -> None:
     with pytest.raises(AssertionError, match=sentence):
         check_agent(offender)
+
+
+class Fails(TextEnv):
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        raise OSError("no such file")
+
+
+def test_a_check_that_would_ask_nothing_is_refused() -> None:
+    with pytest.raises(AssertionError, match="at least one context"):
+        check_agent(First, [])
+    with pytest.raises(AssertionError, match=r"sample environment failed: OSError: no such file"):
+        sample_contexts(Fails)
 
 
 @pytest.mark.parametrize("spec", ["random", "expert", "noisy:0.3"])
