@@ -108,7 +108,9 @@ def cities() -> World:
     known = atlas()
     world = World(
         names=tuple(city.full_name for city in known),
-        forms=tuple((city.name, *city.others) for city in known),
+        forms=tuple(
+            (city.name, *city.others, *(f"{other}, {city.country.name}" for other in city.others)) for city in known
+        ),
         properties=(),
         sizes=(float("nan"),) * len(known),
         reference={},

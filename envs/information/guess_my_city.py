@@ -162,6 +162,7 @@ class GuessMyCityEnv(CandidateEnv):
 def names_city(action: str, secret: str) -> bool:
     """Return whether an action guesses the city of a ``City, Country`` secret, alone or with its country."""
     names, country = _parts(secret)
+    names = [*names, *cities().called.get(secret.lower(), ())]
     return is_guess(_TITLE.sub(",", action), names, beside=[country] if country else ())
 
 

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence, Set
 from enum import Enum
 from functools import lru_cache, reduce
+from itertools import chain
 from operator import and_, or_
 from typing import NamedTuple, TypeAlias
 
@@ -22,6 +23,7 @@ _CLITICS = (
     (re.compile(r"'m\b"), " am"),
     (re.compile(r"'s?\b"), ""),
 )
+_LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"})
 _ASIDE = re.compile(r"\([^()]*\)|\[[^][]*\]")
 
 
@@ -89,6 +91,7 @@ def words(text: str) -> list[str]:
     A negation contracted at the beginning is dropped: "isn't it alive?" asks the same as "is it alive?".
     """
     plain = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
+    plain = plain.translate(_LETTERS)
     plain = plain.replace("’", "'").strip()
     plain = _FRONT_NEGATION.sub(lambda match: {"ca": "can", "wo": "will"}.get(match[1], match[1]), plain)
     for pattern, replacement in _CLITICS:
@@ -170,8 +173,8 @@ class Grammar:
         for known in self._phrases.values():
             known.sort(key=lambda phrase: -len(phrase[0]))
         self._sizes = {form: size for name, size in world.reference.items() for form in forms(name)}
-        for name, size in zip(world.names, world.sizes, strict=True):
-            for form in forms(name):
+        for name, others, size in zip(world.names, world.forms, world.sizes, strict=True):
+            for form in chain.from_iterable(map(forms, (name, *others))):
                 self._sizes.setdefault(form, size)
         self._read = lru_cache(1 << 14)(self._parse)
 

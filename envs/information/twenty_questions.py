@@ -85,7 +85,7 @@ class TwentyQuestionsEnv(CandidateEnv):
         return _guesses()
 
     def _name_in_world(self, secret: str) -> str | None:
-        return secret if secret in self.world.index else None
+        return self.world.called.get(secret.lower(), (None,))[0]
 
     def _check_secrets(self, secrets: Sequence[str], mode: str) -> None:
         if mode == "upstream" and any(" " in secret for secret in secrets):
@@ -95,7 +95,7 @@ class TwentyQuestionsEnv(CandidateEnv):
         upstream = self.mode == "upstream"
         if form_fault(action) is not None:
             return Turn(action, INVALID, "invalid"), self.memory
-        if says_exactly(action, self.target) if upstream else is_guess(action, [self.target]):
+        if says_exactly(action, self.target) if upstream else is_guess(action, called(self.target)):
             memory = None if self.memory is None else 1 << self.world.index[self.target]
             return Turn(action, "finished", "won", f"={self.target}"), memory
         if self.judge is not None:
@@ -125,6 +125,11 @@ class TwentyQuestionsEnv(CandidateEnv):
             return Turn(action, REPEATED, "repeated"), None
         # A judge that says finished has seen the secret in the question, but it was not guessed: the answer is yes.
         return Turn(action, "yes" if label == "finished" else label, "answered", key), None
+
+
+def called(secret: str) -> tuple[str, ...]:
+    """Return all names of a secret that the package knows: "airplane", "plane", "aeroplane"."""
+    return (secret, *nouns().called.get(secret.lower(), ()))
 
 
 def form_fault(action: str) -> str | None:

@@ -93,6 +93,12 @@ class World:
         return {name: number for number, name in enumerate(self.names)}
 
     @cached_property
+    def called(self) -> dict[str, tuple[str, ...]]:
+        """All names of a thing, by each of them, lower-case."""
+        named = [(name, *others) for name, others in zip(self.names, self.forms, strict=True)]
+        return {name.lower(): names for names in reversed(named) for name in names}
+
+    @cached_property
     def matrix(self) -> npt.NDArray[np.bool_]:
         """(n, m) whether thing i has yes-or-no property j, in the order of the questions that are such."""
         sets = [p.question.cells[0][1] for p in self.questions if p.question.cells[0][0] == "yes"]
@@ -175,7 +181,12 @@ def _nouns(data: Mapping[str, Any]) -> World:
     groups = {kind: sum(index[name] for name, _ in members) for kind, members in entries.items()}
     for name, kinds in data["groups"].items():
         groups[name] = sum(groups[kind] for kind in kinds.split())
-    world = World(names, ((),) * len(names), (), sizes, data["reference"], frozenset(), groups)
+    synonyms = {name: phrases(others) for name, others in data["synonyms"].items()}
+    if not synonyms.keys() <= index.keys():
+        raise ManifestError(f"nouns.yaml has synonyms of {min(synonyms.keys() - index.keys())!r}: name it first.")
+    world = World(
+        names, tuple(synonyms.get(name, ()) for name in names), (), sizes, data["reference"], frozenset(), groups
+    )
     sets = [(row, _resolve(row["of"].split(), groups, index)) for row in data["properties"]]
     for row in data["at_least"]:
         sets.append((row, sum(1 << number for number, size in enumerate(sizes) if size >= row["cm"])))
