@@ -88,8 +88,11 @@ _HOMES = {
 }
 """Name -> the module it lives in, and ``:name`` where it has another name there."""
 
-_ROOMS = ("agents", "baselines", "cli", "credit", "data", "envs", "estimation", "exact", "formats", "metrics")
-_ROOMS += ("report", "store", "testing", "wrappers")  # sub-packages, imported when they are first asked for
+_ROOMS = (
+    *("agents", "baselines", "cli", "credit", "data", "envs", "estimation", "exact", "formats", "metrics"),
+    *("report", "scorers", "store", "testing", "wrappers"),
+)
+"""Sub-packages, imported when they are first asked for."""
 
 
 if not TYPE_CHECKING:  # or type checkers would believe in any name

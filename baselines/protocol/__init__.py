@@ -5,6 +5,6 @@
 - Played environments: ``collection`` (play a run, score it, compare it with the expert).
 - Recorded episodes: ``recorded_episodes`` (read), ``trajectory_scores`` (score); ``reward_head`` and ``planted_pair``
   make the small models that stand in for published ones.
-- ``compute``: where the work is done; ``study_training``: a training under way; ``kept_runs`` and ``seed_curve``: those of
-  several seeds; ``options`` and ``publish``: what commands take and give.
+- ``compute``: where the work is done; ``study_training``: a training under way; ``kept_runs`` and ``seed_curve``:
+  those of several seeds; ``options`` and ``publish``: what commands take and give.
 """

@@ -98,8 +98,8 @@ def read_logs(folder: Path, split: str) -> tuple[FailureLog, ...]:
             logs += [] if log is None else [log]
     if len(damaged) == len(paths):
         raise damaged[0]
-    for error in damaged:
-        warnings.warn(f"{error} It is left out.", stacklevel=2)
+    for fault in damaged:
+        warnings.warn(f"{fault} It is left out.", stacklevel=2)
     return tuple(logs)
 
 

@@ -265,7 +265,7 @@ def test_the_package_of_the_same_name_is_told_apart(tmp_path: Path, monkeypatch:
     assert "tau2" not in sys.modules
 
 
-@pytest.mark.skipif(find_spec("tau2") is None, reason="tau2-bench is not installed")
+@pytest.mark.skipif(getattr(find_spec("tau2"), "origin", None) is None, reason="tau2-bench is not installed")
 def test_the_real_orchestrator_gives_the_gold_actions_reward_1() -> None:
     require_tau2()
     env = Tau2Env("mock", checkout=True, task_id="create_task_1")
