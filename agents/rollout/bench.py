@@ -21,7 +21,7 @@ from credit_gym.agents.rollout.turns import MakeEnv
 from credit_gym.data.episode import Episode
 from credit_gym.errors import CreditGymError
 from credit_gym.report import Table
-from credit_gym.store import RunRecord, Store
+from credit_gym.store import RunRecord, Store, keep
 
 COLUMNS = (
     "environment",
@@ -200,7 +200,7 @@ def _play_pair(
             episodes=record.config["episodes"],
             seed=record.seed or 0,
             workers=workers or usual_workers(agent),
-            sink=lambda episode: store.add_episode(record.run_id, episode),
+            sink=lambda episode: keep(store, record.run_id, episode),
             progress=progress,
             resume_done=frozenset(store.episode_ids(record.run_id)),
         )

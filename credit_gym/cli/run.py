@@ -153,6 +153,7 @@ def _new(env: str, config: Mapping[str, Any], agent: str, seed: int, runs: Path)
 def _play(store: Store, record: RunRecord, logs: Sequence[str], play: Callable[..., list[Episode]]) -> list[Episode]:
     """Play what is missing of a run; every episode is in the store once it has ended."""
     from credit_gym.agents.rollout.run_log import episode_log, open_logs
+    from credit_gym.store import keep
 
     done = frozenset(store.episode_ids(record.run_id))
     about = {"env": record.env_id, "agent": record.agent_id, "seed": record.seed, **record.config}
@@ -160,7 +161,7 @@ def _play(store: Store, record: RunRecord, logs: Sequence[str], play: Callable[.
         note = episode_log(write, done=len(done))
 
         def sink(episode: Episode) -> None:
-            store.add_episode(record.run_id, episode)
+            keep(store, record.run_id, episode)
             note(episode)
 
         return play(

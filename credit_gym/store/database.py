@@ -20,7 +20,7 @@ from credit_gym.store.codecs import EPISODE_COLUMNS, STEP_COLUMNS
 APPLICATION_ID = 0x43475354  # "CGST", so that another program's database is never written to
 SCHEMA_VERSION = 4
 _BUSY_SECONDS = 60.0
-_LOG_SUFFIXES = ("-wal", "-shm")
+_SUFFIXES = ("", "-wal", "-shm")  # of the database and of its log
 
 TARGET_COLUMNS = ("fingerprint", "episodes")
 """What tells credits that are stale: the mark of what they were computed from, and a digest of the run's episodes."""
@@ -83,18 +83,18 @@ PRAGMA user_version = {SCHEMA_VERSION};
 """
 
 
-def connect(file: Path) -> sqlite3.Connection:
+def connect(file: Path, *, writable: bool = True) -> sqlite3.Connection:
     """Open a store's database, making it when there is none.
 
     The write-ahead log lets readers and other processes go on while one writes. ``synchronous=FULL`` costs one fsync a
     commit and is what makes "committed" mean "survives a power cut"; whoever has many short episodes commits them
     together.
 
-    What cannot be written (a read-only folder, file or disk) is read into memory as it stands, with what its log holds:
-    it can be worked with like any other, and nothing of that is kept.
-
     Args:
         file: the database file; its folder exists.
+        writable: whether it can be written (:func:`is_writable`). What cannot (a read-only folder, file or disk) is
+            read into memory as it stands, with what its log holds: it can be worked with like any other, and nothing
+            of that is kept.
 
     Returns:
         A connection in autocommit mode that any thread may use, one at a time.
@@ -105,7 +105,7 @@ def connect(file: Path) -> sqlite3.Connection:
     try:
         if not file.exists():
             _create(file)
-        connection = _open(file) if is_writable(file) else _in_memory(file)
+        connection = _open(file) if writable else _in_memory(file)
         try:
             _check(connection, file)
             connection.execute("PRAGMA synchronous = FULL")
@@ -122,8 +122,12 @@ def connect(file: Path) -> sqlite3.Connection:
 
 def is_writable(file: Path) -> bool:
     """Whether a database can be written, or made: its folder too, where the log is kept."""
-    parts = (part for suffix in ("", *_LOG_SUFFIXES) if (part := Path(f"{file}{suffix}")).exists())
-    return os.access(file.parent, os.W_OK | os.X_OK) and all(os.access(part, os.W_OK) for part in parts)
+    return os.access(file.parent, os.W_OK | os.X_OK) and not any(_refused(f"{file}{suffix}") for suffix in _SUFFIXES)
+
+
+def _refused(part: str) -> bool:
+    """Whether a file is there and cannot be written; another process may make it or take it away meanwhile."""
+    return not os.access(part, os.W_OK) and os.path.exists(part) and not os.access(part, os.W_OK)
 
 
 def _in_memory(file: Path) -> sqlite3.Connection:

@@ -74,8 +74,8 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"The folder {folder} cannot be made ({error.strerror}): choose another one.") from error
-        connection = connect(file)
-        return cls(folder, connection, kept=is_writable(file))
+        kept = is_writable(file)
+        return cls(folder, connect(file, writable=kept), kept=kept)
 
     def close(self) -> None:
         """Close the database; closing twice is harmless."""
@@ -196,7 +196,7 @@ class Store:
         self.run(run_id)
         try:
             encoded = [(episode, *encode_episode(self._blobs, marked(episode))) for episode in episodes]
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError, OverflowError) as error:
             raise StoreError(f"An episode of {run_id} cannot be written: {error}.") from error
         once = f"INSERT INTO episodes (run_id, {_ONCE}) VALUES (?{', ?' * (len(EPISODE_COLUMNS) + 1)})"
         step = f"INSERT INTO steps (episode, step, {_STEP}) VALUES (?, ?{', ?' * len(STEP_COLUMNS)})"
