@@ -86,7 +86,7 @@ class TextEnv(gym.Env[str, str]):
             gymnasium.error.Error: the seed is none, or a ``TimeLimit`` around the environment is larger than
                 :attr:`most_steps` and could never hold.
         """
-        self._enter_limit(_time_limit(sys._getframe(1)))
+        self._enter_limit(_time_limit(sys._getframe(1).f_back))  # whoever called the reset that called this
         if seed is not None:
             if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
                 raise gym.error.Error(f"The seed of reset() must be a non-negative integer, not {seed!r}.")
@@ -134,6 +134,8 @@ class TextEnv(gym.Env[str, str]):
 
     def _enter_limit(self, steps: int | None) -> None:
         """Let a time limit around the environment, None for none, hold for the episode that begins."""
+        if steps is None and self._steps_left is None:
+            return  # nothing to undo; to touch vars() would make every later look-up of an attribute slower
         self._steps_left = steps
         vars(self).pop("step", None)
         if steps is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from numbers import Real
@@ -20,6 +21,7 @@ W = TypeVar("W", bound=gym.Wrapper[Any, Any, Any, Any])
 _READ = tuple(column for column in COLUMNS if column.info)  # what an environment's info says
 _OFFERED = next(column for column in _READ if column.name == "admissible_actions")
 _ANSWERED = tuple(column for column in COLUMNS if column.answer)  # what an agent's action carries
+_TYPES = {"number": float, "flag": bool, "text": str, "texts": list}  # what most environments hand on
 _ALWAYS = ("verifier", "invalid")  # recorded where no info mentions them too
 
 
@@ -64,6 +66,7 @@ class Recorder:
         self._env_id = env_id
         self._read = tuple(column for column in _READ if verifier or column.name != "verifier")
         self._offered = self._read.index(_OFFERED)
+        self._types: tuple[tuple[str, Any], ...] = tuple((c.info, _TYPES.get(c.type)) for c in self._read)
         self._clear()
 
     @classmethod
@@ -98,27 +101,65 @@ class Recorder:
         """Record one step: the action, and what ``step`` returned."""
         if self.error is not None:
             return
-        when = f"of step {len(self._steps) - 1}" if self._steps else "of reset"
-        try:
-            info = read_mapping(info, f"The info {when}")
-            said = [read(column, info.get(column.info), f'info["{column.info}"] {when}') for column in self._read]
-            step = (
-                action,
-                read_reward(reward, f"The reward {when}"),
-                read_text(observation, f"The observation {when}"),
-            )
-            ends = (read_flag(terminated, f"terminated {when}"), read_flag(truncated, f"truncated {when}"))
-            success = read_flag(info.get("success"), f'info["success"] {when}')
-            parts = None if type(action) is str else _parts(action, when)
-        except BatchError as error:
-            self._fail(error)
-            return
-        self._steps.append(step)
+        said = self._as_it_stands(action, observation, reward, info, terminated, truncated)
+        success, parts = info.get("success", False) if said else False, None
+        if said is None:
+            try:
+                said, reward, ends, success, parts = self._read_with_care(
+                    action, observation, reward, info, (terminated, truncated)
+                )
+            except BatchError as error:
+                self._fail(error)
+                return
+        else:
+            ends = (terminated, truncated)
+        self._steps.append((action, reward, observation))
         self._infos.append(said)
         self._actions.append(parts)
         self._ends, self._success = ends, success
         self._whole = info.get("beliefs", self._whole)  # columns of the whole episode, read at its end
         self.admissible_actions = said[self._offered] or ()
+
+    def _as_it_stands(
+        self, action: Any, observation: Any, reward: Any, info: Any, terminated: Any, truncated: Any
+    ) -> list[Any] | None:
+        """What the info of a step says, where every value already has its column's own type; None where one has not.
+
+        Most steps are so, and need no sentence about what might be wrong with them.
+        """
+        if not (type(action) is type(observation) is str and type(reward) is float and type(info) is dict):
+            return None
+        flags = {type(terminated), type(truncated), type(info.get("success", False))}
+        if flags != {bool} or not math.isfinite(reward):
+            return None
+        said: list[Any] = []
+        for key, kind in self._types:
+            value: Any = info.get(key)
+            if value is not None:
+                if type(value) is not kind:
+                    return None
+                if kind is list:
+                    if not all(type(text) is str for text in value):
+                        return None
+                    value = tuple(value)
+                elif kind is float and not math.isfinite(value):
+                    return None
+            said.append(value)
+        return said
+
+    def _read_with_care(
+        self, action: Any, observation: Any, reward: Any, info: Any, ends: tuple[Any, Any]
+    ) -> tuple[list[Any], float, tuple[bool, bool], bool, dict[str, Any] | None]:
+        """What is recorded of any step; a value that no record can hold is named."""
+        when = f"of step {len(self._steps) - 1}" if self._steps else "of reset"
+        info = read_mapping(info, f"The info {when}")
+        said = [read(column, info.get(column.info), f'info["{column.info}"] {when}') for column in self._read]
+        reward = read_reward(reward, f"The reward {when}")
+        read_text(observation, f"The observation {when}")
+        terminated, truncated = ends
+        flags = (read_flag(terminated, f"terminated {when}"), read_flag(truncated, f"truncated {when}"))
+        success = read_flag(info.get("success"), f'info["success"] {when}')
+        return said, reward, flags, success, None if type(action) is str else _parts(action, when)
 
     def finish(self, *, episode_id: str, group_id: str, agent_id: str = "", error: str | None = None) -> Episode:
         """Return the episode as it stands and be ready for the next.

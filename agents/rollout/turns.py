@@ -51,12 +51,13 @@ def episode_turns(
     """
     recorder = Recorder.of(env)
     failure: str | None = None
+    game = env.unwrapped
     try:
         observation, info = env.reset(seed=seed, options=options)
         recorder.start(observation, info, seed=seed)
         history: tuple[tuple[str, str], ...] = ()
         while not (recorder.over or recorder.error):
-            offered, form = recorder.admissible_actions, format_at(env.unwrapped, info)
+            offered, form = recorder.admissible_actions, format_at(game, info)
             action = yield Context(recorder.goal, observation, history, offered, info, len(history), seed, form)
             if not isinstance(action, str):
                 raise TypeError(f"the agent answered {type(action).__name__}, not text")

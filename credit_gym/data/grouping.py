@@ -9,6 +9,8 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
+_SQUARED_SAFELY = 1e-100
+
 
 def compact(*columns: IntArray) -> tuple[IntArray, int]:
     """Number the distinct rows of some non-negative integer columns.
@@ -63,10 +65,23 @@ def group_mean(values: npt.ArrayLike, ids: IntArray, count: int) -> FloatArray:
 def group_std(values: npt.ArrayLike, ids: IntArray, count: int) -> FloatArray:
     """Population standard deviation of each group (two passes), 0 where a group is empty; (count,)."""
     values = np.asarray(values, dtype=np.float64)
-    power = group_power(values, ids, count)
-    values = values / power[ids]
+    if squares_safely(values):
+        power = np.ones(count)
+    else:
+        power = group_power(values, ids, count)
+        values = values / power[ids]
     centred = values - group_mean(values, ids, count)[ids]
     return power * np.sqrt(group_mean(centred * centred, ids, count))
+
+
+def squares_safely(values: FloatArray) -> bool:
+    """Whether the squares of some values, and of rounding errors of them, are far from both ends of a float64.
+
+    Almost always they are, and then there is no need to divide by :func:`group_power` first.
+    """
+    magnitude = np.abs(values)
+    smallest = np.min(magnitude, initial=np.inf, where=magnitude > 0.0)
+    return bool(np.max(magnitude, initial=0.0) < 1.0 / _SQUARED_SAFELY and smallest > _SQUARED_SAFELY)
 
 
 def group_power(values: FloatArray, ids: IntArray, count: int) -> FloatArray:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from credit_gym.data.grouping import FloatArray, IntArray, group_mean, group_power, group_size, group_sum
+from credit_gym.data.grouping import (
+    FloatArray,
+    IntArray,
+    group_mean,
+    group_power,
+    group_size,
+    group_sum,
+    squares_safely,
+)
 
 RELATIVE_FLOOR = 1e-9
 """A standard deviation below this share of the group's root mean square is rounding, and counts as 0."""
@@ -26,7 +34,8 @@ def standardise(values: FloatArray, ids: IntArray, count: int) -> FloatArray:
     Returns:
         (M,) float64; 0 throughout a group whose deviation is below :data:`RELATIVE_FLOOR` of its root mean square.
     """
-    values = values / group_power(values, ids, count)[ids]  # a standard score has no unit
+    if not squares_safely(values):
+        values = values / group_power(values, ids, count)[ids]  # a standard score has no unit
     centred = centre(values, ids, count)
     deviation = np.sqrt(group_mean(centred * centred, ids, count))
     floor = RELATIVE_FLOOR * np.sqrt(group_mean(values * values, ids, count))
@@ -46,8 +55,12 @@ def standardise_upstream(values: FloatArray, ids: IntArray, count: int, *, epsil
     Returns:
         (M,) float64.
     """
-    power = group_power(values, ids, count)
-    centred = centre(values / power[ids], ids, count)
+    if squares_safely(values):
+        power = np.ones(count)
+    else:
+        power = group_power(values, ids, count)
+        values = values / power[ids]
+    centred = centre(values, ids, count)
     freedom = np.maximum(group_size(ids, count) - 1, 1)
     deviation = np.sqrt(group_sum(centred * centred, ids, count) / freedom)
     return centred / (deviation + epsilon / power)[ids]
