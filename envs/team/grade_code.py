@@ -13,7 +13,7 @@ from credit_gym.envs.team.sandbox import Program, Sandbox
 Reward = Literal["all", "fraction"]
 
 _OPENING = re.compile(r"(`{3,}(?=[^`]*$)|~{3,})(.*)")
-_LIST_ITEM = re.compile(r"(?:[-+*]|\d{1,9}[.)])(?=( +))")
+_LIST_ITEM = re.compile(r"(?:[-+*]|\d{1,9}[.)])(?=[ \t])")
 _QUOTED = re.compile(r" {0,3}> ?")
 _BEGIN = re.compile(r"^[ \t]{0,8}\[BEGIN\][ \t]*\n?", re.MULTILINE)
 _DONE = re.compile(r"^[ \t]{0,8}\[DONE\]", re.MULTILINE)
@@ -134,6 +134,7 @@ def _fenced(text: str) -> Iterator[tuple[str, str]]:
     items: list[int] = []  # columns at which the content of the list items around a line begins
     fence, language, indent, quotes = "", "", 0, 0
     block: list[str] = []
+    said = -1  # the quotations that the line before stands in, if it is text and the next may go on with it
     for line in text.splitlines(keepends=True):
         depth, rest = _unquoted(line, quotes if fence else _DEEPEST)
         column, bare = _split_indent(rest)
@@ -149,17 +150,22 @@ def _fenced(text: str) -> Iterator[tuple[str, str]]:
                 block.append(" " * max(column - indent, 0) + bare if column or bare else rest)
             continue
         if not bare.strip():
+            said = -1
             continue
-        while items and column < items[-1]:
-            items.pop()
+        inner = [content for content in items if content <= column]
+        near = column - (inner[-1] if inner else 0) < _TAB
+        begins = near and (_LIST_ITEM.match(bare) or _OPENING.match(bare.rstrip()))
+        if begins or said != depth:  # else it goes on with the text of the item above, whatever its indent
+            items = inner
         for _ in range(_DEEPEST):
             item = _LIST_ITEM.match(bare)
             if item is None or column - (items[-1] if items else 0) >= _TAB:
                 break
-            wide = len(item[1]) if len(item[1]) <= _TAB else 1
-            column, bare = column + item.end() + wide, bare[item.end() + wide :]
-            items.append(column)
+            behind = column + item.end()
+            column, bare = _split_indent(" " * behind + bare[item.end() :])
+            items.append(column if column - behind <= _TAB else behind + 1)
         opening = _OPENING.match(bare.rstrip())
+        said = depth if bare.strip() and not opening else -1
         if opening and column - (items[-1] if items else 0) < _TAB:
             fence, indent, quotes = opening[1], column, depth
             words = re.findall(r"[\w+#-]+", opening[2][:200])

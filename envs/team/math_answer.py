@@ -26,7 +26,8 @@ _BETWEEN_BOXES = re.compile(r"[\s$,]{0,9}(?:,|\band\b|\bor\b)[\s$,]{0,9}", re.IG
 _HASHES = re.compile(r"####[ \t]*([^\n]*)")
 _NUMBERED = re.compile(r"\d{1,3}[.):] +\S")
 _ANCHOR = re.compile(
-    r"\banswers?(?: ?\([^()\n]{0,40}\))?[*_]{0,3}(?:\s{1,8}(?:is|are|would be|equals)\b|\s{0,8}[:：=|])[*_:：]{0,3}"
+    r"(?:\b|(?<=\b_)|(?<=\b__))answers?"  # an underscore may be emphasis
+    r"(?: ?\([^()\n]{0,40}\))?[*_]{0,3}(?:\s{1,8}(?:is|are|would be|equals)\b|\s{0,8}[:：=|])[*_:：]{0,3}"
     r"|答案(?:是|为|[:：])[:：]?|答え(?:は|[:：])|\bответ\s?[:：—-]|\bantwort(?:\s(?:ist|lautet)\b|\s?:)"
     r"|\brespuesta(?:\s(?:final\s)?es\b|\s?:)|\bréponse(?:\s(?:finale\s)?est\b|\s?:)|\brisposta(?:\sè|\s?:)|\bresposta(?:\sé|\s?:)"
     r"|^[#*_> \t-]{1,12}(?:(?:the|my|final|correct) ){0,2}answer[*_]{0,3}[ \t]{0,8}$",

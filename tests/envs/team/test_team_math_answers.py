@@ -21,6 +21,8 @@ RIGHT = [  # (message, reference)
     ("The answer is 12 because 3*5=15.", "12"),
     ("**Answer**: 73", "73"),
     ("**Answer:** 73", "73"),
+    ("__Answer__: 73", "73"),
+    ("_Answer:_ 73", "73"),
     ("**Final Answer**\n\n73", "73"),
     ("## Answer: 73", "73"),
     ("## Final answer\n\n**73**", "73"),

@@ -7,7 +7,7 @@ import textwrap
 import timeit
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -19,6 +19,8 @@ FOUND = {
     "list item": ("1. Here:\n\n" + textwrap.indent(f"```python\n{PROGRAM}```", "   "), "python"),
     "list item, wide": ("10) Here:\n\n" + textwrap.indent(f"```python\n{PROGRAM}```", "    "), "python"),
     "nested list item": ("- a\n  - b\n\n" + textwrap.indent(f"```python\n{PROGRAM}```", "    "), "python"),
+    "list item with tabs": ("-\tHere:\n\n" + textwrap.indent(f"```python\n{PROGRAM}```", "\t"), "python"),
+    "bullet and tab before the fence": ("-\t```python\n" + textwrap.indent(PROGRAM, "\t") + "\t```\n", "python"),
     "bullet before the fence": ("- ```python\n" + textwrap.indent(PROGRAM, "  ") + "  ```\n", "python"),
     "quotation": (textwrap.indent(f"```python\n{PROGRAM}```", "> ", lambda _: True), "python"),
     "indented by three": (textwrap.indent(f"```python\n{PROGRAM}```", "   "), "python"),
@@ -59,6 +61,8 @@ LINES = st.sampled_from(
 
 
 @given(st.lists(LINES, max_size=9))
+@example(["1. b", "  x = 1", "    ```"])  # text that goes on with less indent leaves no list item
+@example(["- a", "> y", "    ```"])  # a quotation does
 def test_the_first_block_is_the_one_that_a_markdown_parser_finds(lines: list[str]) -> None:
     text = "\n".join(lines)
     fences = [token for token in MarkdownIt("commonmark").parse(text) if token.type == "fence"]
