@@ -127,9 +127,10 @@ def test_seeds_may_be_numpys(mode: str, seed: Any, expected: list[int | None]) -
     assert seed_list(seed, 2) == expected
     envs = RecordEpisodes(gym.make_vec("credit/Stochastic-v0", 2, vectorization_mode=mode))
     envs.reset(seed=seed)
-    while len(envs.episodes) < 2:
+    while len(envs.episodes) < 8:  # tasks have their own limits: one copy may end twice before the other ends once
         envs.step(["hm", "hm"])
-    assert sorted(map(str, (episode.seed for episode in envs.episodes[:2]))) == sorted(map(str, expected))
+    recorded = [episode.seed for episode in envs.episodes if episode.seed is not None]
+    assert sorted(recorded) == sorted(each for each in expected if each is not None)
 
 
 @pytest.mark.parametrize(
