@@ -34,7 +34,9 @@ def given_calls(server: Server, given: Iterable[Any]) -> tuple[dict[str, Any], .
 
 
 def check_playable(server: Server, reason: str, *said: object) -> None:
-    """Refuse an answer that says nothing, unless the model ended it of its own will: then silence is the answer.
+    """Refuse an answer that says nothing, unless the model ended it of its own will or used up its tokens.
+
+    Silence is the answer then, and of one that was cut the prompting says what is done about it.
 
     Args:
         server: who answered.
@@ -42,15 +44,10 @@ def check_playable(server: Server, reason: str, *said: object) -> None:
         said: its text, its calls, its thought.
 
     Raises:
-        ServerError: the model declined, or used up its tokens before it said anything, or did not come to its end.
+        ServerError: the model declined, or did not come to its end.
     """
-    if any(said) or reason in ("stop", "tool_calls"):
+    if any(said) or reason in ("stop", "tool_calls", "length"):
         return
-    if reason == "length":
-        raise ServerError.of(
-            f"{server.name} used up its tokens before it wrote an answer: raise max_tokens of the prompting.",
-            billable=True,
-        )
     if reason in CUT:
         raise ServerError.of(f"{server.name} declined to answer ({reason}): change the prompt.", billable=True)
     raise server.malformed("no text")

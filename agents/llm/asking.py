@@ -8,8 +8,10 @@ from typing import TypeAlias, cast
 
 from credit_gym import rng
 from credit_gym.agents.llm.backends import Backend, Settings, is_server, parse_backend
-from credit_gym.agents.llm.completion import BatchBackend, Message, Request
+from credit_gym.agents.llm.completion import BatchBackend, Completion, Message, Request
 from credit_gym.agents.llm.loop import LoopThread
+from credit_gym.data.finish_reasons import is_cut
+from credit_gym.errors import BackendError
 
 Asker: TypeAlias = Callable[[Sequence[Message]], str]
 
@@ -51,11 +53,18 @@ def asker(
 def _blocking(backend: Backend) -> Callable[[Request], str]:
     if is_server(backend):
         server, loop = backend, LoopThread()
-        return lambda request: loop.submit(server.complete(request)).result().text
+        return lambda request: _said(loop.submit(server.complete(request)).result(), server.name)
     model, lock = cast("BatchBackend", backend), Lock()
 
     def complete(request: Request) -> str:
         with lock:  # a model in this process answers one call at a time
-            return model.complete([request])[0].text
+            return _said(model.complete([request])[0], model.name)
 
     return complete
+
+
+def _said(completion: Completion, name: str) -> str:
+    """The text of an answer; a judgement that was never written is none."""
+    if is_cut(completion.finish_reason) and not completion.text.strip():
+        raise BackendError(f"{name} wrote no answer ({completion.finish_reason}): give it more max_tokens.")
+    return completion.text

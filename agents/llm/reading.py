@@ -37,15 +37,15 @@ def read_action(completion: Completion, context: Context, prompting: Prompting) 
         BackendError: the reply was cut before its action, and the prompting says that this is an error.
     """
     form = context.action_format
-    apart = take_apart(completion.text)
+    ended_early = is_cut(completion.finish_reason)
+    apart = take_apart(completion.text, ended_early=ended_early)
     written = STYLES[prompting.style].read(apart.text, form)
     native = with_ids(completion.tool_calls, context.step)
     calls: Sequence[Any] = native
     if not calls and form.kind == "tool_call" and not apart.open:
         calls = calls_in(written.action, context.info)
-    ended_early = is_cut(completion.finish_reason)
-    only_thought = not written.marked or (completion.thought and not completion.text.strip())
-    if not calls and (apart.open or (ended_early and only_thought)) and prompting.cut != "play":
+    no_action = not written.marked or not apart.text.strip()
+    if not calls and (apart.open or (ended_early and no_action)) and prompting.cut != "play":
         if prompting.cut == "fail":
             raise BackendError(
                 f"The reply ended ({completion.finish_reason}) before an action was written: raise max_tokens of the "

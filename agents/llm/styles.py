@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from credit_gym.data.action_format import ActionFormat
-
-_THOUGHTS = (("<think>", "</think>"), ("<thinking>", "</thinking>"), ("[THINK]", "[/THINK]"))
+from credit_gym.formats.thoughts import TAG, is_closing
 
 
 class Written(NamedTuple):
@@ -42,7 +41,7 @@ class Reply(NamedTuple):
     """A reply, its thinking block apart.
 
     Attributes:
-        text: what follows the block; of one that never closes, what stands in it.
+        text: what follows the block; of one that never closes, what stands before it, or else in it.
         thought: what stands in the block.
         open: whether the block never closes: there is no more than the beginning of a thought.
     """
@@ -52,23 +51,37 @@ class Reply(NamedTuple):
     open: bool = False
 
 
-def take_apart(text: str) -> Reply:
+def take_apart(text: str, *, ended_early: bool = False) -> Reply:
     """Take the thinking block off a reply: all before the last closing tag, or all behind an opening one without.
 
-    Some chat templates write the opening tag themselves, so it may be missing.
+    Some chat templates write the opening tag themselves, so it may be missing. A block in a block that closes leaves
+    the outer one open in a reply that was cut; in another one its tag was talked about. Costs O(n).
+
+    Args:
+        text: the reply.
+        ended_early: whether it was cut.
     """
-    for opening, closing in _THOUGHTS:
-        before, closed, after = text.rpartition(closing)
-        if after.lstrip().startswith(opening):
-            inside = after.lstrip().removeprefix(opening)
-            return Reply(inside, "\n".join(filter(None, (_bare(before, opening), inside.strip()))), open=True)
-        if closed:
-            return Reply(after, _bare(before, opening))
-    return Reply(text)
+    start, depth, blank = 0, 0, 0
+    opening: re.Match[str] | None = None
+    for tag in TAG.finditer(text):
+        if is_closing(tag):
+            start, depth, opening = tag.end(), max(depth - 1, 0), None
+        else:
+            depth += not depth or bool(text[blank : tag.start()].strip())  # written twice in a row it is one
+            opening = opening or tag
+        blank = tag.end()
+    before, after = text[:start], text[start:]
+    if opening:
+        ahead, inside = text[start : opening.start()], text[opening.end() :]
+        thought = "\n".join(filter(None, (_bare(before), _bare(inside))))
+        return Reply(ahead if ahead.strip() else inside, thought, open=True)
+    if ended_early and depth:
+        return Reply(after, _bare(text), open=True)
+    return Reply(after, _bare(before))
 
 
-def _bare(block: str, opening: str) -> str:
-    return block.replace(opening, "").strip()
+def _bare(block: str) -> str:
+    return TAG.sub("", block).strip()
 
 
 def _plain(text: str, form: ActionFormat) -> Written:

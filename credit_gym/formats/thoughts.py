@@ -1,10 +1,19 @@
-"""Thoughts in a reply's own text: ``<think>...</think>`` at its beginning, as reasoning models write them."""
+"""Thoughts in a reply's own text: ``<think>...</think>`` and its like, as reasoning models write them."""
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
-_OPENING, _CLOSING = "<think>", "</think>"
+TAG = re.compile(
+    r"(?<![\"'`])(?:"  # a tag in quotes is talked about, or part of a program
+    r"[<◁](/?)(?:\w{1,20}:)?(?:think|thinking|thoughts?|reasoning|scratchpad|inner_monologue)\s{0,3}[>▷]"
+    r"|\[(/?)think\]"
+    r"|<\|(?:begin_of_thought|start_thinking)\|>|<\|(end_of_thought|end_thinking)\|>)",
+    re.IGNORECASE,
+)
+"""A tag that begins or ends a thought: of DeepSeek, Qwen and most others, of prompts that ask for one (``<thinking>``,
+``<reasoning>``), of Mistral (``[THINK]``), Kimi, Seed, Sky-T1 and Cohere, in small letters or capitals."""
 
 
 class Reply(NamedTuple):
@@ -19,6 +28,11 @@ class Reply(NamedTuple):
     rest: str
 
 
+def is_closing(tag: re.Match[str]) -> bool:
+    """Whether a match of :data:`TAG` ends a thought."""
+    return any(tag.groups())
+
+
 def take_thought(text: str) -> Reply:
     """Take the thoughts off the beginning of a reply.
 
@@ -26,19 +40,16 @@ def take_thought(text: str) -> Reply:
     all of it is thought. Costs O(n).
     """
     thoughts, place = [], 0
-    while True:
-        start = _first_letter(text, place)
-        begins = text.startswith(_OPENING, start)
-        start += len(_OPENING) * begins
-        end = text.find(_CLOSING, start)
-        if not begins and (end < 0 or text.find(_OPENING, start, end) >= 0):
-            break
-        thoughts.append(text[start:].strip() if end < 0 else text[start:end].strip())
-        place = len(text) if end < 0 else end + len(_CLOSING)
-    return Reply("\n".join(filter(None, thoughts)), text[_first_letter(text, place) :] if thoughts else text)
-
-
-def _first_letter(text: str, place: int) -> int:
-    while place < len(text) and text[place].isspace():
-        place += 1
-    return place
+    opening: re.Match[str] | None = None
+    for tag in TAG.finditer(text):
+        if is_closing(tag):
+            thoughts.append(text[opening.end() if opening else place : tag.start()].strip())
+            place, opening = tag.end(), None
+        elif opening is None:
+            if text[place : tag.start()].strip():
+                break
+            opening = tag
+    if opening:
+        thoughts.append(text[opening.end() :].strip())
+        place = len(text)
+    return Reply("\n".join(filter(None, thoughts)), text[place:].lstrip() if thoughts else text)

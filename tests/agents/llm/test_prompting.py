@@ -249,6 +249,13 @@ def test_a_prompting_can_show_what_the_environment_says_of_its_actions():
         ("plain", "Hm.</think>\ngo north", "", "Hm.", "go north"),  # the template has written the opening tag
         ("plain", "<thinking>Hm.</thinking> go north", "", "Hm.", "go north"),
         ("plain", "[THINK]Hm.[/THINK]go north", "", "Hm.", "go north"),
+        ("plain", "<THINK>Hm.</Think>\ngo north", "", "Hm.", "go north"),
+        ("plain", "Hm.</reasoning>go north", "", "Hm.", "go north"),
+        ("plain", "◁think▷Hm.◁/think▷go north", "", "Hm.", "go north"),
+        ("plain", "<seed:think>Hm.</seed:think>go north", "", "Hm.", "go north"),
+        ("plain", "<|begin_of_thought|>Hm.<|end_of_thought|>go north", "", "Hm.", "go north"),
+        ("plain", "<think>A <think>B</think> C</think>go north", "", "A B C", "go north"),
+        ("plain", "<think>They want <think> tags.</think>go north", "", "They want  tags.", "go north"),
         ("plain", "go north", "Hm.", "Hm.", "go north"),
         ("react", "Thought: Hm.\nAction: go north", "", "Hm.", "go north"),
         ("react", "<think>A.</think>Thought: B.\nAction: go north", "C.", "C.\nA.\nB.", "go north"),
@@ -265,6 +272,14 @@ CUT_REPLIES = [
     ("plain", "<think>I could go north or", "length", ""),
     ("plain", "<think>I could go north or", "stop", ""),
     ("plain", "<think>a</think>  <think>b", "length", ""),
+    ("plain", "Let me see.\n<think>I could go north or", "stop", ""),
+    ("plain", "go north <think>or should I", "length", ""),
+    ("tags", "Well. <reasoning>I could <action>go north</action> or", "length", ""),
+    ("plain", "<Thinking>I could go north or", "stop", ""),
+    ("plain", "<thought>I could go north or", "stop", ""),
+    ("plain", "<reasoning>I could go north or", "length", ""),
+    ("plain", "<think>A <think>B</think> I could go north or", "length", ""),
+    ("plain", "<think>I could go north or</think>", "length", ""),
     ("react", "Thought: I could go north or", "length", ""),
     ("react", "Thought: I must not", "content_filter", ""),
     ("tags", "I could go north or", "length", ""),
@@ -291,6 +306,12 @@ def test_a_reply_cut_within_its_action_is_played_as_far_as_it_goes():
     for style, text in (("plain", "go no"), ("react", "Thought: x\nAction: go no"), ("tags", "x <action>go no")):
         read = read_action(Completion(text=text, finish_reason="length"), context(), Prompting(style=style))
         assert (str(read), read.decoding) == ("go no", "free")
+
+
+def test_a_tag_in_quotes_begins_no_thought():
+    program = 'def solve(text):\n    return text.split("</think>")[-1], "<think>"'
+    read = read_action(Completion(text=program), due("program"), Prompting())
+    assert (str(read), read.thought) == (program, "")
 
 
 # Tools

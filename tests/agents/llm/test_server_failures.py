@@ -17,14 +17,19 @@ from builders.model_servers import (
     anthropic_message,
     chat_completion,
     error_body,
+    serving,
     vllm_server,
 )
 from builders.protocols import PROTOCOLS, REQUEST, ask, ask_server, failure
 from hypothesis import given
 from hypothesis import strategies as st
 
+from credit_gym.agents.core import Context
 from credit_gym.agents.llm import anthropic_answer, openai_answer
+from credit_gym.agents.llm.asking import asker
 from credit_gym.agents.llm.completion import Completion, Request
+from credit_gym.agents.llm.prompting import Prompting
+from credit_gym.agents.llm.reading import read_action
 from credit_gym.agents.llm.server import Server, ServerError, _retry_after
 from credit_gym.errors import BackendError
 
@@ -85,14 +90,31 @@ def test_a_refusal_without_words_is_an_error_that_a_retry_does_not_mend(protocol
         assert not error.retryable
 
 
-def test_an_answer_that_used_its_tokens_up_before_it_said_a_word_asks_for_more(protocol):
-    body = chat_completion("")
-    body["choices"][0]["finish_reason"] = "length"
+def test_an_answer_that_used_its_tokens_up_before_it_said_a_word_is_cut_and_the_prompting_decides(protocol):
+    silent = chat_completion("")
+    silent["choices"][0] = {"message": {"role": "assistant", "content": None}, "finish_reason": "length"}
     hidden = {**anthropic_message("", "max_tokens"), "content": [{"type": "redacted_thinking", "data": "x"}]}
-    error = failure(protocol, Reply({"openai": body, "anthropic": hidden}[protocol]))
-    assert "raise max_tokens" in str(error)
-    assert error.billable
-    assert not error.retryable
+    empty = {**anthropic_message("", "max_tokens"), "content": []}
+    blank = chat_completion("")
+    blank["choices"][0]["finish_reason"] = "length"
+    at = Context("", "", (), ("go", "stay"), {}, 0, 0)
+    for body in {"openai": (silent, blank), "anthropic": (hidden, empty)}[protocol]:
+        (answer,), server = ask_server(protocol, lambda seen, body=body: Reply(body))
+        assert (answer.text, answer.thought, answer.finish_reason) == ("", "", "length")
+        assert len(server.posts()) == 1
+        read = read_action(answer, at, Prompting(decoding="nearest"))
+        assert (str(read), read.decoding, read.finish_reason) == ("", "cut", "length")
+        with pytest.raises(BackendError, match="raise max_tokens"):
+            read_action(answer, at, Prompting(cut="fail"))
+        assert read_action(answer, at, Prompting(cut="play")).decoding == "free"
+
+
+def test_a_judge_who_used_his_tokens_up_has_not_judged(protocol):
+    kind, _, path = PROTOCOLS[protocol]
+    silent = {"choices": [{"message": {"content": None}, "finish_reason": "length"}]}
+    body = {"openai": silent, "anthropic": {"content": [], "stop_reason": "max_tokens"}}[protocol]
+    with serving(lambda seen: Reply(body)) as server, pytest.raises(BackendError, match="wrote no answer"):
+        asker(kind(f"m@{server.root}{path}"))([{"role": "user", "content": "Yes?"}])
 
 
 def test_an_answer_that_was_all_thought_is_one_whose_reason_says_so(protocol):
