@@ -141,6 +141,13 @@ def _texts(_: object, value: Any, what: str) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _integer(_: object, value: Any, what: str) -> int:
+    value = _scalar(value)
+    if isinstance(value, bool) or not isinstance(value, Integral) or not -(2**63) <= value < 2**63:
+        raise _wrong(what, value, "a whole number of at most 64 bits")
+    return int(value)
+
+
 def _integers(_: object, value: Any, what: str) -> tuple[int, ...]:
     if not _is_list(value) or not all(isinstance(number, Integral) for number in value):
         raise _wrong(what, value, "a list of integers")
@@ -164,6 +171,7 @@ _READERS: dict[str, Callable[[Any, Any, str], Any]] = {
     "flag": _flag,
     "text": _text,
     "texts": _texts,
+    "integer": _integer,
     "integers": _integers,
     "messages": _mappings,
     "calls": _mappings,

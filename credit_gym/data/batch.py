@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         policy_logprob: _TokenArray | None = None
         invalid: BoolArray | None = None
         parent: IntArray | None = None
+        segment: IntArray | None = None
         log_belief: FloatArray | None = None
         distractor_log_belief: FloatArray | None = None
         anchor_log_belief: FloatArray | None = None

@@ -66,6 +66,7 @@ if TYPE_CHECKING:
         expert_actions: tuple[tuple[str, ...], ...] | None = None
         invalid: tuple[bool, ...] | None = None
         parents: tuple[int, ...] | None = None
+        segments: tuple[int, ...] | None = None
         log_belief: tuple[float, ...] | None = None
         distractor_log_belief: tuple[float, ...] | None = None
         anchor_log_belief: tuple[float, ...] | None = None

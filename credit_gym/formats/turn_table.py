@@ -65,11 +65,14 @@ def episode_row(episode: Episode) -> dict[str, Any]:
 def plain(column: Column, value: Any) -> Any:
     """Return one value of a column as JSON's types; None where it was not recorded.
 
-    An optional text is null where it is empty, a row of tokens or calls likewise; NaN is null.
+    An optional text is null where it is empty, a row of tokens or calls likewise; NaN is null, and so is a whole
+    number of a step where there is none.
     """
     if value is None:
         return None
     if column.nullable and column.kind != "episode" and column.type in ("text", "integers", "calls") and not value:
+        return None
+    if column.kind == "step" and column.type == "integer" and value == column.missing:
         return None
     if column.kind == "token":
         return [_number(number) for number in value] or None

@@ -104,6 +104,7 @@ def _sample(lengths: Sequence[int], groups: Sequence[int], seed: int) -> Episode
         role=draw.integers(0, 2, steps),
         parent=draw.integers(-1, 3, steps),
         advantage=readings(steps),
+        segment=draw.integers(-1, 2, steps),
         **token_columns,
     )
 

@@ -25,6 +25,7 @@ OPTIONAL = (
     "policy_top_logprob",
     "role",
     "parent",
+    "segment",
     "advantage",
 )
 
@@ -97,6 +98,7 @@ def batches(
         "advantage": _readings(steps, -1.0, 1.0),
         "role": _listed(st.integers(0, 2), steps),
         "parent": _listed(st.integers(-1, steps - 1), steps),
+        "segment": _listed(st.integers(-1, 2), steps),
     }
     present = draw(st.sampled_from(_SOMETIMES)) | set(require)
     columns = {name: draw(content) for name, content in contents.items() if name in present}
@@ -111,7 +113,14 @@ def batches(
     return batch_of(runs, **columns)
 
 
-_SOMETIMES = (set(), {"verifier"}, {"value", "parent"}, {"advantage", "role"}, {"log_belief", "invalid"}, set(OPTIONAL))
+_SOMETIMES = (
+    set(),
+    {"verifier"},
+    {"value", "parent", "segment"},
+    {"advantage", "role"},
+    {"log_belief", "invalid"},
+    set(OPTIONAL),
+)
 _ENDINGS = (  # success, terminated, truncated
     (True, True, False),
     (False, True, False),

@@ -45,7 +45,7 @@ def test_the_schema_is_versioned_and_only_what_may_be_missing_is_nullable(tmp_pa
     assert {turns.metadata[b"credit_gym.schema"], runs.metadata[b"credit_gym.schema"]} == {str(SCHEMA_VERSION).encode()}
     nullable = {field.name for field in turns if field.nullable}
     answered = {"messages", "prompt_token_ids", "token_ids", "logprobs", "decoding"}
-    answered |= {"reply", "thought", "finish_reason", "tool_calls"}
+    answered |= {"reply", "thought", "finish_reason", "tool_calls", "segment"}
     assert nullable == {"verifier", "advantage", "role", "admissible", "credit_mc", *answered}
     assert turns.field("credit_mc").type == pa.float64()
     assert {field.name for field in runs if field.nullable} == {"seed", "error"}

@@ -112,10 +112,8 @@ def test_one_episode_is_enough(name: str, success: bool, truncated: bool, length
     run = Run(path=[0] * (length + 1), actions=[0] * length, success=success, truncated=truncated, group=3)
     offsets = np.arange(length + 1)
     sizes = {c: length + (c == "value" or c.endswith("log_belief")) for c in OPTIONAL}
-    columns = {
-        c: np.zeros(size, dtype={"role": np.int64, "parent": np.int64, "invalid": bool}.get(c, float))
-        for c, size in sizes.items()
-    }
+    kinds = {"role": np.int64, "parent": np.int64, "segment": np.int64, "invalid": bool}
+    columns = {c: np.zeros(size, dtype=kinds.get(c, float)) for c, size in sizes.items()}
     credit = scorers.score(batch_of([run], logprob_offsets=offsets, **columns), name)
     assert credit.shape == (length,)
 
