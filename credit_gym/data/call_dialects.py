@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice, zip_longest
+from itertools import islice
 from typing import Any, NamedTuple, TypeAlias
 
 from credit_gym.data.calls import read_arguments
 from credit_gym.data.python_calls import Call, Parameters, make_call, python_calls, python_value, unknown_call
+from credit_gym.data.tagged_calls import element_calls, tagged_call
 
 
 class Unreadable(NamedTuple):
@@ -35,7 +36,12 @@ _ARGUMENTS = (
     *("arguments", "parameters", "args", "input", "params", "kwargs"),
     *("tool_input", "tool_args", "tool_arguments", "action_input", "function_args"),
 )
-_INSIDE = ("function", "function_call", "tool_call", "custom", "action", "call")  # objects that hold the call
+_INSIDE = ("function", "function_call", "functionCall", "tool_call", "toolUse", "custom", "action", "call")
+"""Objects that hold the call."""
+_AROUND = ("message", "choices", "candidates", "content", "parts", "output")
+"""What holds messages, their parts and items: OpenAI's, Anthropic's, Gemini's and Bedrock's answers as they are."""
+_DEEPEST = 8
+_ENDINGS = ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|call|>", "<|end|>", "</s>")
 
 _NAME = re.compile(r"[\w.:/-]{1,99}")
 _OBJECT = re.compile(r"""(?:\[\s{0,9}){0,3}\{\s{0,99}(?:["'}]|\w{1,40}\s{0,9}:|$)""")
@@ -47,19 +53,19 @@ _LINE = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _WHOLE = re.compile(r"(?:\w{1,40}\.){0,3}(\w{1,64})([ \t\n]{0,9})\(")
+_NAMED = re.compile(r"(?:functions\.)?([\w.-]{1,99})\s{0,9}(?=\{)")
 _WORD = re.compile(r"[A-Za-z_]\w{0,63}")
 _MARK = re.compile(
-    r"<(/?)(?:tool_calls?|function_calls?|tool_use|tool_code)>"
-    r"|\[(/?)TOOL_CALLS\]|<\|python_tag\|>|<\|tool_call\|>|<(?=function=|invoke )|(?=\bto=functions\.)"
-    r"|<[|｜]tool[_▁]calls?[_▁](?:section[_▁])?(?:begin|(end))[|｜]>"
-    r"|^Action:(?=[^\n]{1,99}\n{1,2}Action Input:)",
-    re.MULTILINE,
+    r"<(/?)(?:\w{1,20}[:_]|｜DSML｜)?"
+    r"(?:(?:tool|function)_?calls?|tool_use|tool_code|use_mcp_tool|invoke)(?: id=[^<>]{1,99})?>"
+    r"|\[(/?)TOOL_CALLS\]|<\|python_(?:tag|start|(end))\|>|<\|tool_call\|?>|<(?:start|(end))_function_call>|✿FUNCTION✿:?"
+    r"|<(?=function=|(?:(?:\w{1,20}:|｜DSML｜)?invoke|function|tool_call) name=|tool(?:_name)?>)|(?=\bto=functions\.)"
+    r"|<[|｜]tool[_▁]calls?[_▁](?:section[_▁])?(?:begin|start|(end))[|｜]>(?:function<｜tool_sep｜>(?=<))?"
+    r"|^Action:(?=[^\n]{1,99}\n{1,2}Action Input:)|^>>>(?=[\w.]{1,99}\n[ \t]{0,9}\{)",
+    re.MULTILINE | re.IGNORECASE,
 )
-_SIGNS = ("<tool", "<function", "TOOL_CALLS]", "<|", "<｜", "<invoke ", "to=functions.", "Action Input:")
-"""One of them stands in every text that :data:`_MARK` finds something in."""
-
-_FUNCTION = re.compile(r"""(?:function=|invoke name=)["']?([\w.-]{1,99})["']?[ \t]{0,9}>""")
-_PARAMETER = re.compile(r"""<parameter(?:=| name=)["']?([\w.-]{1,99})["']?[^<>]{0,99}>""")
+_SIGNS = ("tool", "function", "<|", "<｜", "invoke name=", "action input:", ">>>")
+"""One of them stands, in small letters, in every text that :data:`_MARK` finds something in."""
 
 
 def read_calls(text: str, tools: Parameters) -> Read:
@@ -79,11 +85,24 @@ def read_calls(text: str, tools: Parameters) -> Read:
         The calls; ``()`` if the text is speech; or why what looks like a call is none.
     """
     text = text.strip()
-    for read in (_whole, _marked, _fenced, _among_words):
+    for ending in _ENDINGS:
+        text = text.removesuffix(ending).rstrip()
+    for read in (_whole, _marked, element_calls, _fenced, _among_words):
         found = read(text, tools)
         if found:
             return found
     return BROKEN if _OBJECT.match(text) else ()
+
+
+def marked_calls(text: str) -> Read:
+    """Return the calls that stand between the marks of a dialect, of whatever tool; ``()`` where there are no marks."""
+    return _marked(text, {})
+
+
+def before_marks(text: str) -> str:
+    """Return what a reply says before its first mark; all of it where there is none."""
+    mark = _MARK.search(text)
+    return text[: mark.start()].rstrip() if mark else text
 
 
 def parameters(schemas: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
@@ -100,6 +119,8 @@ def _whole(text: str, tools: Parameters) -> Read:
     bare = text.strip("`").strip() if text.startswith("`") and not text.startswith("```") else text
     if _OBJECT.match(bare):
         return _objects(bare, tools) or ()
+    if (named := _NAMED.match(bare)) and named[1] in tools:
+        return _objects_of(named[1], bare[named.end() :])
     match = _WHOLE.match(bare.removeprefix("["))
     if match is None or not bare.endswith((")", "]", ");")):
         return ()
@@ -116,7 +137,7 @@ def _whole(text: str, tools: Parameters) -> Read:
 
 def _marked(text: str, tools: Parameters) -> Read:
     """Calls between marks; whatever stands behind an opening one must be a call."""
-    marks = list(islice(_MARK.finditer(text), _MOST_PIECES)) if any(map(text.__contains__, _SIGNS)) else []
+    marks = list(islice(_MARK.finditer(text), _MOST_PIECES)) if any(map(text.lower().__contains__, _SIGNS)) else []
     calls: tuple[Call, ...] = ()
     for number, mark in enumerate(marks, start=1):
         inside = text[mark.end() : marks[number].start() if number < len(marks) else len(text)].strip()
@@ -133,31 +154,15 @@ def _piece(text: str, tools: Parameters) -> Read:
     """What stands behind a mark."""
     if _OBJECT.match(text):
         return _objects(text, tools) or _among_words(text, tools) or BROKEN
-    if match := _FUNCTION.match(text):
-        return _tagged(match[1], text[match.end() :], tools)
+    if found := tagged_call(text, tools):
+        return (found,) if isinstance(found["arguments"], Mapping) else BROKEN
     return _fenced(text, tools) or python_calls(text, tools) or _named(text, tools) or BROKEN
 
 
-def _tagged(name: str, body: str, tools: Parameters) -> Read:
-    """The parameters of ``<function=name>`` or ``<invoke name="name">``: tags again, or one JSON object."""
-    found = list(islice(_PARAMETER.finditer(body), _MOST_PIECES))
-    if not found:
-        body = body.lstrip()
-        given = {} if body.startswith(("</", "")[not body]) else _decoded(body, 0)[0]
-        return (make_call(name, given),) if isinstance(given, Mapping) else BROKEN
-    arguments = {}
-    for match, following in zip_longest(found, found[1:]):
-        value = body[match.end() : following.start() if following else len(body)].partition("</parameter>")[0].strip()
-        arguments[match[1]] = _typed(value, tools.get(name, {}).get(match[1], {}))
-    return (make_call(name, arguments),)
-
-
-def _typed(text: str, schema: Mapping[str, Any]) -> Any:
-    """The value that a parameter's text means: text where it wants text, else JSON if it is that."""
-    if schema.get("type") == "string":
-        return text
-    value = _json(text)
-    return text if value is None and text != "null" else value
+def _objects_of(name: str, text: str) -> Read:
+    """The call of a tool whose arguments are a whole text."""
+    value, end = _decoded(text, 0)
+    return (make_call(name, value),) if isinstance(value, dict) and end == len(text) else BROKEN
 
 
 def _named(text: str, tools: Parameters) -> Read:
@@ -298,7 +303,20 @@ def _by_key(value: Mapping[str, Any], tools: Parameters) -> Read:
     return (make_call(name, arguments),) if isinstance(arguments, Mapping) else BROKEN
 
 
-def _from_object(value: Mapping[str, Any], tools: Parameters) -> Read:
+def _from_around(value: Mapping[str, Any], tools: Parameters, depth: int) -> Read:
+    """The calls in a message, or in an answer of a server as it is; what else stands in it is speech."""
+    calls: tuple[Call, ...] = ()
+    for key in _AROUND if depth else ():
+        inside = value.get(key)
+        for item in islice(inside, _MOST_PIECES) if isinstance(inside, list) else (inside,):
+            found = _from_object(item, tools, depth - 1) if isinstance(item, Mapping) else ()
+            if isinstance(found, Unreadable):
+                return found
+            calls += found
+    return calls
+
+
+def _from_object(value: Mapping[str, Any], tools: Parameters, depth: int = _DEEPEST) -> Read:
     """The calls that an object means, ``()`` where it is about something else."""
     if isinstance(value.get("tool_calls"), list):
         return _from_value(value["tool_calls"], tools) or (BROKEN if value["tool_calls"] else ())
@@ -306,18 +324,13 @@ def _from_object(value: Mapping[str, Any], tools: Parameters) -> Read:
     name = next((inside[key] for key in _NAMES if isinstance(inside.get(key), str)), None)
     given = next((key for key in _ARGUMENTS if key in inside), None)
     if name is None:
-        return _by_key(inside, tools) or (BROKEN if given and any(key in inside for key in _NAMES) else ())
+        found = _by_key(inside, tools) or _from_around(value, tools, depth)
+        return found or (BROKEN if given and any(key in inside for key in _NAMES) else ())
     name = name if name in tools else name.removeprefix("functions.")
     if given is None or not _NAME.fullmatch(name):
         return BROKEN if name in tools else ()
     arguments = read_arguments(inside[given])
     return (make_call(name, arguments),) if isinstance(arguments, Mapping) else BROKEN
-
-
-def _json(text: str) -> Any:
-    """The value of a whole JSON text; None if it is none."""
-    value, end = _decoded(text, 0)
-    return value if end == len(text) else None
 
 
 def _decoded(text: str, place: int) -> tuple[Any, int]:

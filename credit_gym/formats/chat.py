@@ -21,7 +21,8 @@ UNKNOWN_REWARD = "its reward is not known, which is not the same as 0: nothing c
 def read_chats(path: Path) -> Iterator[Episode | StoreError]:
     """Yield an episode for each line ``{"messages": [{"role", "content"}, ...], "reward": float}``.
 
-    Messages are read in the dialects of :func:`credit_gym.formats.messages.read_messages`. An assistant's message that
+    Messages are read in the dialects of :func:`credit_gym.formats.messages.read_messages`; ShareGPT's may be called
+    ``conversations``, with a ``system`` text beside them, and Gemini's ``contents``. An assistant's message that
     calls tools has the calls as its action, in the canonical text of :mod:`credit_gym.data.calls`; what it says beside
     them is its reply, what it thought its thought, and a ``finish_reason`` (or ``stop_reason``) is kept. What other
     roles say between two assistant messages, tool results among them, is an observation; as nothing better is known,
@@ -61,7 +62,7 @@ _COLUMNS = tuple(
 
 
 def _episode(row: dict[str, Any], line: int) -> Episode:
-    chat = read_messages(row["messages"])
+    chat = read_messages(_messages(row))
     turns = [index for index, said in enumerate(chat) if said.is_reply]
     if not turns:
         raise ValueError("no message is the assistant's")
@@ -95,6 +96,14 @@ def _episode(row: dict[str, Any], line: int) -> Episode:
         messages=tuple(tuple(messages[:turn]) for turn in turns),
         **columns,
     )
+
+
+def _messages(row: Mapping[str, Any]) -> list[Any]:
+    given = next((row[key] for key in ("messages", "conversations", "contents") if _has(row, key)), None)
+    system = row.get("system")
+    if given is None or not isinstance(system, str) or not system:
+        return rows(row["messages"] if given is None else given, "messages")
+    return [{"role": "system", "content": system}, *rows(given, "messages")]
 
 
 def _rewards(row: Mapping[str, Any], steps: int) -> list[float | None]:

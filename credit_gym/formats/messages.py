@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from credit_gym.data.call_dialects import Unreadable, before_marks, marked_calls, read_calls
 from credit_gym.data.calls import write_arguments, write_calls
 from credit_gym.data.finish_reasons import common_reason
 from credit_gym.formats.json_values import mapping, name, rows
@@ -19,7 +20,13 @@ from credit_gym.formats.thoughts import take_thought
 
 Message = dict[str, Any]
 
-_ROLES = {"developer": "system", "function": "tool", "human": "user", "ai": "assistant", "model": "assistant"}
+_ROLES = {
+    **dict.fromkeys(("ai", "model", "gpt", "chatgpt", "function_call", "tool_call"), "assistant"),
+    **dict.fromkeys(("function", "observation", "function_response", "tool_response"), "tool"),
+    "developer": "system",
+    "human": "user",
+}
+_CALLING = ("function_call", "tool_call")  # ShareGPT's roles whose text is a call
 _ITEMS = ("reasoning", "_call", "_call_output")  # how the types of Responses items without a role end
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 _WHATEVER_ELSE = ("name", "tool_call_id", "reasoning_content")
@@ -59,9 +66,11 @@ def read_messages(given: Any) -> list[Said]:
     """Return the messages of a chat, in whichever dialect each is written.
 
     Known are OpenAI's chat messages, Anthropic's with their blocks (tool results in a user's message become messages of
-    their own) and Responses items, of which those between two results are one reply. A thought at the beginning of an
-    assistant's text (:mod:`credit_gym.formats.thoughts`) is its ``reasoning_content``, unless it has one already. A
-    reply that was declined ends by ``refusal``.
+    their own), Gemini's and Bedrock's with their parts, ShareGPT's (``from`` and ``value``), and Responses items, of
+    which those between two results are one reply. Calls that stand between marks in an assistant's text
+    (:func:`credit_gym.data.call_dialects.marked_calls`) are its calls, unless it has others. A thought at the
+    beginning of an assistant's text (:mod:`credit_gym.formats.thoughts`) is its ``reasoning_content``, unless it has
+    one already. A reply that was declined ends by ``refusal``.
 
     Raises:
         KeyError: a message has no role or no content.
@@ -139,8 +148,10 @@ class _Draft:
         if self.role != "assistant":
             return Said({"role": self.role, "content": text, **self.rest}, text)
         thought, rest = ("\n".join(content.thoughts), text) if any(content.thoughts) else take_thought(text)
+        calls = content.calls or _marked(rest)
+        rest = rest if content.calls or not calls else before_marks(rest)
         reason = "refusal" if content.refused and self.reason in ("", "stop") else self.reason
-        return Said({**reply(rest, calls=content.calls, thought=thought), **self.rest}, text, reason)
+        return Said({**reply(rest, calls=calls, thought=thought), **self.rest}, text, reason)
 
 
 def _drafts(item: Message) -> Iterator[_Draft]:
@@ -148,12 +159,16 @@ def _drafts(item: Message) -> Iterator[_Draft]:
     if str(item.get("type")).endswith(_ITEMS):
         role, content, is_item = "assistant", read_content([item]), True
     else:
+        if "role" not in item and "from" in item:
+            item = {**item, "role": item["from"], "content": item["value"]}
         if not isinstance(item["role"], str):
             raise TypeError("a message must have a role and a content that are text")
         role, content = _ROLES.get(item["role"], item["role"]), _content(item)
+        if item["role"] in _CALLING and not content.calls:
+            content = Content(calls=_written_out("\n".join(content.texts)))
         is_item = item.get("type") == "message"
     named = name(item.get("name"), "the name in a message", "") if "role" in item else ""
-    if role == "tool":
+    if role == "tool" and not content.results:
         yield _Draft(role, Content(), rest=result(content.texts, item.get("tool_call_id"), named))
         return
     draft = _Draft(role, content, is_item, _reason(item), {"name": named} if named else {})
@@ -167,12 +182,26 @@ def _content(item: Message) -> Content:
     calls = item.get("tool_calls") or item.get("function_call") or []
     thoughts = [item[key] for key in _THOUGHTS if item.get(key) and isinstance(item[key], str)][:1]
     refusal = item.get("refusal")
-    content = read_content(item.get("content") if calls or thoughts or refusal else item["content"])
+    said = item.get("content", item.get("parts"))
+    content = read_content(said if calls or thoughts or refusal or "parts" in item else item["content"])
     content.calls += map(read_call, calls if isinstance(calls, list) else [calls])
     content.thoughts[:0] = thoughts
     if refusal:
         content.add({"type": "refusal", "refusal": refusal})
     return content
+
+
+def _marked(text: str) -> list[dict[str, Any]]:
+    """The calls between marks in a text; none where they cannot be read: then it stays what was said."""
+    found = marked_calls(text)
+    return [] if isinstance(found, Unreadable) else list(found)
+
+
+def _written_out(text: str) -> list[dict[str, Any]]:
+    found = read_calls(text, {})
+    if isinstance(found, Unreadable) or not found:
+        raise TypeError('a message that is a tool call must be {"name": ..., "arguments": {...}}')
+    return list(found)
 
 
 def _reason(item: Message) -> str:

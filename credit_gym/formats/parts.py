@@ -1,4 +1,4 @@
-"""The content of a message as others write it: a text, or a list of parts (OpenAI's chat and Responses, Anthropic's).
+"""The content of a message as others write it: a text, or parts (OpenAI's chat and Responses, Anthropic's, Gemini's).
 
 Texts, refusals, thoughts, tool calls and tool results are told apart; of everything else (images, sound, files) a note
 such as ``[image: https://...]`` stays in the text, so that nobody takes the message for an empty one.
@@ -6,6 +6,7 @@ such as ``[image: https://...]`` stays in the text, so that nobody takes the mes
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,7 +39,8 @@ class Content:
             self.texts.append(part)
         else:
             part = mapping(part, "a part of a message")
-            _READ.get(str(part.get("type")), _other)(self, part)
+            read = _untyped if part.get("type") is None else _READ.get(str(part["type"]), _other)
+            read(self, part)
 
 
 def read_content(given: Any) -> Content:
@@ -59,7 +61,8 @@ def read_call(given: Any) -> dict[str, Any]:
     """Return a tool call, in whichever dialect it is written.
 
     Known are OpenAI's chat calls (also the ``function_call`` of old, which has no id) and Responses items, Anthropic's
-    ``tool_use`` blocks, verifiers' flat calls and the ``args`` of LangChain.
+    ``tool_use`` blocks, Gemini's ``functionCall``, Bedrock's ``toolUse``, verifiers' flat calls and the
+    ``args`` of LangChain.
 
     Raises:
         TypeError: it is no call: it has no name.
@@ -70,7 +73,7 @@ def read_call(given: Any) -> dict[str, Any]:
     where = inside.get("namespace")
     arguments = next((inside[key] for key in ("arguments", "input", "args", "parameters") if key in inside), None)
     return {
-        "id": name(call.get("call_id") or call.get("id"), "the id of a tool call", ""),
+        "id": name(call.get("call_id") or call.get("toolUseId") or call.get("id"), "the id of a tool call", ""),
         "name": f"{where}.{called}" if where else called,
         "arguments": read_arguments(arguments),
     }
@@ -122,10 +125,36 @@ def _result(content: Content, part: dict[str, Any]) -> None:
     content.results.append(result(said, part.get("tool_use_id") or part.get("call_id"), part.get("name")))
 
 
+def _untyped(content: Content, part: dict[str, Any]) -> None:
+    """A part whose field says what it is, as Gemini and Bedrock write them."""
+    for key, read in _BY_FIELD.items():
+        if isinstance(part.get(key), dict):
+            read(content, part[key])
+            return
+    said = text(part.get("text"), "the text of a part that has no type")
+    (content.thoughts if part.get("thought") is True else content.texts).append(said)
+
+
+def _response(content: Content, part: dict[str, Any]) -> None:
+    said = part["response"] if "response" in part else part.get("content")
+    parts = said if isinstance(said, list) else [said]
+    texts = [each if isinstance(each, str) else _unwrapped(each) for each in parts if each is not None]
+    content.results.append(result(texts, part.get("toolUseId") or part.get("id"), part.get("name")))
+
+
+def _unwrapped(said: Any) -> str:
+    """The text of a result: its own, or the JSON text of what it is."""
+    if isinstance(said, dict) and set(said) == {"text"} and isinstance(said["text"], str):
+        return str(said["text"])
+    inside = said["json"] if isinstance(said, dict) and set(said) == {"json"} else said
+    return json.dumps(inside, ensure_ascii=False, sort_keys=True)
+
+
+def _reasoning(content: Content, part: dict[str, Any]) -> None:
+    content.thoughts.append(text(mapping(part.get("reasoningText"), "a thought").get("text") or "", "a thought"))
+
+
 def _other(content: Content, part: dict[str, Any]) -> None:
-    if part.get("type") is None:
-        content.texts.append(text(part.get("text"), "the text of a part that has no type"))
-        return
     kind, where = str(part["type"]).removeprefix("input_").removesuffix("_url"), _address(part)
     content.texts.append(f"[{kind}: {where}]" if where else f"[{kind}]")
 
@@ -157,4 +186,10 @@ _READ: dict[str, Callable[[Content, dict[str, Any]], None]] = {
     **dict.fromkeys(_ITEMS, _device_call),
     **dict.fromkeys(("tool_use", "tool_call", "function_call", "custom_tool_call", "function"), _call),
     **dict.fromkeys(("tool_result", *(f"{call}_output" for call in _ITEMS)), _result),
+}
+
+_BY_FIELD: dict[str, Callable[[Content, dict[str, Any]], None]] = {
+    **dict.fromkeys(("functionCall", "function_call", "toolUse"), _call),
+    **dict.fromkeys(("functionResponse", "function_response", "toolResult"), _response),
+    "reasoningContent": _reasoning,
 }

@@ -92,6 +92,67 @@ WRITTEN = {
     "Python on a line": f"Let me look.\n{PYTHON}\nOne moment.",
     "Python behind a label": f"Action: {PYTHON}",
     "quoted": f'"{JSON}"',
+    "GLM's": "<tool_call>get_loan\n<arg_key>loan_id</arg_key>\n<arg_value>L1</arg_value>\n</tool_call>",
+    "GLM's of old": 'get_loan\n{"loan_id": "L1"}',
+    "LongCat's": (
+        "<longcat_tool_call>get_loan\n<longcat_arg_key>loan_id</longcat_arg_key>\n"
+        "<longcat_arg_value>L1</longcat_arg_value>\n</longcat_tool_call>"
+    ),
+    "Qwen's parameters, one left open": "<function=get_loan>\n<parameter=loan_id>\nL1\n</function>\n</tool_call>",
+    "Qwen's of old": '✿FUNCTION✿: get_loan\n✿ARGS✿: {"loan_id": "L1"}\n',
+    "Llama's end of a message": '<|python_tag|>{"name": "get_loan", "parameters": {"loan_id": "L1"}}<|eom_id|>',
+    "Llama 4's": "<|python_start|>[get_loan(loan_id='L1')]<|python_end|>",
+    "LFM's": '<|tool_call_start|>[get_loan(loan_id="L1")]<|tool_call_end|>',
+    "MiniMax's": (
+        '<minimax:tool_call>\n<invoke name="get_loan">\n<parameter name="loan_id">L1</parameter>\n</invoke>\n'
+        "</minimax:tool_call>"
+    ),
+    "Seed's": "<seed:tool_call><function=get_loan><parameter=loan_id>L1</parameter></function></seed:tool_call>",
+    "Step's": (
+        "<｜tool_calls_begin｜><｜tool_call_begin｜>function<｜tool_sep｜>"
+        '<steptml:invoke name="get_loan"><steptml:parameter name="loan_id">L1</steptml:parameter></steptml:invoke>'
+        "<｜tool_call_end｜><｜tool_calls_end｜>"
+    ),
+    "DeepSeek's 3.1": (
+        "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>get_loan<｜tool▁sep｜>"
+        '{"loan_id": "L1"}<｜tool▁call▁end｜><｜tool▁calls▁end｜>'
+    ),
+    "DeepSeek's 3.2": (
+        '<｜DSML｜function_calls>\n<｜DSML｜invoke name="get_loan">\n'
+        '<｜DSML｜parameter name="loan_id" string="true">L1</｜DSML｜parameter>\n'
+        "</｜DSML｜invoke>\n</｜DSML｜function_calls>"
+    ),
+    "Gemma's": "<start_function_call>call:get_loan{loan_id:<escape>L1<escape>}<end_function_call>",
+    "Gemma's 4": '<|tool_call>call:get_loan{loan_id:<|"|>L1<|"|>}<tool_call|>',
+    "Gemini's part": '{"functionCall": {"name": "get_loan", "args": {"loan_id": "L1"}}}',
+    "Gemini's content": json.dumps(
+        {
+            "role": "model",
+            "parts": [{"text": "So."}, {"functionCall": {"name": "get_loan", "args": {"loan_id": "L1"}}}],
+        }
+    ),
+    "Bedrock's": '{"toolUse": {"toolUseId": "x", "name": "get_loan", "input": {"loan_id": "L1"}}}',
+    "Anthropic's message": json.dumps(
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "text", "text": "So."},
+                {"type": "tool_use", "id": "x", "name": "get_loan", "input": {"loan_id": "L1"}},
+            ],
+        }
+    ),
+    "Anthropic's of old": (
+        "<function_calls>\n<invoke>\n<tool_name>get_loan</tool_name>\n"
+        "<parameters>\n<loan_id>L1</loan_id>\n</parameters>\n</invoke>\n</function_calls>"
+    ),
+    "a name in tags": '<tool_call><name>get_loan</name><arguments>{"loan_id": "L1"}</arguments></tool_call>',
+    "the tool as a tag": "I look.\n<get_loan>\n<loan_id>L1</loan_id>\n</get_loan>",
+    "a name in the mark": '<tool_call name="get_loan">{"loan_id": "L1"}</tool_call>',
+    "a function with a name": '<function name="get_loan"><parameter name="loan_id">L1</parameter></function>',
+    "Functionary's": '>>>get_loan\n{"loan_id": "L1"}',
+    "Glaive's": """<functioncall> {"name": "get_loan", "arguments": '{"loan_id": "L1"}'} <|endoftext|>""",
+    "Nemotron's": f"<TOOLCALL>[{JSON}]</TOOLCALL>",
+    "OLMo's": f"<function_calls>{PYTHON}</function_calls>",
 }
 
 
@@ -110,6 +171,9 @@ def test_a_call_is_read_in_every_dialect(text: str) -> None:
         f"<tool_call>{JSON}</tool_call>\n<tool_call>{JSON}</tool_call>",
         f"```json\n{JSON}\n```\nand\n```json\n{JSON}\n```",
         f"First {JSON}, then {JSON}.",
+        "<tool_call>get_loan\n<arg_key>loan_id</arg_key><arg_value>L1</arg_value></tool_call>\n" * 2,
+        "<get_loan><loan_id>L1</loan_id></get_loan>\n" * 2,
+        '[TOOL_CALLS]get_loan[ARGS]{"loan_id": "L1"}' * 2,
     ],
 )
 def test_several_calls_are_all_read_in_their_order(text: str) -> None:
@@ -134,6 +198,8 @@ def test_several_calls_are_all_read_in_their_order(text: str) -> None:
         "Dear {customer}, hello.",
         "{sorry} for that",
         "a < b and f(x) = {x}",
+        "Write <b>done</b>, or <done> if you like.",
+        ">>> that is all",
     ],
 )
 def test_speech_stays_speech(text: str) -> None:
@@ -168,6 +234,12 @@ def test_speech_stays_speech(text: str) -> None:
         "<tool_call>what?</tool_call>",
         f"<tool_call>{JSON}</tool_call><tool_call>{JSON[:-9]}</tool_call>",
         "<tool_call>get_loan\n<arg_key>loan_id</arg_key></tool_call>",
+        "<tool_call>get_loan: L1</tool_call>",
+        "<|python_tag|>brave_search.call(query='x')",
+        "<tool>get_loan</tool><tool_input>L1</tool_input>",
+        "get_loan{loan_id: L1}",
+        '{"functionResponse": {"name": "get_loan", "response": {"result": 3}}}',
+        '{"from": "function_call", "value": "get_loan"}',
     ],
 )
 def test_what_looks_like_a_call_and_cannot_be_read_is_neither_call_nor_speech(text: str) -> None:
@@ -182,9 +254,19 @@ def test_a_call_of_no_known_tool_is_still_a_call() -> None:
 
 
 def test_values_in_tags_have_the_type_that_the_tool_wants() -> None:
-    text = "<function=get_loan><parameter=loan_id>007</parameter><parameter=days>7</parameter></function>"
-    (call,) = read_calls(text, TOOLS)
-    assert call["arguments"] == {"loan_id": "007", "days": 7}
+    for text in (
+        "<function=get_loan><parameter=loan_id>007</parameter><parameter=days>7</parameter></function>",
+        "<tool_call>get_loan<arg_key>loan_id</arg_key><arg_value>007</arg_value>"
+        "<arg_key>days</arg_key><arg_value>7</arg_value></tool_call>",
+        "<get_loan><loan_id>007</loan_id><days>7</days></get_loan>",
+    ):
+        (call,) = read_calls(text, TOOLS)
+        assert call["arguments"] == {"loan_id": "007", "days": 7}
+
+
+def test_a_call_without_arguments_is_one_in_tags_too() -> None:
+    for text in ("<tool_call>done\n</tool_call>", "<done/>", '<invoke name="done"></invoke>', "<done></done>"):
+        assert read_calls(text, TOOLS) == ({"id": "", "name": "done", "arguments": {}},)
 
 
 json_values = st.recursive(
@@ -218,6 +300,8 @@ PIECES = (
     *("get_loan(", "get_loan(\n", "get_loan[", "x = ", "```\n", "```json {", '```json\n{"name":\n```\n', "Action: "),
     *("<tool_call>", "</tool_call>", "<function=get_loan>", "<parameter=a>", "[TOOL_CALLS]", "to=functions."),
     *('[{"name": "x", "arguments": {}},', "<invoke name=", "-", "(1,", "lambda:"),
+    *("<arg_key>", "<arg_key>a</arg_key><arg_value>", "<get_loan>", "<get_loan><a>", "<a></a>", "call:get_loan{", "</"),
+    *("<invoke><tool_name>get_loan</tool_name>", ">>>get_loan\n{", '{"content": [', "<|im_end|>"),
 )  # fmt: skip
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +12,9 @@ from builders.transcripts import chats
 from hypothesis import given, settings
 
 from credit_gym.data.calls import read_arguments, write_arguments, write_call, write_calls
+from credit_gym.data.episode import Episode
 from credit_gym.data.finish_reasons import common_reason, is_cut
+from credit_gym.formats.chat import read_chats
 from credit_gym.formats.messages import calls_of, plain_message, read_messages
 from credit_gym.formats.thoughts import take_thought
 
@@ -180,6 +184,73 @@ def test_a_refusal_ends_by_refusal_wherever_it_stands() -> None:
     ):
         (said,) = read_messages([message])
         assert (said.action, said.finish_reason) == ("No.", "refusal")
+
+
+CALLED = '{"name": "get", "arguments": {"id": "A"}}'
+IN_WORDS = {
+    "Hermes": f"Look.\n<tool_call>\n{CALLED}\n</tool_call>",
+    "GLM": "Look.\n<tool_call>get\n<arg_key>id</arg_key>\n<arg_value>A</arg_value>\n</tool_call>",
+    "Qwen3-Coder": "Look.\n<tool_call>\n<function=get>\n<parameter=id>\nA\n</parameter>\n</function>\n</tool_call>",
+    "Anthropic": 'Look.<function_calls><invoke name="get"><parameter name="id">A</parameter></invoke></function_calls>',
+    "Mistral": f"Look.[TOOL_CALLS][{CALLED}]",
+    "Llama": 'Look.<|python_tag|>{"name": "get", "parameters": {"id": "A"}}',
+}
+
+
+@pytest.mark.parametrize("text", IN_WORDS.values(), ids=IN_WORDS)
+def test_calls_between_marks_in_a_text_are_its_calls(text: str) -> None:
+    (said,) = read_messages([{"role": "assistant", "content": text}])
+    assert (said.action, said.message["content"], said.text) == (CALLED, "Look.", text)
+    (again,) = read_messages([said.message])
+    assert again.message == said.message
+
+
+PARTED = {
+    "Gemini": [
+        {"role": "user", "parts": [{"text": "Hi."}]},
+        {
+            "role": "model",
+            "parts": [{"text": "hm", "thought": True}, {"functionCall": {"name": "get", "args": {"id": "A"}}}],
+        },
+        {"role": "user", "parts": [{"functionResponse": {"name": "get", "response": {"result": 3}}}]},
+        {"role": "model", "parts": [{"text": "Done."}]},
+    ],
+    "Bedrock": [
+        {"role": "user", "content": [{"text": "Hi."}]},
+        {
+            "role": "assistant",
+            "content": [
+                {"reasoningContent": {"reasoningText": {"text": "hm"}}},
+                {"toolUse": {"toolUseId": "x", "name": "get", "input": {"id": "A"}}},
+            ],
+        },
+        {"role": "user", "content": [{"toolResult": {"toolUseId": "x", "content": [{"json": {"result": 3}}]}}]},
+        {"role": "assistant", "content": [{"text": "Done."}]},
+    ],
+    "ShareGPT": [
+        {"from": "human", "value": "Hi."},
+        {"from": "function_call", "value": CALLED, "reasoning_content": "hm"},
+        {"from": "observation", "value": '{"result": 3}'},
+        {"from": "gpt", "value": "Done."},
+    ],
+}
+
+
+@pytest.mark.parametrize("dialect", PARTED)
+@pytest.mark.parametrize("key", ["messages", "conversations", "contents"])
+def test_chats_with_parts_or_roles_of_other_makers_are_read(dialect: str, key: str, tmp_path: Path) -> None:
+    path = tmp_path / "chats.jsonl"
+    path.write_text(json.dumps({key: PARTED[dialect], "reward": 1.0, "system": "Serve."}) + "\n")
+    (episode,) = read_chats(path)
+    assert isinstance(episode, Episode), episode
+    assert episode.actions == (CALLED, "Done.")
+    assert episode.observations == ("Hi.", '{"result": 3}', "")
+    assert episode.goal == "Serve."
+
+
+def test_a_role_that_calls_must_write_a_call() -> None:
+    with pytest.raises(TypeError, match="tool call must be"):
+        read_messages([{"from": "function_call", "value": "I go."}])
 
 
 @pytest.mark.parametrize(
