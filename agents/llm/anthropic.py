@@ -7,6 +7,7 @@ from typing import Any
 from credit_gym.agents.llm.anthropic_answer import read_answer
 from credit_gym.agents.llm.anthropic_chat import chat_messages, system_text, tool_descriptions
 from credit_gym.agents.llm.completion import Completion, Request
+from credit_gym.agents.llm.redirects import faithful_client
 from credit_gym.agents.llm.server import Server, exchange
 from credit_gym.errors import missing_extra
 
@@ -35,7 +36,11 @@ class AnthropicBackend:
         self._sdk = anthropic
         self._server = Server.parse("anthropic", argument, key_variable="ANTHROPIC_API_KEY", timeout=timeout)
         self._client = anthropic.AsyncAnthropic(
-            api_key=self._server.key, base_url=self._server.url or _PROVIDER, timeout=timeout, max_retries=0
+            api_key=self._server.key,
+            base_url=self._server.url or _PROVIDER,
+            timeout=timeout,
+            max_retries=0,
+            http_client=faithful_client(self._server, anthropic),
         )
 
     @property

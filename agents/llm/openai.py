@@ -10,6 +10,7 @@ from typing import Any
 
 from credit_gym.agents.llm.completion import MOST_ALTERNATIVES, Completion, Request
 from credit_gym.agents.llm.openai_answer import read_answer
+from credit_gym.agents.llm.redirects import faithful_client
 from credit_gym.agents.llm.server import Server, ServerError, exchange
 from credit_gym.agents.llm.tool_chat import in_words
 from credit_gym.errors import missing_extra
@@ -59,7 +60,11 @@ class OpenAIBackend:
         self._sdk = openai
         self._server = Server.parse("openai", argument, key_variable="OPENAI_API_KEY", timeout=timeout)
         self._client = openai.AsyncOpenAI(
-            api_key=self._server.key, base_url=self._server.url or _PROVIDER, timeout=timeout, max_retries=0
+            api_key=self._server.key,
+            base_url=self._server.url or _PROVIDER,
+            timeout=timeout,
+            max_retries=0,
+            http_client=faithful_client(self._server, openai),
         )
         self._refused: frozenset[str] = frozenset()
         self._is_vllm: bool | None = None if self._server.url else False

@@ -152,7 +152,8 @@ async def exchange(server: Server, sdk: ModuleType, call: Awaitable[bytes]) -> A
             billable=True,
         )
     except sdk.APIConnectionError as error:
-        failure = _connection_failure(server, error)
+        cause = error.__cause__
+        failure = cause if isinstance(cause, ServerError) else _connection_failure(server, error)
     except UnicodeEncodeError:
         failure = ServerError.of(f"The chat for {server.name} holds lone surrogates: mend the environment's text.")
     else:

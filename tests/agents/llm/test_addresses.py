@@ -1,13 +1,14 @@
 """Where a spec says that a model is served: read rightly or refused, and never the provider by a misreading."""
 
 import pytest
-from builders.model_servers import KEY, serving
+from builders.model_servers import KEY, Reply, serving
 from builders.protocols import PROTOCOLS, REQUEST, ask
 from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_gym.agents.llm.address import read_address
 from credit_gym.agents.llm.openai import OpenAIBackend
+from credit_gym.agents.llm.server import ServerError
 from credit_gym.errors import CreditGymError
 
 FORM = "Write openai:MODEL or openai:MODEL@URL"
@@ -108,3 +109,37 @@ def test_a_scheme_in_capitals_leads_to_the_same_server(protocol, scheme):
         (completion,) = ask(kind(f"m@{scheme}{server.root.removeprefix('http')}{path}/"), REQUEST)
         assert completion.text
         assert len(server.posts()) == 1
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_to_another_server_gets_neither_the_key_nor_the_chat(protocol, status, monkeypatch):
+    monkeypatch.setenv(f"{protocol.upper()}_API_KEY", KEY)
+    kind, faithful, path = PROTOCOLS[protocol]
+    with serving(faithful) as thief, serving(lambda seen: away(thief, seen, status)) as server:
+        backend = kind(f"m@{server.root}{path}", timeout=5.0)
+        (error,) = ask(backend, REQUEST)
+    assert isinstance(error, ServerError), error
+    assert "redirects to '127.0.0.1'" in str(error)
+    assert not error.retryable
+    assert thief.seen == []
+
+
+def away(thief, seen, status):
+    if seen.method == "GET":
+        return Reply("", 404)
+    return Reply("", status, headers={"location": f"{thief.root}{seen.path}"})
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_redirect_on_the_server_itself_is_followed(protocol):
+    kind, faithful, path = PROTOCOLS[protocol]
+
+    def moved(seen):
+        if seen.method == "POST" and not seen.path.startswith("/new"):
+            return Reply("", 307, headers={"location": f"/new{seen.path}"})
+        return faithful(seen)
+
+    with serving(moved) as server:
+        (answer,) = ask(kind(f"m@{server.root}{path}", timeout=5.0), REQUEST)
+    assert answer.text in ("sit", "stand", "run")
