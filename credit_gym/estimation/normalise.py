@@ -43,7 +43,9 @@ def standardise(values: FloatArray, ids: IntArray, count: int) -> FloatArray:
     return centred * scale[ids]
 
 
-def standardise_upstream(values: FloatArray, ids: IntArray, count: int, *, epsilon: float = 1e-6) -> FloatArray:
+def standardise_upstream(
+    values: FloatArray, ids: IntArray, count: int, *, epsilon: float = 1e-6, ddof: int = 1
+) -> FloatArray:
     """The common published form: the sample standard deviation (n - 1), plus an epsilon; a lone value gives 0.
 
     Args:
@@ -51,6 +53,7 @@ def standardise_upstream(values: FloatArray, ids: IntArray, count: int, *, epsil
         ids: (M,) int64 in ``0..count-1``.
         count: number of groups.
         epsilon: added to the deviation, in the unit of ``values``.
+        ddof: what is taken from n in the deviation; 0 where the published code takes the population's.
 
     Returns:
         (M,) float64.
@@ -61,7 +64,7 @@ def standardise_upstream(values: FloatArray, ids: IntArray, count: int, *, epsil
         power = group_power(values, ids, count)
         values = values / power[ids]
     centred = centre(values, ids, count)
-    freedom = np.maximum(group_size(ids, count) - 1, 1)
+    freedom = np.maximum(group_size(ids, count) - ddof, 1)
     deviation = np.sqrt(group_sum(centred * centred, ids, count) / freedom)
     return centred / (deviation + epsilon / power)[ids]
 

@@ -75,7 +75,7 @@ def compared(play: IntArray, plays: int, context: IntArray, contexts: int) -> Si
     return Siblings(context, contexts, play, plays, share, np.bincount(owner, minlength=contexts).astype(np.float64))
 
 
-def play_value(batch: EpisodeBatch, tree: Siblings) -> FloatArray:
+def play_value(batch: EpisodeBatch, tree: Siblings, reward: FloatArray | None = None) -> FloatArray:
     """Estimate what each play is worth: its reward plus the mean over the plays of the context that it led to.
 
     ``q(play) = r + mean over plays p of the next context of q(p)``. Every level is averaged evenly over its plays, so a
@@ -85,6 +85,7 @@ def play_value(batch: EpisodeBatch, tree: Siblings) -> FloatArray:
     Args:
         batch: the trees.
         tree: their :func:`siblings`, with ``replay``.
+        reward: (S,) r of each step; the recorded one if None.
 
     Returns:
         (S,) float64, reward units, equal on the rows of one play.
@@ -92,7 +93,7 @@ def play_value(batch: EpisodeBatch, tree: Siblings) -> FloatArray:
     branching = np.log(tree.size)[tree.context]
     later = discounted_sum(branching, batch.offsets, 1.0) - branching  # log of the plays passed over after this step
     weight = np.exp(-later)
-    to_go = discounted_sum(batch.reward, batch.offsets, 1.0)
+    to_go = discounted_sum(batch.reward if reward is None else reward, batch.offsets, 1.0)
     total, norm = (group_sum(w, tree.play, tree.plays) for w in (weight * to_go, weight))
     return (total / np.maximum(norm, np.finfo(np.float64).tiny))[tree.play]
 

@@ -5,8 +5,9 @@
 - From states that episodes share: ``gigpo``, ``salt``, ``hca``, ``temporal_difference``; on the pooled graph ``crbc``,
   ``emp_qstar``, ``graphgpo``, ``graphhca``, ``hindsight``, ``coalition``.
 - From a verifier: ``branch_aware``, ``combined``, ``adaptive``, ``mt_grpo``, ``shaping``.
-- From beliefs and token probabilities: ``belief``, ``progress_advantage``.
-- From replay trees and teams: ``c3``, ``vine``, ``magrpo``, ``mappo``, ``role_shapley``.
+- From beliefs and token probabilities: ``belief``, ``progress_advantage``, ``istar``; another credit scaled by them:
+  ``modulate``.
+- From replay trees and teams: ``c3``, ``vine``, ``tree_backup``, ``magrpo``, ``mappo``, ``role_shapley``.
 - ``controls``: random numbers and the exact advantage.
 
 What they share lies in :mod:`credit_gym.estimation`; a scorer imports another only to combine it.
@@ -30,8 +31,10 @@ from credit_gym.scorers import (  # noqa: F401 (importing a module registers its
     hca,
     hindsight,
     imitation,
+    istar,
     magrpo,
     mappo,
+    modulate,
     mt_grpo,
     outcome,
     progress_advantage,
@@ -40,6 +43,7 @@ from credit_gym.scorers import (  # noqa: F401 (importing a module registers its
     salt,
     shaping,
     temporal_difference,
+    tree_backup,
     turn_grpo,
     vine,
 )

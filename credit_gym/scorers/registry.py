@@ -40,6 +40,7 @@ class ScorerSpec:
         scope: "episode" if an episode's credit depends on that episode alone, else "group".
         reference: authors, year and identifier of the source.
         stand_in: True for a tabular stand-in of a method that was published with a learned model ("-like").
+        needs_by: what it needs, of its options by name; None where ``needs`` says it whatever the options are.
     """
 
     name: str
@@ -48,6 +49,14 @@ class ScorerSpec:
     scope: Scope
     reference: str
     stand_in: bool
+    needs_by: Callable[..., Iterable[str]] | None = None
+
+    def needs_with(self, options: Mapping[str, Any]) -> frozenset[str]:
+        """Return the columns that it needs with some options, which are checked to go together."""
+        if self.needs_by is None:
+            return self.needs
+        defaults = {name: option.default for name, option in self.options.items()}
+        return frozenset(self.needs_by(**{name: options.get(name, default) for name, default in defaults.items()}))
 
     @property
     def label(self) -> str:
@@ -76,6 +85,7 @@ def register(
     scope: Scope = "group",
     reference: str = "",
     stand_in: bool = False,
+    needs_by: Callable[..., Iterable[str]] | None = None,
 ) -> Callable[[F], F]:
     """Register a scorer under a name; from then on its options are checked at every call against its signature.
 
@@ -85,6 +95,8 @@ def register(
         scope: "episode" or "group".
         reference: the source.
         stand_in: whether this is a tabular stand-in of a published learned method.
+        needs_by: where the needs hang on options, a function of all of them by name that returns the needs, or raises
+            where options do not go together; ``needs`` are then those of the defaults.
 
     Raises:
         ValueError: the name is taken, or a need is not a column.
@@ -101,7 +113,7 @@ def register(
         def checked(batch: EpisodeBatch, /, **options: Any) -> FloatArray:
             return function(batch, **signatures.check_options(name, function, options))
 
-        _SPECS[name] = ScorerSpec(name, checked, frozenset(needs), scope, reference, stand_in)
+        _SPECS[name] = ScorerSpec(name, checked, frozenset(needs), scope, reference, stand_in, needs_by)
         return cast("F", checked)
 
     return add
@@ -138,7 +150,10 @@ def check_options(name: str, options: Mapping[str, Any], *, key: bool = False) -
         UnknownNameError: there is no such scorer, no such option, or no such choice.
         OptionError: a value is not of the option's type, or outside its range.
     """
-    return signatures.check_options(name, get(name).function, options, key=key)
+    spec = get(name)
+    checked = signatures.check_options(name, spec.function, options, key=key)
+    spec.needs_with(checked)
+    return checked
 
 
 def read_options(name: str, options: Mapping[str, Any], *, key: bool = False) -> dict[str, Any]:
@@ -153,7 +168,10 @@ def read_options(name: str, options: Mapping[str, Any], *, key: bool = False) ->
         UnknownNameError: there is no such scorer, no such option, or no such choice.
         OptionError: a value cannot be read as the option's type, or is outside its range.
     """
-    return signatures.read_options(name, get(name).function, options, key=key)
+    spec = get(name)
+    read = signatures.read_options(name, spec.function, options, key=key)
+    spec.needs_with(read)
+    return read
 
 
 def score(batch: EpisodeBatch, name: str, **options: Any) -> FloatArray:
@@ -176,7 +194,7 @@ def score(batch: EpisodeBatch, name: str, **options: Any) -> FloatArray:
     """
     spec = get(name)
     options = signatures.check_options(name, spec.function, options)  # before a column that may be missing
-    for column in sorted(spec.needs):
+    for column in sorted(spec.needs_with(options)):
         batch.require(column)
     with np.errstate(over="ignore", invalid="ignore"):  # what does not fit a float64 is said below
         credit = np.asarray(spec.function(batch, **options), dtype=np.float64)

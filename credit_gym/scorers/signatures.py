@@ -1,8 +1,9 @@
 """Options of scorers: what a signature declares of them (type, choices, range), and values or texts that must fit it.
 
 The annotation is the whole declaration: ``float``, ``int``, ``bool``, ``str``, a ``Literal`` of choices, any of them in
-``Annotated[..., Range("[0, 1]")]`` or ``| None``. A number without a range must be finite. What has no annotation is
-taken to be of its default's type; an annotation of any other kind is the scorer's own to check.
+``Annotated[..., Range("[0, 1]")]`` or ``| None``; or a ``dict``, which as text is a JSON object. A number without a
+range must be finite. What has no annotation is taken to be of its default's type; an annotation of any other kind is
+the scorer's own to check.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Option:
     Attributes:
         name: its name.
         default: what it is if it is not given.
-        kind: float, int, bool, str, or None where its type is none of these.
+        kind: float, int, bool, str, dict, or None where its type is none of these.
         choices: the texts to choose from; empty where it is no choice.
         range: the numbers that it may be.
         optional: whether it may be None.
@@ -124,6 +125,13 @@ def _truth(text: str) -> bool:
     return {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}[text.strip().lower()]
 
 
+def _mapping(text: str) -> dict[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError("it is no JSON object")
+    return value
+
+
 def _is_truth(value: Any) -> bool:
     return isinstance(value, bool | np.bool_)
 
@@ -133,6 +141,7 @@ _KINDS: dict[type, _Kind] = {
     int: _Kind("a whole number", lambda v: isinstance(v, Integral) and not _is_truth(v), int, int),
     bool: _Kind("true or false", _is_truth, bool, _truth),
     str: _Kind("a text", lambda v: isinstance(v, str), str, str),
+    dict: _Kind("a mapping (as text, a JSON object)", lambda v: isinstance(v, Mapping), dict, _mapping),
 }
 
 
@@ -157,7 +166,8 @@ def _option(name: str, default: Any, hint: Any) -> Option:
     choices = get_args(hint) if origin is Literal else ()
     if choices and all(isinstance(choice, str) for choice in choices):
         return Option(name, default, str, choices, optional=optional)
-    return Option(name, default, hint if hint in _KINDS else None, range=found, optional=optional)
+    kind = get_origin(hint) or hint
+    return Option(name, default, kind if kind in _KINDS else None, range=found, optional=optional)
 
 
 def _named(scorer: str, name: str, known: Mapping[str, Option]) -> Option:

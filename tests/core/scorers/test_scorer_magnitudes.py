@@ -28,6 +28,7 @@ STANDARD = [  # scorers whose credits have no unit, so that any scale of the rew
     ("gagpo", {}),
     ("starpo", {}),
     ("salt", {}),
+    ("ecpo", {}),
     ("turn_grpo", {"win": 0.0}),
     ("turn_grpo", {"win": 0.0, "baseline_mask": "active_only"}),
     ("hcapo", {}),
@@ -37,12 +38,18 @@ STANDARD = [  # scorers whose credits have no unit, so that any scale of the rew
     ("magrpo", {"scale": "group"}),
     ("magrpo", {"scale": "role"}),
     ("vine", {"scale": "batch"}),
+    ("tempo", {}),
+    ("at2po", {}),
+    ("at2po", {"backup": "leaves", "against": "both"}),
+    ("tree_grpo", {}),
     ("role_shapley", {"scale": "group"}),
 ]
 LINEAR = [
     *(("grpo", {"scale": False}), ("rloo", {}), ("gigpo", {"scale": False}), ("outcome_only", {}), ("gae", {})),
     *(("td_error", {}), ("mc", {}), ("rudder", {}), ("spa", {}), ("hca", {}), ("c3", {}), ("vine", {}), ("magrpo", {})),
     *(("role_shapley", {}), ("turn_grpo", {"win": 0.0, "scale": False})),
+    *(("ecpo", {"scale": False}), ("rtmc", {}), ("hiper", {})),
+    *(("tempo", {"scale": False}), ("at2po", {"scale": False}), ("tree_grpo", {"scale": False})),
     ("turn_grpo", {"win": 0.0, "scale": False, "baseline_mask": "zero_fill"}),
 ]
 quick = settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])

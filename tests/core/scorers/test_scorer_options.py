@@ -42,6 +42,7 @@ def values_that_do_not_fit(option: Option) -> list[Any]:
         int: [True, 1.0, 0.5, "1", math.nan],
         bool: [1, 0, "none", "true", 0.0],
         str: [1, True, b"mean"],
+        dict: [1, "{}", ["lam"], True],
     }
     found = [*wrong[option.kind]]
     if option.choices:
