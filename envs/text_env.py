@@ -224,7 +224,9 @@ def _made_again(recipe: _Recipe, moment: _Moment) -> TextEnv:
 def _time_limit(call: FrameType | None) -> int | None:
     """The limit of the ``TimeLimit`` whose reset led to a call, None for none.
 
-    From inside, a wrapper shows only in the calls that come through it.
+    From inside, a wrapper shows only in the calls that come through it: ``gym.make`` gives its ``max_episode_steps`` to
+    the wrapper alone (the spec that it leaves with the environment says None), and a wrapper of our own around that one
+    (``additional_wrappers``) would forbid native vector environments.
     """
     limits = []
     while call is not None and call.f_code.co_name == "reset":

@@ -43,7 +43,8 @@ def read_scenarios(path: str | os.PathLike[str]) -> tuple[Scenario, ...]:
 
     A ``.json`` file is a list of entries or a mapping of split names to such lists; an entry is a text, or a mapping
     with ``env`` (the secret) and perhaps ``agent`` (the briefing). Any other file has one secret a line; blank lines
-    and those that begin with ``#`` are skipped.
+    and those that begin with ``#`` are skipped. A malformed entry, or a secret with unprintable characters, is left
+    out with a warning.
 
     Raises:
         ManifestError: the file cannot be read, is not UTF-8 text, is malformed, or holds no secret.
@@ -55,12 +56,13 @@ def read_scenarios(path: str | os.PathLike[str]) -> tuple[Scenario, ...]:
         raise ManifestError(f"{path} cannot be read ({error.strerror}): give the path of a word list.") from error
     except UnicodeDecodeError as error:
         raise ManifestError(f"{path} is not UTF-8 text (byte {error.start}): save it as UTF-8.") from error
-    found = tuple(dict.fromkeys(_entries_of_json(path, text) if path.suffix == ".json" else _entries_of_lines(text)))
+    entries = tuple(_entries_of_json(path, text) if path.suffix == ".json" else _entries_of_lines(text))
+    found = tuple(dict.fromkeys(entry for entry in entries if isinstance(entry, Scenario)))
+    faults = [entry for entry in entries if isinstance(entry, str)]
     if not found:
-        raise ManifestError(f"{path} holds no secret: write one a line.")
-    for scenario in found:
-        if not scenario.secret.isprintable():
-            raise ManifestError(f"{path} is no word list: {scenario.secret[:40]!r} has unprintable characters.")
+        raise ManifestError(f"{path} {faults[0] if faults else 'holds no secret: write one a line'}.")
+    if faults:
+        warnings.warn(f"{len(faults)} of {len(entries)} entries are left out, first: {path} {faults[0]}.", stacklevel=3)
     return found
 
 
@@ -104,17 +106,18 @@ def choose(scenarios: Sequence[Scenario], split: str, limit: int | None = None) 
     return chosen
 
 
-def _entries_of_lines(text: str) -> Iterable[Scenario]:
+def _entries_of_lines(text: str) -> Iterable[Scenario | str]:
+    """The scenarios of lines, in the place of a malformed one what is wrong with it."""
     for line in text.splitlines():
         secret = " ".join(line.split(" ")).strip()
         if secret and not secret.startswith("#"):
-            yield Scenario(secret, "", split_of(secret))
+            yield _scenario(secret, "", "")
 
 
-def _entries_of_json(path: Path, text: str) -> Iterable[Scenario]:
+def _entries_of_json(path: Path, text: str) -> Iterable[Scenario | str]:
     try:
         content = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ManifestError(f"{path} is not JSON: {error}.") from error
     named = content if isinstance(content, Mapping) else {"": content}
     for split, entries in named.items():
@@ -124,5 +127,12 @@ def _entries_of_json(path: Path, text: str) -> Iterable[Scenario]:
             fields = entry if isinstance(entry, Mapping) else {"env": entry}
             secret, briefing = fields.get("env"), fields.get("agent", "")
             if not isinstance(secret, str) or not secret.strip() or not isinstance(briefing, str):
-                raise ManifestError(f"{path} has the entry {entry!r}: write a text, or a mapping with env and agent.")
-            yield Scenario(secret.strip(), briefing.strip(), split or split_of(secret))
+                yield f"has the entry {entry!r:.99}: write a text, or a mapping with env and agent"
+            else:
+                yield _scenario(secret.strip(), briefing.strip(), split)
+
+
+def _scenario(secret: str, briefing: str, split: str) -> Scenario | str:
+    if not secret.isprintable():
+        return f"is no word list: {secret[:40]!r} has unprintable characters"
+    return Scenario(secret, briefing, split or split_of(secret))

@@ -32,7 +32,7 @@ class MultiAgentMath(MultiAgentEnv[MathProblem]):
         num_problems: how many to generate, or to take from the beginning of a file; None takes all, or generates 100.
         problem_seed: seed of what is generated.
         grading: ``default`` is strict; ``upstream`` is as lenient as the published grader.
-        bad_rows: whether a file with a bad row is refused, or plays without it and a warning.
+        bad_rows: ``skip`` plays a file without its bad rows, with a warning; ``refuse`` refuses it.
         held_out: a file of problems for evaluation that the ones played must not overlap with.
         render_mode: ``ansi`` or None.
 
@@ -53,7 +53,7 @@ class MultiAgentMath(MultiAgentEnv[MathProblem]):
         num_problems: int | None = None,
         problem_seed: int = 0,
         grading: Mode = "default",
-        bad_rows: BadRows = "refuse",
+        bad_rows: BadRows = "skip",
         held_out: PathLike | None = None,
         render_mode: str | None = None,
     ) -> None:
@@ -94,7 +94,7 @@ class MultiAgentCode(MultiAgentEnv[CodeProblem]):
         packages: installed packages that programs may import, such as ``("numpy",)``.
         limits: what a program may use.
         isolation: how the sandbox is shut (:class:`~credit_gym.envs.team.sandbox.Sandbox`).
-        bad_rows: whether a file with a bad row is refused, or plays without it and a warning.
+        bad_rows: ``skip`` plays a file without its bad rows, with a warning; ``refuse`` refuses it.
         held_out: a file of problems for evaluation that the ones played must not overlap with.
         render_mode: ``ansi`` or None.
 
@@ -121,7 +121,7 @@ class MultiAgentCode(MultiAgentEnv[CodeProblem]):
         packages: Sequence[str] = (),
         limits: Limits | None = None,
         isolation: Isolation = "auto",
-        bad_rows: BadRows = "refuse",
+        bad_rows: BadRows = "skip",
         held_out: PathLike | None = None,
         render_mode: str | None = None,
     ) -> None:

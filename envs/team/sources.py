@@ -77,12 +77,13 @@ def read_problems(
             part = split or _split_of_row(row) or named or FORMATS[found].split(row) or "train"
             problems.append(FORMATS[found].read(row, f"{found}-{part}-{number}", part))
         except _BadRow as bad:
-            sentence = f"{name}, line {number}: {bad}; mend the row or skip it with bad_rows='skip'."
+            sentence = f"{name}, line {number}: {bad}"
             if bad_rows == "refuse":
-                raise ManifestError(sentence) from None
-            skipped.append(sentence)
+                raise ManifestError(f"{sentence}; mend the row or skip it with bad_rows='skip'.") from None
+            skipped.append(f"{sentence}.")
     if not problems:
-        raise ManifestError(f"{name} holds no problem: give a file with one JSON object a line.")
+        first = f" ({skipped[0].removesuffix('.')})" if skipped else ""
+        raise ManifestError(f"{name} holds no problem{first}: give a file with one JSON object a line.")
     if expected_rows is not None and len(problems) != expected_rows:
         raise ManifestError(
             f"{name} holds {len(problems)} good problems, not the expected {expected_rows}: fetch the file again."
@@ -130,19 +131,21 @@ class _BadRow(Exception):
     """What is wrong with a row, without the full stop."""
 
 
-def _lines(path: PathLike) -> Iterator[tuple[int, str]]:
+def _lines(path: PathLike) -> Iterator[tuple[int, bytes]]:
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, "rb") as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
                     yield number, line
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise ManifestError(f"The problem file {os.fspath(path)} cannot be read: {error}.") from error
 
 
-def _row(text: str) -> Mapping[str, Any]:
+def _row(line: bytes) -> Mapping[str, Any]:
     try:
-        row = json.loads(text)
+        row = json.loads(line.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise _BadRow(f"it cannot be read as UTF-8 ({error.reason})") from None
     except (ValueError, RecursionError) as error:
         raise _BadRow(f"it is no JSON ({error})") from None
     if not isinstance(row, dict):

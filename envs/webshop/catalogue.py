@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -76,6 +77,8 @@ def build_catalogue(
 ) -> Catalogue:
     """Turn raw records into a catalogue by the published rules; a product whose id came before is left out.
 
+    So is a malformed record, with one warning that counts them and names the first.
+
     Args:
         raw: the records; those of products are taken one at a time.
         tagger: finds the nouns of titles.
@@ -84,17 +87,18 @@ def build_catalogue(
         seed: seed of the drawn prices.
 
     Raises:
-        ManifestError: a record is malformed, or there is no product at all.
+        ManifestError: a file is no JSON, or there is no product at all.
     """
     in_products, in_annotations, in_requests = raw.source
+    faults: list[str] = []
     annotations: dict[str, Annotation] = {}
     for asin, record in raw.annotations:
-        with reading(in_annotations, asin):
+        with reading(in_annotations, asin, faults):
             annotations[asin] = read_annotation(record)
 
     products: dict[str, Product] = {}
     for where, record in islice(raw.products, num_products):
-        with reading(in_products, where):
+        with reading(in_products, where, faults):
             found = asin_of(record)
             if found is not None and found not in products:
                 known = annotations.get(found)
@@ -102,19 +106,22 @@ def build_catalogue(
                 tagged = tagger.nouns(str(record.get("name"))) if tagged is None else tagged
                 products[found] = read_product(record, known.attributes if known else (), tagged, seed)
     if not products:
-        raise ManifestError(f"There is no product in {in_products}: check the file.")
+        raise ManifestError(f"There is no product in {in_products}: check the file.{_first_of(faults)}")
 
     position = {asin: number for number, asin in enumerate(products)}
     human: list[tuple[int, Request]] = []
     for asin, records in raw.requests:
         if asin in position:
-            with reading(in_requests, asin):
-                human.extend((position[asin], request) for request in read_requests(records))
+            with reading(in_requests, asin, faults):
+                requests = read_requests(records)
+                human.extend((position[asin], request) for request in requests)
     synthetic = (
         (number, known.request)
         for asin, number in position.items()
         if (known := annotations.get(asin)) is not None and known.request is not None
     )
+    if faults:
+        warnings.warn(f"{len(faults)} malformed records are left out.{_first_of(faults)}", stacklevel=2)
     return Catalogue(tuple(products.values()), tuple(human), tuple(synthetic), tagger.name, seed)
 
 
@@ -135,7 +142,7 @@ def read_catalogue(
         seed: seed of the drawn prices.
 
     Raises:
-        ManifestError: a file is missing or malformed.
+        ManifestError: a file is missing, is no JSON, or has no product.
     """
     small = num_products is not None and num_products <= 1000
     products = _file(folder, "items_shuffle", small=small)
@@ -152,6 +159,10 @@ def read_catalogue(
         return build_catalogue(raw, tagger or best_tagger(), num_products=num_products, seed=seed)
     catalogue = build_catalogue(raw, tagger or BUNDLED, nouns=found.nouns, num_products=num_products, seed=seed)
     return replace(catalogue, tagger=found.tagger)
+
+
+def _first_of(faults: list[str]) -> str:
+    return f" The first: {faults[0]}" if faults else ""
 
 
 def _file(folder: Path, stem: str, *, small: bool) -> Path:

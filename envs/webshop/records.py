@@ -11,7 +11,6 @@ from sys import intern
 from typing import Any, NamedTuple
 
 from credit_gym import rng
-from credit_gym.errors import ManifestError
 
 Options = tuple[tuple[str, tuple[str, ...]], ...]
 """Option name -> its values, in the order in which the page shows them."""
@@ -79,18 +78,20 @@ class Annotation(NamedTuple):
 
 
 @contextmanager
-def reading(source: str, where: str) -> Iterator[None]:
-    """Say of whatever is wrong with a record which record of which file it is.
+def reading(source: str, where: str, faults: list[str]) -> Iterator[None]:
+    """Add to the faults whatever is wrong with a record, and which record of which file it is; the rest is left undone.
 
-    Raises:
-        ManifestError: the record is malformed.
+    Args:
+        source: the file.
+        where: the record.
+        faults: sentences.
     """
     try:
         yield
     except KeyError as error:
-        raise ManifestError(f"{source}, record {where}: the field {error.args[0]!r} is missing.") from error
-    except (TypeError, ValueError) as error:
-        raise ManifestError(f"{source}, record {where}: {error}.") from error
+        faults.append(f"{source}, record {where}: the field {error.args[0]!r} is missing.")
+    except (TypeError, ValueError, RecursionError) as error:
+        faults.append(f"{source}, record {where}: {error}.")
 
 
 def asin_of(record: Any) -> str | None:

@@ -34,13 +34,16 @@ def main(
         raise unknown("tagger", tagger, TAGGERS)
     chosen = TAGGERS[tagger]()
     nouns = {}
+    faults: list[str] = []
     for where, record in members(folder / products):
-        with reading(str(folder / products), where):
+        with reading(str(folder / products), where, faults):
             asin = asin_of(record)
             if asin is not None:
                 nouns[asin] = chosen.nouns(str(record["name"]))
     path = folder / NOUNS_FILE
     path.write_text(json.dumps({"tagger": chosen.name, "nouns": nouns}), encoding="utf-8")
+    if faults:
+        typer.echo(f"{len(faults)} malformed records are left out. The first: {faults[0]}", err=True)
     typer.echo(f"{len(nouns)} titles tagged by {chosen.name}: {path}")
 
 

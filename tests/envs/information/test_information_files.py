@@ -76,7 +76,7 @@ def test_the_rules_say_which_words_they_leave_out(tmp_path: Path):
         ("a.txt", b"", "holds no secret"),
         ("a.txt", b"\n \n# x\n", "holds no secret"),
         ("a.txt", b"dog\ncaf\xe9\n", "not UTF-8 text \\(byte 7\\)"),
-        ("a.txt", b"dog\n\x00\x01\x02", "unprintable"),
+        ("a.txt", b"\x00\x01\x02", "unprintable"),
         ("a.txt", b"ambition\n", "no facts about any"),
         ("a.json", b"{", "not JSON"),
         ("a.json", b'{"train": "dog"}', "must hold a list"),
@@ -92,6 +92,21 @@ def test_bad_files_get_one_sentence(tmp_path: Path, name, content, complaint):
             make(words=path)
     with pytest.raises(ManifestError, match="cannot be read"):
         TwentyQuestionsEnv(words=tmp_path / "missing.txt")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("a.txt", b"dog\n\x00\x01\x02\ncat\x07\ntiger", "2 of 4 entries .*unprintable"),
+        ("a.json", b'["dog", 1, {"agent": "x"}, "tiger"]', "2 of 4 entries are left out, first: .*has the entry 1"),
+        ("a.json", b'{"train": ["dog", "tiger", {"env": "cat", "agent": 3}]}', "1 of 3 entries .*'agent': 3"),
+    ],
+)
+def test_a_malformed_entry_costs_itself(tmp_path: Path, name, content, complaint):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.warns(UserWarning, match=complaint):
+        assert {task.secret for task in TwentyQuestionsEnv(words=path).tasks} == {"dog", "tiger"}
 
 
 def test_scenario_files_with_and_without_named_lists(tmp_path: Path):

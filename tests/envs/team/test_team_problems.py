@@ -143,6 +143,16 @@ BAD = {
 }
 
 
+def test_a_line_that_is_no_text_costs_itself(tmp_path: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", ROWS["gsm8k"], ROWS["gsm8k"])
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\n\xff\xfe\n", 1))
+    with pytest.warns(UserWarning, match="1 bad rows are left out, first: rows.jsonl, line 2: it cannot be read"):
+        assert MultiAgentMath(problems=path).num_tasks == 2
+    path.write_text("[1]\n[2]\n")
+    with pytest.raises(ManifestError, match=r"holds no problem \(rows.jsonl, line 1: it is no JSON object\)"):
+        MultiAgentMath(problems=path)
+
+
 @pytest.mark.parametrize(("name", "row", "sentence"), BAD.values(), ids=BAD)
 def test_a_bad_row_is_named_or_left_out(name: str, row: object, sentence: str, tmp_path: Path) -> None:
     path = write(tmp_path / "rows.jsonl", ROWS[name], row, ROWS[name])
@@ -152,7 +162,9 @@ def test_a_bad_row_is_named_or_left_out(name: str, row: object, sentence: str, t
     assert (len(found.problems), len(found.skipped)) == (2, 1)
     kind = MultiAgentCode if name in ("mbpp", "humaneval") else MultiAgentMath
     with pytest.warns(UserWarning, match="1 bad rows are left out, first: rows.jsonl, line 2"):
-        assert kind(problems=path, bad_rows="skip").num_tasks == 2
+        assert kind(problems=path).num_tasks == 2
+    with pytest.raises(ManifestError, match=rf"rows.jsonl, line 2: .*{sentence}"):
+        kind(problems=path, bad_rows="refuse")
 
 
 def test_an_empty_or_missing_file_a_wrong_count_or_kind_is_refused(tmp_path: Path) -> None:

@@ -124,10 +124,16 @@ def test_products_are_read_by_the_published_rules(tmp_path):
         ({"customization_options": {"size": [{}]}}, "the field 'value' is missing"),
     ],
 )
-def test_a_malformed_product_is_named_with_its_file_and_number(tmp_path, change, sentence):
-    with pytest.raises(ManifestError, match=r"items_shuffle\.json, record 1: ") as error:
-        shop_of(tmp_path, SHIRT, {"asin": "B2", "name": "Hat"} | change)
-    assert sentence in str(error.value)
+def test_a_malformed_product_is_left_out_and_named_with_its_file_and_number(tmp_path, change, sentence):
+    bad = {"asin": "B2", "name": "Hat"} | change
+    hat = {"asin": "B3", "name": "Hat"}
+    with pytest.warns(UserWarning, match=r"2 malformed records .*items_shuffle\.json, record 1: ") as warned:
+        shop = shop_of(tmp_path, SHIRT, bad, bad, hat)
+    assert sentence in str(warned[0].message)
+    assert len(warned) == 1
+    assert [product.asin for product in shop.products] == ["B1", "B3"]
+    with pytest.raises(ManifestError, match=r"There is no product .*items_shuffle\.json, record 0: "):
+        shop_of(tmp_path, bad)
 
 
 @pytest.mark.parametrize(
@@ -139,9 +145,18 @@ def test_a_malformed_product_is_named_with_its_file_and_number(tmp_path, change,
         ({}, {"B1": [{}]}, r"items_human_ins\.json, record B1: the field 'instruction' is missing"),
     ],
 )
-def test_a_malformed_annotation_or_request_is_named(tmp_path, annotations, requests, named):
-    with pytest.raises(ManifestError, match=named):
-        shop_of(tmp_path, SHIRT, annotations=annotations, requests=requests)
+def test_a_malformed_annotation_or_request_is_left_out_and_named(tmp_path, annotations, requests, named):
+    good = {"instruction": "a hat", "instruction_attributes": ["soft"], "instruction_options": []}
+    with pytest.warns(UserWarning, match=rf"1 malformed records .*{named}"):
+        shop = shop_of(
+            tmp_path,
+            SHIRT,
+            {"asin": "B2", "name": "Hat"},
+            annotations=annotations | {"B2": {"attributes": ["soft"]}},
+            requests=requests | {"B2": [good]},
+        )
+    assert [product.attributes for product in shop.products] == [("DUMMY_ATTR",), ("soft",)]
+    assert [number for number, _ in shop.human] == [1]
 
 
 def test_missing_files_and_empty_ones_are_told(tmp_path):
