@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from credit_gym.envs.alfworld.published import Texts, published_texts
 from credit_gym.envs.alfworld.solvable import without_unsolvable
 from credit_gym.envs.alfworld.tables import TASK_TYPES
 from credit_gym.errors import ManifestError
@@ -30,9 +31,10 @@ class Game:
         target: type of the object to find, ``Apple``.
         parent: type of the receptacle to fill, empty where the task has none.
         toggle: type of the lamp to use, empty where the task has none.
-        domain: the PDDL domain.
+        goal: the goal sentence, ``put a clean mug in coffeemachine``.
         problem: the PDDL problem.
-        grammar: TextWorld's grammar, with the goal sentence.
+        texts: the domain and the grammar of its file; None for a game made here, which goes by the rules and the
+            wording of this package.
     """
 
     id: str
@@ -41,15 +43,9 @@ class Game:
     target: str
     parent: str
     toggle: str
-    domain: str
+    goal: str
     problem: str
-    grammar: str
-
-    @property
-    def goal(self) -> str:
-        """The goal sentence, ``put a clean mug in coffeemachine``."""
-        found = _GOAL.search(self.grammar)
-        return json.loads(f'"{found[1]}"') if found else ""
+    texts: Texts | None = None
 
 
 def find_games(root: Path, split: str, task_types: Collection[str]) -> tuple[Path, ...]:
@@ -105,7 +101,9 @@ def read_game(path: Path, split: str) -> Game:
             raise ManifestError(f"{path} cannot be played: its {name} is missing or not a text.")
     if fields["task_type"] not in TASK_TYPES or parameters.get("object_sliced"):
         raise ManifestError(f"{path} cannot be played: the text engine does not support its task type.")
-    return Game(id=f"{path.parent.parent.name}/{path.parent.name}", split=split, **fields)
+    texts = Texts(fields.pop("domain"), fields.pop("grammar"))
+    name, goal = f"{path.parent.parent.name}/{path.parent.name}", _goal(texts.grammar)
+    return Game(id=name, split=split, goal=goal, texts=texts, **fields)
 
 
 def human_goal(game: Game, path: Path, number: int) -> Game:
@@ -125,11 +123,27 @@ def human_goal(game: Game, path: Path, number: int) -> Game:
     except (LookupError, TypeError, ZeroDivisionError) as error:
         raise ManifestError(f"{path} has no goal sentences written by people (turk_annotations).") from error
     plain = " ".join(sentence.translate(_RESERVED).split()).removesuffix(".")
-    return replace(game, grammar=_GOAL.sub(lambda _: f'"Your task is to: {plain}."', game.grammar, count=1))
+    domain, grammar = texts_of(game)
+    grammar = _GOAL.sub(lambda _: f'"Your task is to: {plain}."', grammar, count=1)
+    return replace(game, goal=_goal(grammar), texts=Texts(domain, grammar))
+
+
+def texts_of(game: Game) -> Texts:
+    """Return the domain and the grammar of a game: those of its file, or the installed package's if it was made here.
+
+    Raises:
+        MissingExtraError: it was made here, and alfworld is not installed.
+    """
+    return game.texts or published_texts(game.goal)
 
 
 def write_game(game: Game, root: Path) -> Path:
-    """Write a game below ``root`` in the published layout; return the path of its ``game.tw-pddl``."""
+    """Write a game below ``root`` in the published layout; return the path of its ``game.tw-pddl``.
+
+    Raises:
+        MissingExtraError: the game was made here, and alfworld, whose texts its file must hold, is not installed.
+    """
+    content = json.dumps(file_form(game))
     folder = root / game.split / game.id
     folder.mkdir(parents=True, exist_ok=True)
     parameters = {
@@ -143,19 +157,30 @@ def write_game(game: Game, root: Path) -> Path:
     (folder / "traj_data.json").write_text(json.dumps(trajectory, indent=1), encoding="utf-8")
     (folder / "initial_state.pddl").write_text(game.problem, encoding="utf-8")
     path = folder / "game.tw-pddl"
-    path.write_text(json.dumps(file_form(game)), encoding="utf-8")
+    path.write_text(content, encoding="utf-8")
     return path
 
 
 def file_form(game: Game) -> dict[str, Any]:
-    """Return the contents of a ``game.tw-pddl`` file, which TextWorld's own ``PddlEnv`` plays too."""
+    """Return the contents of a ``game.tw-pddl`` file, which TextWorld's own ``PddlEnv`` plays too.
+
+    Raises:
+        MissingExtraError: as :func:`texts_of`.
+    """
+    domain, grammar = texts_of(game)
     return {
-        "pddl_domain": game.domain,
-        "grammar": game.grammar,
+        "pddl_domain": domain,
+        "grammar": grammar,
         "pddl_problem": game.problem,
         "solvable": True,
         "walkthrough": None,
     }
+
+
+def _goal(grammar: str) -> str:
+    """The goal sentence of a grammar; empty if it has none."""
+    found = _GOAL.search(grammar)
+    return str(json.loads(f'"{found[1]}"')) if found else ""
 
 
 def _object(path: Path) -> dict[str, Any]:

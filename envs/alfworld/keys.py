@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -20,9 +22,25 @@ class Replay(NamedTuple):
     key: str
 
 
-def game_digest(domain: str, problem: str) -> str:
-    """Return the content hash of a game's planning task, the base of the keys of its states."""
-    return blake2b(f"{domain}\0{problem}".encode(), digest_size=16).hexdigest()
+ALFWORLD_RULES = "da1c1922d2e5939214bde2f2556065a2"
+"""Digest of ``alfred.pddl``, the rules that the native engine has in its own code."""
+
+
+@lru_cache(maxsize=8)
+def rules_digest(domain: str) -> str:
+    """Return the content hash of a PDDL domain, comments, white space and upper case aside."""
+    plain = "".join(re.sub(r";[^\n]*", "", domain.lower()).split())
+    return blake2b(plain.encode(), digest_size=16).hexdigest()
+
+
+def game_digest(rules: str, problem: str) -> str:
+    """Return the content hash of a game, the base of the keys of its states.
+
+    Args:
+        rules: digest of its rules.
+        problem: its PDDL problem.
+    """
+    return blake2b(f"{rules}\0{problem}".encode(), digest_size=16).hexdigest()
 
 
 def fact_mark(digest: str, predicate: str, row: Row) -> int:

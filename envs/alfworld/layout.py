@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from hashlib import blake2b
 
+from credit_gym.envs.alfworld.games import Game
 from credit_gym.envs.alfworld.goal import Clause, goal_clauses
-from credit_gym.envs.alfworld.keys import fact_mark, game_digest
+from credit_gym.envs.alfworld.keys import ALFWORLD_RULES, fact_mark, game_digest, rules_digest
 from credit_gym.envs.alfworld.problem import (
     NO_ROWS,
     Facts,
@@ -21,10 +19,7 @@ from credit_gym.envs.alfworld.problem import (
     display_names,
     parse_problem,
 )
-from credit_gym.envs.alfworld.wording import Wording, read_wording
-
-_DOMAIN = "da1c1922d2e5939214bde2f2556065a2"
-"""Digest of ``alfred.pddl`` without comments, white space and upper case."""
+from credit_gym.envs.alfworld.wording import Wording, own_wording, read_wording
 
 _TYPES = {
     "atlocation": ("agent", "location"),
@@ -248,28 +243,22 @@ class Layout:
         return sum(1 << index[name] for (name,) in facts.get(predicate, NO_ROWS) if name in index)
 
 
-@lru_cache(maxsize=8)
-def _is_alfworld(domain: str) -> bool:
-    plain = "".join(re.sub(r";[^\n]*", "", domain.lower()).split())
-    return blake2b(plain.encode(), digest_size=16).hexdigest() == _DOMAIN
-
-
-def compile_layout(domain: str, source: str, grammar: str, problem: Problem | None = None) -> Layout:
+def compile_layout(game: Game, problem: Problem | None = None) -> Layout:
     """Compile a game for the native engine (about a millisecond).
 
     Args:
-        domain: the PDDL domain.
-        source: the PDDL problem.
-        grammar: TextWorld's grammar of the game.
-        problem: the same problem, where it has been parsed already.
+        game: a game made here, or one with texts of its own.
+        problem: its problem, where that has been parsed already.
 
     Raises:
         ManifestError: the problem or the grammar is malformed.
         UnsupportedGameError: it is a kind of game that only the real engine can play.
     """
-    if not _is_alfworld(domain):
+    if game.texts is not None and rules_digest(game.texts.domain) != ALFWORLD_RULES:
         raise UnsupportedGameError("its planning domain is not ALFWorld's")
-    return Layout(source, problem or parse_problem(source), read_wording(grammar), game_digest(domain, source))
+    problem = problem or parse_problem(game.problem)
+    wording = own_wording(game.goal) if game.texts is None else read_wording(game.texts.grammar)
+    return Layout(game.problem, problem, wording, game_digest(ALFWORLD_RULES, game.problem))
 
 
 def _check(problem: Problem) -> None:

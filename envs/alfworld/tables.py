@@ -1,7 +1,7 @@
-"""ALFWorld's own tables and floor plans, read from the installed wheel without importing it.
+"""What games made here are made of: ``world.json`` (facts of the published game) and ``rooms.json`` (rooms made here).
 
-``import alfworld`` creates a folder in the home directory and sets an environment variable; the two modules read here
-hold constants only and are loaded by path.
+``world.schema.json`` and ``rooms.schema.json`` say what the two files hold, field by field; :mod:`.rooms` makes the
+second.
 """
 
 from __future__ import annotations
@@ -9,13 +9,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
-
-import numpy as np
-
-from credit_gym.errors import missing_extra
+from typing import Any
 
 TASK_TYPES = (
     "pick_and_place_simple",
@@ -27,102 +22,112 @@ TASK_TYPES = (
 )
 """The six task types, in ALFWorld's order (its numbers 1 to 6)."""
 
+FOLDER = Path(__file__).parent
+
 
 @dataclass(frozen=True, slots=True)
-class Tables:
-    """What the world is made of.
+class World:
+    """Facts of the published game.
 
     Attributes:
-        domain: the PDDL domain.
-        grammar: TextWorld's grammar, with ``UNKNOWN GOAL`` for the goal sentence.
-        goals: task type -> PDDL of the goal, with ``{obj}``, ``{recep}`` and ``{toggle}`` to fill in.
-        sentences: task type -> templates of the goal sentence.
+        sentences: task type -> how its goal may be said, with ``{obj}``, ``{recep}`` and ``{toggle}`` to fill in.
         contents: receptacle type -> object types that it can hold.
-        properties: ``Cleanable``, ``Heatable``, ``Coolable``, ``Sliceable``, ``Toggleable`` -> object types.
+        properties: ``cleanable``, ``heatable``, ``coolable``, ``sliceable``, ``toggleable`` -> object types.
         openable: receptacle types that can be opened.
         containers: object types that are receptacles too.
-        rooms: task type -> room types that it is set in, sorted.
+        settings: task type -> room types that it is set in, sorted.
         scenes: room type -> scene numbers.
         held_out: scene numbers kept for ``valid_unseen``.
     """
 
-    domain: str
-    grammar: str
-    goals: dict[str, str]
     sentences: dict[str, tuple[str, ...]]
     contents: dict[str, frozenset[str]]
     properties: dict[str, frozenset[str]]
     openable: frozenset[str]
     containers: frozenset[str]
-    rooms: dict[str, tuple[str, ...]]
+    settings: dict[str, tuple[str, ...]]
     scenes: dict[str, range]
     held_out: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
-class FloorPlan:
-    """One scene of the simulator.
+class Place:
+    """A receptacle of a scene: its id, its type, and where one stands to use it."""
+
+    id: str
+    kind: str
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One room.
 
     Attributes:
-        receptacles: id (``Drawer|-01.56|+00.66|-00.20``) -> where one stands to use it (x, z, rotation, horizon).
-        objects: object types present, sorted.
-        floor: reachable (x, z) points.
+        places: its receptacles, sorted by id.
+        objects: object types that its games have, sorted.
+        starts: locations where an agent may begin, at no receptacle.
     """
 
-    receptacles: dict[str, tuple[float, float, int, int]]
+    places: tuple[Place, ...]
     objects: tuple[str, ...]
-    floor: tuple[tuple[float, float], ...]
+    starts: tuple[str, ...]
 
 
 @cache
-def tables() -> Tables:
-    """Return the tables of the installed wheel.
-
-    Raises:
-        MissingExtraError: alfworld is not installed.
-    """
-    root = _wheel()
-    constants, goals = _module(root / "gen" / "constants.py"), _module(root / "gen" / "goal_library.py")
-    return Tables(
-        domain=(root / "data" / "alfred.pddl").read_text(encoding="utf-8"),
-        grammar=(root / "data" / "alfred.twl2").read_text(encoding="utf-8"),
-        goals={task: goals.gdict[task]["pddl"].replace("#", "-") for task in TASK_TYPES},
-        sentences={task: tuple(goals.gdict[task]["templates"]) for task in TASK_TYPES},
-        contents={kind: frozenset(held) for kind, held in constants.VAL_RECEPTACLE_OBJECTS.items()},
-        properties={name: frozenset(kinds) for name, kinds in constants.VAL_ACTION_OBJECTS.items()},
-        openable=frozenset(constants.OPENABLE_CLASS_SET),
-        containers=frozenset(constants.MOVABLE_RECEPTACLES),
-        rooms={task: tuple(sorted(constants.GOALS_VALID[task])) for task in TASK_TYPES},
-        scenes=dict(constants.SCENE_TYPE),
-        held_out=frozenset(constants.TEST_SCENE_NUMBERS),
+def world() -> World:
+    """Return the facts of the published game."""
+    facts = _read("world.json")
+    receptacles = facts["receptacles"]
+    return World(
+        sentences={task: tuple(facts["tasks"][task]["sentences"]) for task in TASK_TYPES},
+        contents={kind: frozenset(about["holds"]) for kind, about in receptacles.items()},
+        properties={name: frozenset(kinds) for name, kinds in facts["properties"].items()},
+        openable=frozenset(kind for kind, about in receptacles.items() if about["openable"]),
+        containers=frozenset(facts["containers"]),
+        settings={task: tuple(facts["tasks"][task]["rooms"]) for task in TASK_TYPES},
+        scenes={room: range(numbers["first"], numbers["last"] + 1) for room, numbers in facts["rooms"].items()},
+        held_out=frozenset(facts["held_out"]),
     )
 
 
 @cache
-def floor_plan(scene: int) -> FloorPlan:
-    """Return a scene by its number (kitchens 1.., living rooms 201.., bedrooms 301.., bathrooms 401..)."""
-    folder = _wheel() / "gen" / "layouts"
-    receptacles = json.loads((folder / f"FloorPlan{scene}-openable.json").read_text(encoding="utf-8"))
-    objects = json.loads((folder / f"FloorPlan{scene}-objects.json").read_text(encoding="utf-8"))
-    floor = np.load(folder / f"FloorPlan{scene}-layout.npy", allow_pickle=False)
-    return FloorPlan(
-        receptacles={name: (x, z, int(r), int(h)) for name, (x, z, r, h) in sorted(receptacles.items())},
-        objects=tuple(sorted(set(objects))),
-        floor=tuple((float(x), float(z)) for x, z in floor),
+def scene(number: int) -> Scene:
+    """Return a room by its number (kitchens 1.., living rooms 201.., bedrooms 301.., bathrooms 401..)."""
+    room = _rooms()[str(number)]
+    places = [
+        Place(_receptacle_id(kind, x, y, z), kind, location(*stand))
+        for kind, all_of_it in room["receptacles"].items()
+        for x, y, z, *stand in all_of_it
+    ]
+    return Scene(
+        places=tuple(sorted(places, key=lambda place: place.id)),
+        objects=tuple(room["objects"]),
+        starts=tuple(location(x, z, 0, 30) for x, z in room["starts"]),
     )
 
 
-def _wheel() -> Path:
-    spec = find_spec("alfworld")  # locates the package without importing it
-    if spec is None or spec.origin is None:
-        raise missing_extra("alfworld", "alfworld")
-    return Path(spec.origin).parent
+def identifier(kind: str, x: float, y: float, z: float) -> str:
+    """Return the id of an object or a receptacle, by where it is in metres."""
+    return f"{kind}|{x:+06.2f}|{y:+06.2f}|{z:+06.2f}"
 
 
-def _module(path: Path) -> ModuleType:
-    spec = spec_from_file_location(f"credit_gym_alfworld_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def location(x: int, z: int, turn: int, tilt: int) -> str:
+    """Return a location's id, in ALFRED's units: quarter metres, quarter turns, degrees."""
+    return f"loc|{x}|{z}|{turn}|{tilt}"
+
+
+def _receptacle_id(kind: str, *centimetres: int) -> str:
+    """The id of a receptacle; the basin of a sink or bathtub is named last, after what it is part of."""
+    whole = kind.removesuffix("Basin")
+    name = identifier(whole, *(part / 100 for part in centimetres))
+    return name if whole == kind else f"{name}|{kind}"
+
+
+@cache
+def _rooms() -> dict[str, Any]:
+    return dict(_read("rooms.json")["scenes"])
+
+
+def _read(name: str) -> dict[str, Any]:
+    return dict(json.loads((FOLDER / name).read_text(encoding="utf-8")))

@@ -10,7 +10,7 @@ from itertools import count, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from credit_gym.envs.alfworld.games import SPLITS, Game, find_games, human_goal, read_game
+from credit_gym.envs.alfworld.games import SPLITS, Game, find_games, human_goal, read_game, texts_of
 from credit_gym.envs.alfworld.generate import generate_game
 from credit_gym.envs.alfworld.layout import compile_layout
 from credit_gym.envs.alfworld.native_engine import NativeEngine, NativeGame
@@ -125,7 +125,7 @@ def _native(task: Task, _: Stamp) -> Loaded:
     game = task()
     try:
         problem = parse_problem(game.problem)
-        compiled = NativeGame(compile_layout(game.domain, game.problem, game.grammar, problem))
+        compiled = NativeGame(compile_layout(game, problem))
     except UnsupportedGameError as error:
         raise UnsupportedGameError(
             f'Task {game.id} is not for the native engine ({error}): make the environment with engine="textworld".'
@@ -140,6 +140,7 @@ def load_real(task: Task) -> Loaded:
 
     Raises:
         ManifestError: its file is damaged or unsupported.
+        MissingExtraError: the ``alfworld`` extra is not installed.
     """
     return _real(task, task.stamp)
 
@@ -147,8 +148,9 @@ def load_real(task: Task) -> Loaded:
 @lru_cache(maxsize=_MOST_LOADED // 4)
 def _real(task: Task, _: Stamp) -> Loaded:
     game = task()
+    domain, grammar = texts_of(game)
     try:
-        compiled = compile_game(game.domain, game.problem, game.grammar)
+        compiled = compile_game(domain, game.problem, grammar)
     except ManifestError as error:
         raise ManifestError(f"Task {game.id} cannot be played: {error}") from error
     return Loaded(_about(game), compiled, Progress(game, compiled.facts))

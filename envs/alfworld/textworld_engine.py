@@ -20,7 +20,7 @@ from importlib import import_module
 from typing import Any
 
 from credit_gym.envs.alfworld.grammar import Grammar, parse_grammar, predicates
-from credit_gym.envs.alfworld.keys import Replay, fact_mark, game_digest
+from credit_gym.envs.alfworld.keys import Replay, fact_mark, game_digest, rules_digest
 from credit_gym.envs.alfworld.problem import NO_ROWS, Facts, display_names
 from credit_gym.envs.alfworld.situation import Situation, Watch
 from credit_gym.errors import ManifestError, missing_extra
@@ -290,7 +290,7 @@ def compile_game(domain: str, problem: str, grammar: str) -> CompiledGame:
         if predicates(texts.actions[action.name].command) & fluents:
             raise ManifestError(f"The command of the action {action.name!r} changes with the state; it must not.")
     return CompiledGame(
-        digest=game_digest(domain, problem),
+        digest=game_digest(rules_digest(domain), problem),
         sas=sas.encode(),
         facts={predicate: frozenset(rows) for predicate, rows in facts.items()},
         fluents=tuple(sorted(fluents - conditional)),

@@ -1,4 +1,4 @@
-"""The texts of ALFWorld's grammar, recognised without TextWorld.
+"""What is typed and what is answered: the wording of games made here, and that of game files, read without TextWorld.
 
 Every game file carries a whole TextWorld grammar, but they differ in wording only (``put apple 1 in/on ...`` became
 ``move apple 1 to ...``). The rules with structure are compared with ALFWorld's; the plain sentences are read from the
@@ -42,16 +42,49 @@ _OTHERS = ("GotoLocation", "OpenObject", "inventory", "examineReceptacle", "exam
 
 _OWN_COMMANDS = {
     "gotolocation": "go to {r}",
+    "openobject": "open {r}",
+    "closeobject": "close {r}",
+    "pickupobject": "take {o} from {r}",
+    "putobject": "move {o} to {r}",
+    "cleanobject": "clean {o} with {r}",
+    "heatobject": "heat {o} with {r}",
+    "coolobject": "cool {o} with {r}",
+    "toggleobject": "use {o}",
+    "sliceobject": "slice {co} with {ko}",
     "examinereceptacle": "examine {r}",
     "examineobject": "examine {o}",
     "look": "look",
     "inventory": "inventory",
     "help": "help",
 }
+_HELP = """\
+Available commands:
+  look:                             look around your current location
+  inventory:                        check your current inventory
+  go to (receptacle):               move to a receptacle
+  open (receptacle):                open a receptacle
+  close (receptacle):               close a receptacle
+  take (object) from (receptacle):  take an object from a receptacle
+  move (object) to (receptacle):  place an object in or on a receptacle
+  examine (something):              examine a receptacle or an object
+  use (object):                     use an object
+  heat (object) with (receptacle):  heat an object using a receptacle
+  clean (object) with (receptacle): clean an object using a receptacle
+  cool (object) with (receptacle):  cool an object using a receptacle
+  slice (object) with (object):     slice an object using a sharp object
+"""
 _OWN_SENTENCES = {
     "gotolocation": "You arrive at {r}. ",
     "openobject": "You open the {r}. ",
+    "closeobject": "You close the {r}.",
+    "pickupobject": "You pick up the {o} from the {r}.",
+    "putobject": "You move the {o} to the {r}.",
+    "cleanobject": "You clean the {o} using the {r}.",
+    "heatobject": "You heat the {o} using the {r}.",
+    "coolobject": "You cool the {o} using the {r}.",
     "toggleobject": "You turn on the {o}.",
+    "sliceobject": "You sliced the {co} with the {ko}.",
+    "help": _HELP,
 }
 
 _TASK = re.compile(r'("task"\s*:\s*\[\s*\{\s*"rhs"\s*:\s*")((?:[^"\\]|\\.)*)"')
@@ -65,7 +98,7 @@ _SPECIAL = frozenset(';|"<>[]#{}\t\\')
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """The plain texts of a grammar, as :meth:`str.format` templates over ``o``, ``r``, ``co`` and ``ko``.
+    """The plain texts of a game, as :meth:`str.format` templates over ``o``, ``r``, ``co`` and ``ko``.
 
     Attributes:
         commands: action -> how it is typed.
@@ -76,6 +109,11 @@ class Wording:
     commands: Mapping[str, str]
     sentences: Mapping[str, str]
     task: str
+
+
+def own_wording(goal: str) -> Wording:
+    """Return the wording of a game made here: today's ALFWorld's, to the character."""
+    return Wording(_OWN_COMMANDS, _OWN_SENTENCES, f"Your task is to: {goal}.")
 
 
 def read_wording(grammar: str) -> Wording:

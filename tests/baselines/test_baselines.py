@@ -231,7 +231,6 @@ def test_the_comparison_with_the_expert_by_hand() -> None:
 
 @pytest.mark.slow
 def test_the_main_command_writes_store_targets_and_report(tmp_path: Path) -> None:
-    pytest.importorskip("textworld")
     command = [sys.executable, "-m", "credit_gym.baselines.tables.alfworld", "--episodes", "6", "--group-size", "3"]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=tmp_path)
     (folder,) = (tmp_path / "runs").iterdir()

@@ -5,7 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
-from credit_gym.envs.alfworld.games import Game
+from credit_gym.envs.alfworld.games import Game, texts_of
+from credit_gym.envs.alfworld.published import Texts
+
+
+def published(game: Game) -> Game:
+    """The game as its file brings it: with the domain and the grammar of the installed alfworld."""
+    return replace(game, texts=texts_of(game))
+
+
+def reworded(game: Game, old: str, new: str) -> Game:
+    """The game with another grammar."""
+    domain, grammar = texts_of(game)
+    assert old in grammar
+    return replace(game, texts=Texts(domain, grammar.replace(old, new)))
 
 
 def messy(game: Game, seed: int) -> Game:

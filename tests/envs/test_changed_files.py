@@ -41,9 +41,7 @@ def _who(folder: Path, version: int) -> None:
 
 
 def _alfworld(folder: Path, version: int) -> None:
-    game = generate_game("train", 0)
-    grammar = game.grammar.replace("Your task is to: ", f"Your task is to: version {version} ", 1)
-    write_game(replace(game, grammar=grammar), folder)
+    write_game(replace(generate_game("train", 0), goal=f"version {version}"), folder)
 
 
 def _tau2(folder: Path, version: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import Any
 
 import gymnasium as gym
 import pytest
@@ -12,51 +11,42 @@ import pytest
 from credit_gym.registration import ENVIRONMENTS
 from credit_gym.testing import check_env, check_fork, check_no_leak, check_seeds
 
-EXTRAS = {"credit/ALFWorld-v0": "textworld"}
 SEEDS_A_THREAD = {"credit/ALFWorld-v0": 6}  # 200 elsewhere: 1,600 resets in 8 threads
 SECRETS = {"credit/TwentyQuestions-v0", "credit/GuessMyCity-v0", "credit/CustomerService-v0"}  # no list of candidates
 IDS = [spec.id for spec in ENVIRONMENTS]
 
 
-def make(env_id: str) -> gym.Env[Any, Any]:
-    if env_id in EXTRAS:
-        pytest.importorskip(EXTRAS[env_id])
-    return gym.make(env_id)
-
-
 @pytest.mark.filterwarnings("ignore:.*render")
 @pytest.mark.parametrize("env_id", IDS)
 def test_it_keeps_the_common_promises(env_id: str) -> None:
-    check_env(make(env_id))
+    check_env(gym.make(env_id))
 
 
 @pytest.mark.parametrize("env_id", IDS)
 def test_a_fork_repeats_the_original_and_leaves_it_untouched(env_id: str) -> None:
     for seed in range(3):
-        check_fork(make(env_id), seed=seed)
+        check_fork(gym.make(env_id), seed=seed)
 
 
 @pytest.mark.parametrize("env_id", IDS)
 def test_nothing_of_one_episode_reaches_the_next(env_id: str) -> None:
-    check_no_leak(make(env_id), episodes=5, answer=(lambda env: [env.target]) if env_id in SECRETS else None)
+    check_no_leak(gym.make(env_id), episodes=5, answer=(lambda env: [env.target]) if env_id in SECRETS else None)
 
 
 @pytest.mark.parametrize("env_id", IDS)
 def test_a_seed_fixes_the_episode_in_every_thread(env_id: str) -> None:
-    make(env_id).close()
     check_seeds(lambda: gym.make(env_id), seeds=3, threads=4)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("env_id", IDS)
 def test_1600_resets_in_8_threads_give_what_one_thread_gives(env_id: str) -> None:
-    make(env_id).close()
     check_seeds(lambda: gym.make(env_id), seeds=SEEDS_A_THREAD.get(env_id, 200))
 
 
 @pytest.mark.parametrize("env_id", IDS)
 def test_the_same_seed_gives_the_same_bytes_in_another_process(env_id: str) -> None:
-    env = make(env_id)
+    env = gym.make(env_id)
     code = (
         "import gymnasium, credit_gym, json, sys\n"
         "from credit_gym.testing import play\n"

@@ -10,16 +10,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 
 import gymnasium as gym
 import pytest
 from builders import TESTS
-
-pytest.importorskip("textworld")
-pytest.importorskip("fast_downward")
-
+from builders.alfworld_games import published
 from gymnasium.utils.env_checker import check_env
 
 import credit_gym  # noqa: F401 - registers the environments
@@ -28,6 +26,10 @@ from credit_gym.envs.alfworld.games import write_game
 from credit_gym.envs.alfworld.generate import generate_game
 from credit_gym.envs.alfworld.tables import TASK_TYPES
 from credit_gym.errors import ManifestError, MissingExtraError, UnknownNameError
+
+EXTRA = ("alfworld", "fast_downward", "jericho", "tatsu", "textworld")
+PATHS = {"PYTHONPATH": os.pathsep.join((str(Path(__file__).parent), str(TESTS)))}
+needs_extra = pytest.mark.skipif(find_spec("alfworld") is None, reason="files need the published domain and grammar")
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +40,8 @@ def _generated_games(monkeypatch, tmp_path_factory):
 
 @pytest.fixture(params=["native", "textworld"])
 def env(request) -> Iterator[ALFWorldEnv]:
+    if request.param == "textworld":
+        pytest.importorskip("fast_downward")
     env = ALFWorldEnv(num_tasks=12, engine=request.param)
     yield env
     env.close()
@@ -137,11 +141,10 @@ def test_one_seed_is_one_episode_in_every_process():
         "env = ALFWorldEnv(num_tasks=12)\n"
         "print(repr((env.reset(seed=4)[1], play(env, Random(0), 8), env.reset()[1]['task'])))"
     )
-    environment = {"PYTHONPATH": os.pathsep.join((str(Path(__file__).parent), str(TESTS)))}
     runs = [
         subprocess.run(
             [sys.executable, "-c", program],
-            env={**environment, "PYTHONHASHSEED": seed},
+            env={**PATHS, "PYTHONHASHSEED": seed},
             capture_output=True,
             text=True,
             check=True,
@@ -170,14 +173,41 @@ def test_task_types_can_be_chosen():
     env.close()
 
 
-def test_without_textworld_the_native_engine_plays_and_the_real_one_says_what_to_install(monkeypatch):
-    for module in ("fast_downward", "textworld"):
+def test_without_the_extra_the_native_engine_plays_and_what_needs_it_says_so(monkeypatch, tmp_path):
+    for module in EXTRA:
         monkeypatch.setitem(sys.modules, module, None)
+    for engine, expert in (("textworld", "optimal"), ("native", "handcoded")):
+        with pytest.raises(MissingExtraError, match=r"credit-gym\[alfworld\]"):
+            ALFWorldEnv(engine=engine, expert=expert).reset(seed=0)
     with pytest.raises(MissingExtraError, match=r"credit-gym\[alfworld\]"):
-        ALFWorldEnv(engine="textworld")
+        write_game(generate_game("train", 0), tmp_path)
+    assert list(tmp_path.iterdir()) == []
     env = ALFWorldEnv("valid_unseen", num_tasks=200)
     assert "Your task is to:" in env.reset(options={"task": 199})[0]
     env.close()
+
+
+@needs_extra
+def test_files_are_played_natively_where_nothing_of_the_extra_is_installed(tmp_path):
+    games = [generate_game("train", index) for index in range(6)]
+    for game in games:
+        write_game(game, tmp_path)
+    program = (
+        "import sys\n"
+        f"sys.modules.update(dict.fromkeys({EXTRA}))\n"
+        "from random import Random\n"
+        "from test_alfworld_env import *\n"
+        f"env = ALFWorldEnv(data={str(tmp_path)!r})\n"
+        "for task in range(6):\n"
+        "    _, info = env.reset(options={'task': task})\n"
+        "    print(info['task']['id'], repr(play(env, Random(task), 50)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], env=PATHS, capture_output=True, text=True, check=True)
+    env, expected = ALFWorldEnv(num_tasks=6), []
+    for task, name in enumerate(sorted(game.id for game in games)):
+        env.reset(options={"task": name})
+        expected.append(f"{name} {play(env, Random(task), 50)!r}")
+    assert done.stdout.splitlines() == expected
 
 
 def test_unknown_names_are_answered_with_the_nearest_known_one():
@@ -187,6 +217,7 @@ def test_unknown_names_are_answered_with_the_nearest_known_one():
         ALFWorldEnv(task_types=["pick_two_objects_and_place"])
 
 
+@needs_extra
 @pytest.mark.parametrize("below", ["json_2.1.1", "."])
 def test_games_in_the_published_layout_are_played(tmp_path, monkeypatch, below):
     games = [generate_game("valid_seen", i) for i in range(3)]
@@ -194,13 +225,14 @@ def test_games_in_the_published_layout_are_played(tmp_path, monkeypatch, below):
         write_game(game, tmp_path / below)
     monkeypatch.setenv("ALFWORLD_DATA", str(tmp_path))
     env = ALFWorldEnv("valid_seen")
-    assert [task() for task in env.tasks] == sorted(games, key=lambda game: game.id)
+    assert [task() for task in env.tasks] == sorted(map(published, games), key=lambda game: game.id)
     _, info = env.reset(options={"task": 0})
     assert info["task"]["id"] == min(game.id for game in games)
     env.close()
     assert len(ALFWorldEnv("valid_seen", task_types=[games[1].task_type]).tasks) == 1
 
 
+@needs_extra
 def test_unsolvable_and_unsupported_games_are_left_out(tmp_path):
     kept = write_game(generate_game("train", 0), tmp_path)
     unsolvable = write_game(generate_game("train", 6), tmp_path)
@@ -233,6 +265,7 @@ def damaged(path: Path, damage: str) -> None:
     changes[damage]()
 
 
+@needs_extra
 @pytest.mark.parametrize(
     "damage",
     ["truncated", "not an object", "no grammar", "broken grammar", "broken problem", "no trajectory", "wrong task"],

@@ -11,29 +11,31 @@ from random import Random
 import pytest
 
 from credit_gym.envs.alfworld.env import ALFWorldEnv
-from credit_gym.envs.alfworld.games import SPLITS, Game, write_game
+from credit_gym.envs.alfworld.games import SPLITS, Game, read_game, texts_of, write_game
 from credit_gym.envs.alfworld.generate import generate_game
 from credit_gym.envs.alfworld.keys import Replay
 from credit_gym.envs.alfworld.layout import compile_layout
 from credit_gym.envs.alfworld.native_engine import NativeEngine, NativeGame, State
 from credit_gym.envs.alfworld.problem import UnsupportedGameError, parse_problem
 from credit_gym.envs.alfworld.progress import Progress
-from credit_gym.envs.alfworld.wording import read_wording
+from credit_gym.envs.alfworld.published import Texts
+from credit_gym.envs.alfworld.wording import own_wording, read_wording
 from credit_gym.errors import ManifestError
 
 pytest.importorskip("textworld")
 pytest.importorskip("fast_downward")
 
-from builders.alfworld_games import messy, odd
+from builders.alfworld_games import messy, odd, published, reworded
 
 from credit_gym.envs.alfworld.textworld_engine import Engine, compile_game
 
 SMALL = generate_game("train", 1)
+DOMAIN, GRAMMAR = texts_of(SMALL)
 ENGINE = NativeEngine()
 
 
 def native(game: Game) -> NativeGame:
-    return NativeGame(compile_layout(game.domain, game.problem, game.grammar))
+    return NativeGame(compile_layout(game))
 
 
 @pytest.fixture(autouse=True)
@@ -53,15 +55,21 @@ def flat(facts) -> set[tuple[str, tuple[str, ...]]]:
 
 
 def lockstep(real: Engine, game: Game, steps: int, seed: int) -> None:
-    """Play one game on both engines: mostly what changes something, now and then what the expert would do."""
-    theirs = real.load(compile_game.__wrapped__(game.domain, game.problem, game.grammar))
+    """Play one game on both engines: mostly what changes something, now and then what the expert would do.
+
+    At every step both refuse what the real one does not list, commands of other moments and near misses among it.
+    """
+    domain, grammar = texts_of(game)
+    theirs = real.load(compile_game.__wrapped__(domain, game.problem, grammar))
     compiled = native(game)
     ours = ENGINE.load(compiled)
     progress = Progress(game, parse_problem(game.problem).facts)
     assert ENGINE.introduction() == real.introduction()
-    random = Random(seed)
+    random, typed = Random(seed), Typed(compiled, seed)
     for _ in range(steps):
         commands = list(real.commands(theirs))
+        for text in typed.guesses(commands):
+            assert (ENGINE.find(ours, text) is None) == (text not in commands) == (real.find(theirs, text) is None)
         assert list(ENGINE.admissible(ours)) == commands
         assert (ours.won, ours.key, ours.place) == (theirs.won, theirs.key, theirs.place)
         assert flat(ours.facts) == flat(theirs.facts)
@@ -72,6 +80,26 @@ def lockstep(real: Engine, game: Game, steps: int, seed: int) -> None:
         mine, yours = ENGINE.find(ours, command), real.find(theirs, command)
         ours, theirs = ENGINE.step(ours, mine), real.step(theirs, yours)
         assert ENGINE.answer(ours, mine) == real.answer(theirs, yours)
+
+
+class Typed:
+    """What players type: commands of this moment and of others, with other objects, misspelt or made up."""
+
+    def __init__(self, game: NativeGame, seed: int) -> None:
+        self._random, self._before = Random(seed), {"", "go to", "nothing", "take all", "examine", "open  drawer 1"}
+        self._names = [*game.thing_names, *game.receptacle_names, "moon 1"]
+
+    def guesses(self, commands: list[str], count: int = 8) -> list[str]:
+        self._before |= set(commands)
+        known, random = sorted(self._before), self._random
+        guesses = random.sample(known, min(count, len(known)))
+        for text in random.sample(known, min(count, len(known))):
+            words = text.split()
+            if len(words) > 2:
+                place = random.randrange(1, len(words) - 1)
+                words[place : place + 2] = [random.choice(self._names)]
+            guesses += [" ".join(words), text.upper(), text + " ", text[:-1], text.replace(" 1", " 2")]
+        return guesses
 
 
 def irregular(game: Game, number: int) -> Game:
@@ -90,13 +118,24 @@ def test_hundreds_of_games_are_played_alike(number, real):
     lockstep(real, irregular(generate_game(SPLITS[number % 2 * 2], number), number), 70, number)
 
 
+@pytest.mark.parametrize("number", [*range(3), *(pytest.param(i, marks=pytest.mark.slow) for i in range(3, 60))])
+def test_games_from_files_are_played_alike(number, real, tmp_path):
+    made = irregular(generate_game("valid_unseen", number), number)
+    game = read_game(write_game(made, tmp_path), made.split)
+    assert game == published(made)
+    assert native(game).start.key == native(made).start.key
+    lockstep(real, game, 70, number)
+
+
+def test_the_wording_of_games_made_here_is_that_of_the_published_grammar():
+    assert own_wording(SMALL.goal) == read_wording(texts_of(SMALL).grammar)
+
+
 def test_the_older_wording_of_real_files_is_read_from_them(real):
-    older = SMALL.grammar.replace("move {o} to {r}", "put {o} in/on {r}").replace(
-        "You move the {o.name} to the", "You put the {o.name} in/on the"
-    )
-    assert older != SMALL.grammar
-    lockstep(real, replace(SMALL, grammar=older), 60, 1)
-    assert read_wording(older).commands["putobject"] == "put {o} in/on {r}"
+    older = reworded(SMALL, "move {o} to {r}", "put {o} in/on {r}")
+    older = reworded(older, "You move the {o.name} to the", "You put the {o.name} in/on the")
+    lockstep(real, older, 60, 1)
+    assert read_wording(texts_of(older).grammar).commands["putobject"] == "put {o} in/on {r}"
 
 
 def test_a_state_is_a_value(real):
@@ -123,7 +162,7 @@ def test_a_pickled_state_is_replayed_in_another_game_object_and_in_the_other_eng
     assert isinstance(adopted, State)
     assert adopted.game is elsewhere
     assert (adopted.key, flat(adopted.facts)) == (state.key, flat(state.facts))
-    real.load(compile_game(SMALL.domain, SMALL.problem, SMALL.grammar))
+    real.load(compile_game(DOMAIN, SMALL.problem, GRAMMAR))
     assert real.adopt(copy).key == state.key
     ENGINE.load(native(generate_game("train", 5)))
     with pytest.raises(ManifestError, match="another game"):
@@ -146,10 +185,12 @@ REFUSED = {
 @pytest.mark.parametrize("reason", REFUSED)
 def test_what_it_cannot_play_it_refuses_by_name(reason):
     part, old, new, message = REFUSED[reason]
-    text = getattr(SMALL, part)
-    assert old in text
+    parts = {"domain": DOMAIN, "grammar": GRAMMAR, "problem": SMALL.problem}
+    assert old in parts[part]
+    parts[part] = parts[part].replace(old, new, 1)
+    game = replace(SMALL, problem=parts["problem"], texts=Texts(parts["domain"], parts["grammar"]))
     with pytest.raises(UnsupportedGameError, match=message):
-        native(replace(SMALL, **{part: text.replace(old, new, 1)}))
+        native(game)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +204,7 @@ def test_malformed_problems_are_errors_of_one_sentence(text):
 
 def test_a_refused_game_is_named_and_textworld_plays_it(tmp_path):
     kept, other = generate_game("train", 0), generate_game("train", 6)
-    path = write_game(replace(kept, grammar=kept.grammar.replace("Next to it", "Beside it")), tmp_path)
+    path = write_game(reworded(kept, "Next to it", "Beside it"), tmp_path)
     write_game(other, tmp_path)
     env = ALFWorldEnv(data=tmp_path)
     with pytest.raises(UnsupportedGameError, match='engine="textworld"') as caught:

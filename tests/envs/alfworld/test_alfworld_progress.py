@@ -16,13 +16,14 @@ pytest.importorskip("fast_downward")
 
 from builders.alfworld_games import messy
 
-from credit_gym.envs.alfworld.games import Game
-from credit_gym.envs.alfworld.generate import Item, Place, generate_game, problem_text
-from credit_gym.envs.alfworld.layout import Layout, compile_layout
+from credit_gym.envs.alfworld.games import Game, texts_of
+from credit_gym.envs.alfworld.generate import generate_game
+from credit_gym.envs.alfworld.layout import compile_layout
 from credit_gym.envs.alfworld.native_engine import NativeEngine, NativeGame, State
 from credit_gym.envs.alfworld.problem import parse_problem
+from credit_gym.envs.alfworld.problem_text import Item, Wish, problem_text
 from credit_gym.envs.alfworld.progress import Progress
-from credit_gym.envs.alfworld.tables import TASK_TYPES, tables
+from credit_gym.envs.alfworld.tables import TASK_TYPES, Place
 from credit_gym.envs.alfworld.textworld_engine import Engine, compile_game
 
 
@@ -35,9 +36,10 @@ def engine(request) -> Iterator[Engine | NativeEngine]:
 
 def load(engine: Engine | NativeEngine, game: Game) -> tuple[Any, Progress]:
     progress = Progress(game, parse_problem(game.problem).facts)
-    compiled = compile_layout if isinstance(engine, NativeEngine) else compile_game
-    loaded = compiled(game.domain, game.problem, game.grammar)
-    return engine.load(NativeGame(loaded) if isinstance(loaded, Layout) else loaded), progress
+    if isinstance(engine, NativeEngine):
+        return engine.load(NativeGame(compile_layout(game))), progress
+    domain, grammar = texts_of(game)
+    return engine.load(compile_game(domain, game.problem, grammar)), progress
 
 
 def tiny_game(task_type: str, twice: bool) -> Game:
@@ -57,19 +59,17 @@ def tiny_game(task_type: str, twice: bool) -> Game:
         Item("Spoon|+01.10|+01.10|+01.00", "Spoon", (counter,)),
         Item("DeskLamp|+02.00|+02.10|+01.00", "DeskLamp", (shelf,)),
     ]
-    world = tables()
-    goal = world.goals[task_type].format(obj="Mug", recep="Cabinet", toggle="DeskLamp")
-    lamp = task_type == "look_at_obj_in_light"
+    wish = Wish("Mug", toggle="DeskLamp") if task_type == "look_at_obj_in_light" else Wish("Mug", parent="Cabinet")
+    places = (counter, shelf, cabinet, machine)
     return Game(
         id=f"tiny-{task_type}",
         split="train",
         task_type=task_type,
-        target="Mug",
-        parent="" if lamp else "Cabinet",
-        toggle="DeskLamp" if lamp else "",
-        domain=world.domain,
-        problem=problem_text("tiny", (counter, shelf, cabinet, machine), items, [], "loc|9|9|0|0", goal),
-        grammar=world.grammar,
+        target=wish.target,
+        parent=wish.parent,
+        toggle=wish.toggle,
+        goal="do something with a mug",
+        problem=problem_text("tiny", places, items, [], "loc|9|9|0|0", task_type, wish),
     )
 
 

@@ -18,17 +18,19 @@ pytest.importorskip("fast_downward")
 from builders import TESTS
 from builders.alfworld_games import messy
 
-from credit_gym.envs.alfworld.games import Game, file_form
+from credit_gym.envs.alfworld.games import Game, file_form, texts_of
 from credit_gym.envs.alfworld.generate import generate_game
 from credit_gym.envs.alfworld.grammar import parse_grammar
 from credit_gym.envs.alfworld.textworld_engine import CompiledGame, Engine, State, compile_game
 from credit_gym.errors import ManifestError
 
 SMALL = generate_game("train", 1)
+DOMAIN, GRAMMAR = texts_of(SMALL)
 
 
 def compiled(game: Game) -> CompiledGame:
-    return compile_game(game.domain, game.problem, game.grammar)
+    domain, grammar = texts_of(game)
+    return compile_game(domain, game.problem, grammar)
 
 
 @pytest.fixture
@@ -147,7 +149,7 @@ def test_states_and_texts_are_the_same_in_another_process(engine):
 def test_translating_leaves_argv_and_stdout_alone():
     arguments, output = sys.argv, sys.stdout
     before = list(arguments)
-    compile_game.__wrapped__(SMALL.domain, SMALL.problem, SMALL.grammar)
+    compile_game.__wrapped__(DOMAIN, SMALL.problem, GRAMMAR)
     assert sys.argv is arguments
     assert sys.argv == before
     assert sys.stdout is output
@@ -155,11 +157,11 @@ def test_translating_leaves_argv_and_stdout_alone():
 
 def test_a_malformed_problem_is_refused_in_one_sentence():
     with pytest.raises(ManifestError, match="cannot be compiled"):
-        compile_game(SMALL.domain, SMALL.problem[: len(SMALL.problem) // 2], SMALL.grammar)
+        compile_game(DOMAIN, SMALL.problem[: len(SMALL.problem) // 2], GRAMMAR)
 
 
 def test_a_grammar_cannot_run_code():
-    hostile = SMALL.grammar.replace("{o.indefinite + ' ' + o.name |", "{__import__('os').getcwd() |")
-    assert hostile != SMALL.grammar
+    hostile = GRAMMAR.replace("{o.indefinite + ' ' + o.name |", "{__import__('os').getcwd() |")
+    assert hostile != GRAMMAR
     with pytest.raises(ManifestError, match="not allowed"):
         parse_grammar(hostile)

@@ -12,8 +12,6 @@ import credit_gym  # noqa: F401 - registers the environments
 from credit_gym.envs.alfworld.env import ALFWorldEnv
 from credit_gym.envs.alfworld.vector import ALFWorldVectorEnv
 
-pytest.importorskip("textworld")
-
 COLUMNS = ("state_key", "verifier", "distance", "invalid")
 
 
