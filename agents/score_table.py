@@ -10,7 +10,7 @@ from pathlib import Path
 
 from credit_gym import rng
 from credit_gym.agents.core import Context, random_bits, uniform_action
-from credit_gym.data.interning import Key
+from credit_gym.data.keys import ShownKey, check_shown
 from credit_gym.data.target import TrainingTarget
 from credit_gym.errors import CreditGymError
 from credit_gym.metrics.differentiation import PreferenceTable
@@ -115,8 +115,11 @@ class ScoreTableAgent:
 
     table: ScoreTable
     seed: int = 0
-    key: Key = "state"
+    key: ShownKey = "state"
     name: str = "table"
+
+    def __post_init__(self) -> None:
+        check_shown(self.key)
 
     def act(self, contexts: Sequence[Context], /) -> list[str]:
         """Return one action per context."""

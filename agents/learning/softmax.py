@@ -16,7 +16,7 @@ from credit_gym.agents.rollout.turns import MakeEnv
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import FloatArray
-from credit_gym.data.interning import Key
+from credit_gym.data.keys import ShownKey, check_shown
 from credit_gym.data.target import pair_with_credit
 from credit_gym.errors import BatchError
 from credit_gym.scorers import score
@@ -35,7 +35,8 @@ class SoftmaxAgent:
 
     name = "softmax"
 
-    def __init__(self, seed: int = 0, *, key: Key = "state") -> None:
+    def __init__(self, seed: int = 0, *, key: ShownKey = "state") -> None:
+        check_shown(key)
         self.seed = seed
         self.key = key
         self.logits: dict[str, dict[str, float]] = {}

@@ -54,7 +54,7 @@ def train(
         StoreError: the folder holds a training, or cannot be written.
     """
     folder = Path(folder)
-    check_options(training.scorer, training.options)
+    check_options(training.scorer, training.options, key=True)
     if (folder / SETTINGS).exists():
         raise StoreError(f"{folder} holds a training already: resume it, or give another folder.")
     run = _Run(folder, training, on_step)

@@ -65,6 +65,7 @@ class Rollout:
         self._num_tasks = self._envs[0].get_wrapper_attr("num_tasks")
         self._backend, self._prompting = backend, prompting
         self._scorer, self._options = scorer, dict(options or {})
+        self._key = self._options.pop("key", "state")
         self._seed = seed
         self.played: list[Episode] = []
         self.summary: dict[str, float] = {}
@@ -123,7 +124,7 @@ class Rollout:
         completed = [episode for episode in played if episode.error is None]
         if not completed:
             raise CreditGymError(f"No episode of this step completed; the first one says: {played[0].error}")
-        flat = score(EpisodeBatch.from_episodes(completed), self._scorer, **self._options)
+        flat = score(EpisodeBatch.from_episodes(completed, key=self._key), self._scorer, **self._options)
         pieces = iter(np.split(flat, np.cumsum([len(episode) for episode in completed])[:-1]))
         return [None if episode.error is not None else next(pieces).tolist() for episode in played]
 

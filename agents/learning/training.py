@@ -24,7 +24,7 @@ class Training:
         model: folder of the model to start from.
         scorer: a registered scorer; its credits are the advantages as they are, so choose one that centres them.
         env_args: arguments of the environment.
-        options: keyword options of the scorer.
+        options: keyword options of the scorer, and ``key``, the name of what states are pooled by.
         prompting: how the model is asked and read; its chat may only grow.
         steps: optimizer steps.
         groups: tasks of a step.
@@ -73,6 +73,7 @@ class Training:
             "learning_rate must be above 0": not self.learning_rate > 0,
             "seed must be at least 0": self.seed < 0,
             "vllm_options are for rollouts='vllm'": bool(self.vllm_options) and self.rollouts != "vllm",
+            "its key must be a name, since it goes on from its folder alone": callable(self.options.get("key")),
             "accumulate must divide groups * group_size": self.groups * self.group_size % max(self.accumulate, 1) != 0,
         }
         for problem, applies in problems.items():

@@ -16,6 +16,7 @@ from credit_gym.errors import CreditGymError, unknown
 from credit_gym.report.command import one_sentence
 
 if TYPE_CHECKING:
+    from credit_gym.data.episode import Episode
     from credit_gym.report import Table
     from credit_gym.store import Store
 
@@ -77,17 +78,26 @@ def pairs(texts: Sequence[str] | None) -> dict[str, Any]:
     return read
 
 
-def scorer_options(scorer: str, texts: Sequence[str] | None, *, key: bool = True) -> dict[str, Any]:
-    """Read KEY=VALUE options of a scorer; a value is what the scorer's signature says it is.
-
-    Args:
-        scorer: the scorer's name.
-        texts: what was given.
-        key: whether ``key``, what states are pooled by, is one of them.
-    """
+def scorer_options(scorer: str, texts: Sequence[str] | None) -> dict[str, Any]:
+    """Read KEY=VALUE options of a scorer, ``key`` among them; a value is what the scorer's signature says it is."""
     from credit_gym.scorers import read_options
 
-    return read_options(scorer, _split(texts), key=key)
+    return read_options(scorer, _split(texts), key=True)
+
+
+def settled(
+    wanted: Sequence[tuple[str, dict[str, Any]]], episodes: Sequence[Episode]
+) -> Sequence[tuple[str, dict[str, Any]]]:
+    """Return scorers with their options, ``key=auto`` replaced by the key that it stands for, which is said."""
+    if all(options.get("key") != "auto" for _, options in wanted):
+        return wanted
+    from credit_gym.data.keys import choose_key
+
+    chosen = choose_key([episode for episode in episodes if episode.error is None])
+    typer.echo(f"key=auto is {chosen.key}: {chosen.later:.0%} of the steps after the first recur.", err=True)
+    return [
+        (name, {**options, "key": chosen.key} if options.get("key") == "auto" else options) for name, options in wanted
+    ]
 
 
 def _split(texts: Sequence[str] | None) -> dict[str, str]:
@@ -100,11 +110,11 @@ def _split(texts: Sequence[str] | None) -> dict[str, str]:
     return read
 
 
-def required(scorers: Sequence[str] | None) -> Sequence[str]:
-    """Return the scorers that were given; at least one must be."""
+def asked(scorers: Sequence[str] | None, texts: Sequence[str] | None) -> list[tuple[str, dict[str, Any]]]:
+    """Return the scorers that were given, of which there must be one, each with the options."""
     if not scorers:
         raise typer.BadParameter("give --scorer with a name; `credit-gym scorers` lists them.")
-    return scorers
+    return [(name, scorer_options(name, texts)) for name in scorers]
 
 
 def environment(env_id: str, arguments: Mapping[str, Any]) -> gym.Env[str, str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from credit_gym.cli.app import RUNS, RunsDir, Scorers, TableFormat, app, find, own_file
+from credit_gym.cli.app import RUNS, Options, RunsDir, Scorers, TableFormat, app, asked, find, own_file, settled
 from credit_gym.errors import CreditGymError
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def report(
     run: Annotated[str, typer.Argument(metavar="RUN|GROUP", help="Id of a run, a sweep or a benchmark.")],
     scorer: Scorers = None,
+    option: Options = None,
     episodes: Annotated[int, typer.Option(min=1, help="At most this many episodes in the page.")] = 200,
     to: TableFormat = "terminal",
     out: Annotated[Path | None, typer.Option(help="HTML file of a run; report.html in its folder by default.")] = None,
@@ -34,13 +35,14 @@ def report(
         return
     store, run_id = find(run, runs_dir)
     record, played = store.run(run_id), store.load_episodes(run_id)
-    wanted = [(name, dict[str, Any]()) for name in scorer] if scorer else store.target_sets(run_id)
+    given = scorer or option
+    wanted = settled(asked(scorer, option), played) if given else store.target_sets(run_id)
     credits = {}
     for name, options in wanted:
         try:
             credits[label(name, options)] = run_credits(store, run_id, played, name, options)
         except CreditGymError as error:
-            if scorer:
+            if given:
                 raise
             typer.echo(f"{label(name, options)} is left out: {error}", err=True)  # kept once, not to be made anew
     wanted = [each for each in wanted if label(*each) in credits]

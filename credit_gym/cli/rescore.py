@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from credit_gym.cli.app import RUNS, Options, RunsDir, Scorers, app, find, required, scorer_options, show
+from credit_gym.cli.app import RUNS, Options, RunsDir, Scorers, app, asked, find, settled, show
 
 
 @app.command(epilog="Example: credit-gym score run_0123456789ab --scorer gae --option lam=0.9")
@@ -20,10 +20,11 @@ def score(
     from credit_gym.credit.stored_runs import score_run
     from credit_gym.report.run_summary import summary
 
-    wanted = [(name, scorer_options(name, option)) for name in required(scorer)]
+    given = asked(scorer, option)
     for run_name in runs:
         store, run_id = find(run_name, runs_dir)
         episodes = store.load_episodes(run_id)
+        wanted = settled(given, episodes)
         for name, options in wanted:
             score_run(store, run_id, episodes, name, options)
         show(summary(store, run_id, episodes, wanted))

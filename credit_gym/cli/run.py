@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from credit_gym.cli import language_model as lm
-from credit_gym.cli.app import RUNS, EnvArgs, Out, Scorers, app, environment, find, pairs, show
+from credit_gym.cli.app import RUNS, EnvArgs, Options, Out, Scorers, app, asked, environment, find, pairs, settled, show
 from credit_gym.errors import CreditGymError, unknown
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def run(
     executor: Annotated[str, typer.Option(help="local, or ray: worker processes, here or on a cluster.")] = "local",
     gpus: Annotated[float, typer.Option(min=0, help="GPUs of each worker process of ray.")] = 0.0,
     scorer: Scorers = None,
+    option: Options = None,
     prompting: lm.Prompting = None,
     temperature: lm.Temperature = None,
     max_cost: lm.MaxCost = None,
@@ -70,12 +71,10 @@ def run(
     from credit_gym.agents.rollout.run_log import check_logs
     from credit_gym.agents.rollout.runner import open_agent
     from credit_gym.agents.spec import parse_agent
-    from credit_gym.scorers import get
     from credit_gym.store import sole_use
 
     check_logs(log or ())
-    for name in scorer or []:
-        get(name)
+    wanted = asked(scorer, option) if scorer or option else []
     if executor not in EXECUTORS:
         raise unknown("executor", executor, EXECUTORS)
     if executor == "local" and gpus:
@@ -97,7 +96,7 @@ def run(
     if resume is not None and any(value is not None for value in given):
         raise typer.BadParameter(
             "a resumed run keeps its own settings; "
-            "give only --workers, --executor, --gpus, --scorer, --log, --out, caps."
+            "give only --workers, --executor, --gpus, --scorer, --option, --log, --out, caps."
         )
     stored = None if resume is None else _stored(resume, out)
     spec, seed = (agent or "random", seed or 0) if stored is None else (stored[1].agent_id, stored[1].seed or 0)
@@ -121,7 +120,7 @@ def run(
                 store.finish_run(record.run_id, "interrupted")
                 typer.echo(f"Interrupted; go on with: credit-gym run --out {out} --resume {record.run_id}", err=True)
                 raise typer.Exit(130) from None
-            _finish(store, record.run_id, played, scorer or (), out)
+            _finish(store, record.run_id, played, wanted, out)
 
 
 def _settings_config(settings: Settings | None) -> dict[str, Any]:
@@ -201,7 +200,9 @@ EXECUTORS: dict[str, Callable[..., list[Episode]]] = {"local": _local, "ray": _r
 """Where episodes are played."""
 
 
-def _finish(store: Store, run_id: str, played_now: Sequence[Episode], scorers: Sequence[str], out: Path) -> None:
+def _finish(
+    store: Store, run_id: str, played_now: Sequence[Episode], scorers: Sequence[tuple[str, dict[str, Any]]], out: Path
+) -> None:
     """Note how a run ended, score it and say what came of it."""
     from credit_gym.agents.rollout.run_state import stop_reason
     from credit_gym.credit.stored_runs import score_run
@@ -212,15 +213,16 @@ def _finish(store: Store, run_id: str, played_now: Sequence[Episode], scorers: S
     played = store.load_episodes(run_id)
     completed = [episode for episode in played if episode.error is None]
     if completed:
-        for name in scorers:
-            score_run(store, run_id, played, name, {})
+        wanted = settled(scorers, completed)
+        for name, options in wanted:
+            score_run(store, run_id, played, name, options)
         solved, steps = sum(episode.success for episode in completed), sum(map(len, completed))
         failures = f", {len(played) - len(completed)} did not complete" if len(completed) < len(played) else ""
         typer.echo(
             f"{len(completed)} episodes, {solved} solved ({solved / len(completed):.1%}), {steps} steps{failures}"
         )
-        if scorers:
-            show(summary(store, run_id, played, [(name, {}) for name in scorers]))
+        if wanted:
+            show(summary(store, run_id, played, wanted))
     if reason is not None:
         typer.echo(f"Stopped: {reason} Then: credit-gym run --out {out} --resume {run_id}", err=True)
         raise typer.Exit(1)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from credit_gym.cli.app import RUNS, Options, RunsDir, Scorers, app, find, own_file, required, scorer_options
+from credit_gym.cli.app import RUNS, Options, RunsDir, Scorers, app, asked, find, own_file, settled
 from credit_gym.errors import unknown
 
 
@@ -37,9 +37,8 @@ def targets(
         raise unknown("target format", to, FORMATS)
     store, run_id = find(run, runs_dir)
     episodes = store.load_episodes(run_id)
-    credits = {
-        name: run_credits(store, run_id, episodes, name, scorer_options(name, option)) for name in required(scorer)
-    }
+    wanted = settled(asked(scorer, option), episodes)
+    credits = {name: run_credits(store, run_id, episodes, name, options) for name, options in wanted}
     suffix = FORMATS[to].suffix
     stem = "targets" if to == suffix else f"targets.{to}"
     path = out or own_file(store, f"{stem}.{suffix}" if suffix else stem)

@@ -68,7 +68,7 @@ def train(
         model=model.removeprefix("hf:"),
         scorer=scorer,
         env_args=pairs(env_arg),
-        options=scorer_options(scorer, option, key=False),
+        options=scorer_options(scorer, option),
         prompting=asked if temperature is None else replace(asked, temperature=temperature),
         steps=steps,
         groups=groups,

@@ -8,7 +8,7 @@ from typing import Any
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import FloatArray
-from credit_gym.data.interning import Key
+from credit_gym.data.keys import Key
 from credit_gym.data.target import TrainingTarget, pair_with_credit
 from credit_gym.errors import ReadingError
 from credit_gym.scorers import score
@@ -24,16 +24,17 @@ def build_targets(
     Args:
         episodes: recorded episodes; those of one group are compared with each other.
         scorer: a registered scorer.
-        key: pool states by the hash of the true state ("state") or by the text that the agent saw ("observation").
+        key: what states are pooled by: the name of a key, or a function from an episode to one label a point
+            (:mod:`credit_gym.data.keys`).
         options: the scorer's keyword options.
 
     Returns:
         One target a step, in the order of the episodes.
 
     Raises:
-        UnknownNameError: no scorer has that name, it has no such option, or ``key`` is neither.
+        UnknownNameError: no scorer has that name, it has no such option, or there is no such key.
         OptionError: an option is not what the scorer's signature declares.
-        MissingColumnError: the episodes lack a column that the scorer needs.
+        MissingColumnError: the episodes lack a column that the scorer or the key needs.
         ReadingError: a value at some step, which is named, cannot be computed with.
     """
     completed = [episode for episode in episodes if episode.error is None]

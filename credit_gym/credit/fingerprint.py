@@ -16,6 +16,7 @@ import numpy as np
 
 from credit_gym import __version__
 from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.key_functions import function_name
 
 
 def fingerprint(batch: EpisodeBatch, episode_ids: Sequence[str], scorer: str, options: Mapping[str, Any]) -> str:
@@ -25,7 +26,8 @@ def fingerprint(batch: EpisodeBatch, episode_ids: Sequence[str], scorer: str, op
         batch: the completed episodes, as the scorer sees them.
         episode_ids: (E,) their ids.
         scorer: the scorer's name.
-        options: its options, plain values; a whole number and the same float count as one.
+        options: its options, plain values; a whole number and the same float count as one, and a function goes by its
+            qualified name (what a ``key`` says of the episodes is in their batch).
 
     Returns:
         64 hexadecimal digits.
@@ -44,6 +46,8 @@ def fingerprint(batch: EpisodeBatch, episode_ids: Sequence[str], scorer: str, op
 
 
 def _plain(value: Any) -> Any:
+    if callable(value):
+        return function_name(value)
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

@@ -17,6 +17,7 @@ from credit_gym.credit.fingerprint import fingerprint
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import FloatArray
+from credit_gym.data.key_functions import function_name
 from credit_gym.data.target import pair_with_credit
 from credit_gym.errors import StoreError
 from credit_gym.store import Store
@@ -38,8 +39,7 @@ def score_run(store: Store, run_id: str, episodes: Sequence[Episode], scorer: st
         run_id: the run.
         episodes: its episodes, from ``store.load_episodes(run_id)``.
         scorer: a registered scorer.
-        options: its keyword options, and ``key`` ("state" or "observation") of
-            :func:`~credit_gym.credit.assign.build_targets`.
+        options: its keyword options, and ``key`` of :func:`~credit_gym.credit.assign.build_targets`.
 
     Raises:
         UnknownNameError: there is no such scorer, or it has no such option.
@@ -97,4 +97,6 @@ def _keep(
 
 
 def _short(value: Any) -> str:
+    if callable(value):
+        return function_name(value)
     return f"{value:g}" if isinstance(value, float) else str(value)

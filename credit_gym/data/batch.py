@@ -12,7 +12,8 @@ import numpy as np
 from credit_gym.data.columns import COLUMNS
 from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import BoolArray, FloatArray, IntArray, group_sum
-from credit_gym.data.interning import DTYPES, Key, interned
+from credit_gym.data.interning import DTYPES, interned
+from credit_gym.data.keys import Key
 from credit_gym.errors import BatchError, MissingColumnError, ReadingError
 
 _SEEN = {column.batch: column for column in COLUMNS if column.batch}
@@ -203,12 +204,15 @@ class EpisodeBatch(_Columns):
 
         Args:
             episodes: completed episodes; those with an ``error`` are data too and are the caller's to leave out.
-            key: what a state is pooled by: the hash of the true state, or the text that the agent saw.
+            key: what a state is pooled by: the name of a key, or a function from an episode to one label a point
+                (:mod:`credit_gym.data.keys`).
 
         Returns:
             A batch whose optional columns are present when at least one episode recorded them.
 
         Raises:
+            UnknownNameError: there is no such key.
+            MissingColumnError: no episode has the column that the key reads.
             ReadingError: a number cannot be computed with; the sentence names its step and its episode.
         """
         listed = list(episodes)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import chain
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
 from credit_gym.data.columns import COLUMNS, Column
 from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import IntArray
-from credit_gym.errors import BatchError, unknown
-
-Key = Literal["state", "observation"]
+from credit_gym.data.keys import Key, labels
+from credit_gym.errors import BatchError
 
 DTYPES: dict[str, type[np.generic]] = {
     "text": np.int64,
@@ -34,17 +33,15 @@ def interned(episodes: list[Episode], key: Key) -> dict[str, Any]:
 
     Args:
         episodes: E episodes.
-        key: what a state is pooled by: the hash of the true state, or the text that the agent saw.
+        key: what a state is pooled by (:mod:`credit_gym.data.keys`).
 
     Raises:
-        UnknownNameError: ``key`` is neither.
-        BatchError: the token columns of a step are not of one length.
+        UnknownNameError: there is no such key.
+        MissingColumnError: no episode has the column that the key reads.
+        BatchError: a function does not give one label a point, or the token columns of a step are not of one length.
     """
-    check_key(key)
     offsets = np.concatenate([[0], np.cumsum([len(e) for e in episodes])]).astype(np.int64)
-    points, vocabulary = _intern(
-        chain.from_iterable(e.state_keys if key == "state" else e.observations for e in episodes)
-    )
+    points, vocabulary = _intern(chain.from_iterable(labels(episodes, key)))
     after = np.ones(points.size, dtype=np.bool_)  # points that follow a step
     before = np.ones(points.size, dtype=np.bool_)  # points that precede a step
     after[offsets[:-1] + np.arange(len(episodes))] = False
@@ -66,16 +63,6 @@ def interned(episodes: list[Episode], key: Key) -> dict[str, Any]:
             )
             found |= _array(column, list(chain.from_iterable(filled)))
     return found | _token_columns(episodes)
-
-
-def check_key(key: Key) -> None:
-    """Check what states are to be pooled by.
-
-    Raises:
-        UnknownNameError: it is neither "state" nor "observation".
-    """
-    if key not in get_args(Key):
-        raise unknown("key", str(key), get_args(Key))
 
 
 def _array(column: Column, values: list[Any]) -> dict[str, Any]:

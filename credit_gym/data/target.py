@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import FloatArray
-from credit_gym.data.interning import Key, check_key
+from credit_gym.data.keys import Key, check_key, labels
 from credit_gym.errors import BatchError
 
 
@@ -19,7 +19,7 @@ class TrainingTarget(NamedTuple):
     Attributes:
         episode_id: the episode.
         step: index of the step within it, from 0.
-        state_key: what the state is pooled by (the hash of the true state, or the text that the agent saw).
+        state_key: what the state is pooled by (:mod:`credit_gym.data.keys`).
         action: the action taken.
         credit: the scorer's credit, finite, in the scorer's own units.
         messages: the chat that the action answered, None if it was not a conversation.
@@ -45,11 +45,11 @@ def pair_with_credit(episodes: Sequence[Episode], credit: FloatArray, *, key: Ke
     Args:
         episodes: E episodes with S steps together.
         credit: (S,) credit of each step, in the order of the episodes.
-        key: what the targets' ``state_key`` is: the hash of the true state ("state") or the text that the agent saw
-            ("observation").
+        key: what the targets' ``state_key`` is (:mod:`credit_gym.data.keys`).
 
     Raises:
-        UnknownNameError: ``key`` is neither.
+        UnknownNameError: there is no such key.
+        MissingColumnError: no episode has the column that the key reads.
         BatchError: there is not one credit per step.
     """
     check_key(key)
@@ -62,7 +62,7 @@ def pair_with_credit(episodes: Sequence[Episode], credit: FloatArray, *, key: Ke
     columns = zip(
         flat(repeat(episode.episode_id, len(episode)) for episode in episodes),
         flat(range(len(episode)) for episode in episodes),
-        flat((episode.state_keys if key == "state" else episode.observations)[:-1] for episode in episodes),
+        flat(row[:-1] for row in labels(episodes, key)),
         flat(episode.actions for episode in episodes),
         credit.tolist(),
         flat(episode.messages or repeat(None, len(episode)) for episode in episodes),

@@ -1,9 +1,9 @@
 """Options of scorers: what a signature declares of them (type, choices, range), and values or texts that must fit it.
 
 The annotation is the whole declaration: ``float``, ``int``, ``bool``, ``str``, a ``Literal`` of choices, any of them in
-``Annotated[..., Range("[0, 1]")]`` or ``| None``; or a ``dict``, which as text is a JSON object. A number without a
-range must be finite. What has no annotation is taken to be of its default's type; an annotation of any other kind is
-the scorer's own to check.
+``Annotated[..., Range("[0, 1]")]``, ``| None`` or ``| Callable[...]``; or a ``dict``, which as text is a JSON object. A
+number without a range must be finite. What has no annotation is taken to be of its default's type; an annotation of any
+other kind is the scorer's own to check.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 
 import numpy as np
 
-from credit_gym.data.interning import Key
+from credit_gym.data.key_functions import read_function
+from credit_gym.data.keys import Key
 from credit_gym.errors import OptionError, unknown
 from credit_gym.estimation.ranges import Finite, Range
 
@@ -35,6 +36,7 @@ class Option:
         choices: the texts to choose from; empty where it is no choice.
         range: the numbers that it may be.
         optional: whether it may be None.
+        function: whether it may be a function, which as text is ``module:function``.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Option:
     choices: tuple[str, ...] = ()
     range: Range = Finite
     optional: bool = False
+    function: bool = False
 
     @property
     def takes(self) -> str:
@@ -52,6 +55,7 @@ class Option:
             words = f"{words} in {self.range.text}"
         elif self.kind is float:
             words = f"{words} that is finite"
+        words = f"{words}, or a function (as text, module:function)" if self.function else words
         return f"{words} or none" if self.optional else words
 
 
@@ -153,19 +157,20 @@ def _known(function: Callable[..., Any], options: Iterable[str], key: bool) -> d
 
 
 def _option(name: str, default: Any, hint: Any) -> Option:
-    optional, found = False, Finite
+    optional, function, found = False, False, Finite
     while (origin := get_origin(hint)) in (Annotated, Union, UnionType):
         inner = get_args(hint)
         if origin is Annotated:
             found = next((each for each in inner[1:] if isinstance(each, Range)), found)
             hint = inner[0]
             continue
-        rest = tuple(each for each in inner if each is not NoneType)
-        optional = optional or len(rest) < len(inner)
+        rest = tuple(each for each in inner if each is not NoneType and get_origin(each) is not Callable)
+        optional = optional or NoneType in inner
+        function = function or any(get_origin(each) is Callable for each in inner)
         hint = rest[0] if len(rest) == 1 else Any
     choices = get_args(hint) if origin is Literal else ()
     if choices and all(isinstance(choice, str) for choice in choices):
-        return Option(name, default, str, choices, optional=optional)
+        return Option(name, default, str, choices, optional=optional, function=function)
     kind = get_origin(hint) or hint
     return Option(name, default, kind if kind in _KINDS else None, range=found, optional=optional)
 
@@ -177,6 +182,8 @@ def _named(scorer: str, name: str, known: Mapping[str, Option]) -> Option:
 
 
 def _parsed(scorer: str, option: Option, text: str) -> Any:
+    if option.function and ":" in text:
+        return read_function(text)
     if option.optional and text not in option.choices and text.strip().lower() in ("none", "null", "~", ""):
         return None
     try:
@@ -189,7 +196,7 @@ def _parsed(scorer: str, option: Option, text: str) -> Any:
 
 def _checked(scorer: str, option: Option, value: Any) -> Any:
     """The plain value of an option, if it fits."""
-    if option.kind is None or (value is None and option.optional):
+    if option.kind is None or (value is None and option.optional) or (option.function and callable(value)):
         return value
     kind = _KINDS[option.kind]
     if option.choices and isinstance(value, str) and value not in option.choices:

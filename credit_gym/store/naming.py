@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from credit_gym.data.key_functions import function_name
 from credit_gym.store.codecs import dump
 
 
@@ -32,13 +33,15 @@ def natural_order(text: str) -> tuple[list[tuple[int, str]], str]:
 
 def target_key(run_id: str, scorer: str, options: Mapping[str, Any]) -> tuple[str, str, str]:
     """Return the key of a set of targets; a whole number and the same float are one value of an option."""
-    plain = {
-        name: int(value) if isinstance(value, float) and value.is_integer() else value
-        for name, value in options.items()
-    }
-    return run_id, scorer, dump(plain, canonical=True)
+    return run_id, scorer, dump({name: _plain(value) for name, value in options.items()}, canonical=True)
 
 
 def digest_of(episode_ids: Iterable[str]) -> str:
     """Return a digest of which episodes there are, whatever their order."""
     return hashlib.sha256(dump(sorted(episode_ids)).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if callable(value):
+        return function_name(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
