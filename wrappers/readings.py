@@ -143,9 +143,10 @@ def _texts(_: object, value: Any, what: str) -> tuple[str, ...]:
 
 def _integer(_: object, value: Any, what: str) -> int:
     value = _scalar(value)
-    if isinstance(value, bool) or not isinstance(value, Integral) or not -(2**63) <= value < 2**63:
+    number = int(value) if isinstance(value, Integral) and not isinstance(value, bool) else None
+    if number is None or not -(2**63) <= number < 2**63:
         raise _wrong(what, value, "a whole number of at most 64 bits")
-    return int(value)
+    return number
 
 
 def _integers(_: object, value: Any, what: str) -> tuple[int, ...]:

@@ -2,8 +2,9 @@
 
 - ``registry``: name -> function, the columns that it needs, its scope and its source. ``signatures``: its options.
 - From outcomes: ``outcome``, ``turn_grpo``, ``redistribution``, ``imitation``.
-- From states that episodes share: ``gigpo``, ``salt``, ``hca``, ``temporal_difference``; on the pooled graph ``crbc``,
-  ``emp_qstar``, ``graphgpo``, ``graphhca``, ``hindsight``, ``coalition``.
+- From states that episodes share: ``gigpo``, ``ecpo``, ``rtmc``, ``salt``, ``hca``, ``temporal_difference``; on the
+  pooled graph ``crbc``, ``emp_qstar``, ``graphgpo``, ``graphhca``, ``hindsight``, ``coalition``.
+- From segments of an episode: ``milestone`` (a verifier's), ``hiper``.
 - From a verifier: ``branch_aware``, ``combined``, ``adaptive``, ``mt_grpo``, ``shaping``.
 - From beliefs and token probabilities: ``belief``, ``progress_advantage``, ``istar``; another credit scaled by them:
   ``modulate``.
@@ -24,22 +25,26 @@ from credit_gym.scorers import (  # noqa: F401 (importing a module registers its
     combined,
     controls,
     crbc,
+    ecpo,
     emp_qstar,
     gigpo,
     graphgpo,
     graphhca,
     hca,
     hindsight,
+    hiper,
     imitation,
     istar,
     magrpo,
     mappo,
+    milestone,
     modulate,
     mt_grpo,
     outcome,
     progress_advantage,
     redistribution,
     role_shapley,
+    rtmc,
     salt,
     shaping,
     temporal_difference,

@@ -19,6 +19,7 @@ from credit_gym.estimation.log_beliefs import log_beliefs
 from credit_gym.estimation.modes import Mode, is_upstream
 from credit_gym.estimation.normalise import standardise
 from credit_gym.estimation.ranges import Positive, Range, Share
+from credit_gym.estimation.running_max import running_max
 from credit_gym.scorers.registry import register
 
 Squash = Literal["none", "relu", "tanh", "sigmoid", "clamp", "group_min_max"]
@@ -114,7 +115,7 @@ def high_water_mark(
         (S,) float64, nats, never negative.
     """
     belief = log_beliefs(batch)
-    mark = _running_max(np.where(np.isnan(belief), -np.inf, belief), batch)
+    mark = running_max(np.where(np.isnan(belief), -np.inf, belief), batch)
     before = point_before(batch)
     known = np.isfinite(mark[before])
     rise = np.subtract(mark[before + 1], mark[before], out=np.zeros(batch.num_steps), where=known)
@@ -150,18 +151,31 @@ def contrastive(batch: EpisodeBatch, *, positive: bool = False) -> FloatArray:
     return np.asarray(np.maximum(rise, 0.0) if positive else rise)
 
 
-@register("igpo", needs={"log_belief"}, reference="IGPO 2025, arXiv:2510.14967")
-def igpo(batch: EpisodeBatch, *, tokens: Annotated[int, Range("[1, inf)")] = 1, discount: Share = 1.0) -> FloatArray:
+@register("igpo", needs={"log_belief"}, reference="IGPO 2025, arXiv:2510.14967; A2TGPO 2026, arXiv:2605.06200")
+def igpo(
+    batch: EpisodeBatch,
+    *,
+    tokens: Annotated[int, Range("[1, inf)")] = 1,
+    discount: Share = 1.0,
+    weight: float = 1.0,
+    by_turn: bool = False,
+    rescale: bool = False,
+) -> FloatArray:
     """A step gets the standardised, discounted rise of the probability of the truth; the last one the outcome.
 
     ``r_t = p_{t+1} - p_t`` before the last step and the episode's return at it, ``p = exp(log b / tokens)`` (the
     length-normalised probability of a target of that many tokens); ``c_t = sum_{k>=t} g^{k-t} z_k`` with z the
-    rewards standardised over all steps of the group.
+    rewards standardised over all steps of the group. ``by_turn`` and ``rescale`` are A2TGPO's, whose run has both and
+    weighs gains by 0.3: gains at different depths are not alike, and sums of more of them vary more.
 
     Args:
         batch: the episodes, with beliefs.
         tokens: tokens of the target, in [1, inf).
         discount: g in [0, 1].
+        weight: of the standardised gains, against that of the outcome, 1.
+        by_turn: standardise gains within the group at their turn index, and outcomes within the group, apart.
+        rescale: ``c_t = sum_{t<=k<T-1} g^{k-t} z_k / sqrt(T - 1 - t) + z_{T-1}``: the sum of gains over the root of
+            their number, and the outcome undiscounted.
 
     Returns:
         (S,) float64, in standard deviations.
@@ -170,8 +184,20 @@ def igpo(batch: EpisodeBatch, *, tokens: Annotated[int, Range("[1, inf)")] = 1, 
     probability = np.exp(belief / tokens)
     before = point_before(batch)
     gain = np.nan_to_num(probability[before + 1] - probability[before])
-    reward = np.where(batch.is_last, batch.episode_return[batch.episode], gain)
-    return discounted_sum(standardise(reward, batch.step_group, batch.num_groups), batch.offsets, discount)
+    if by_turn:
+        turns, turn_count = compact(batch.step_group, 2 * batch.step + batch.is_last)  # no outcome among the gains
+        outcome = standardise(batch.episode_return, batch.group, batch.num_groups)[batch.episode]
+        z = np.where(batch.is_last, outcome, weight * standardise(gain, turns, turn_count))
+    else:
+        reward = np.where(batch.is_last, batch.episode_return[batch.episode], gain)
+        z = standardise(reward, batch.step_group, batch.num_groups)
+        z = np.where(batch.is_last, z, weight * z)
+    if not rescale:
+        return discounted_sum(z, batch.offsets, discount)
+    end = batch.offsets[1:][batch.episode] - 1
+    gains = discounted_sum(np.where(batch.is_last, 0.0, z), batch.offsets, discount)
+    terms = np.maximum(end - np.arange(batch.num_steps), 1)
+    return np.asarray(gains / np.sqrt(terms) + z[end])
 
 
 def _gain(batch: EpisodeBatch) -> FloatArray:
@@ -187,14 +213,6 @@ def _gain(batch: EpisodeBatch) -> FloatArray:
     before = point_before(batch)
     gain: FloatArray = belief[before + 1] - anchor[before]
     return gain
-
-
-def _running_max(points: FloatArray, batch: EpisodeBatch) -> FloatArray:
-    """Highest point of the episode so far, (S+E,): ranks make later episodes start above all earlier ones."""
-    episode = np.repeat(np.arange(batch.num_episodes, dtype=np.int64), batch.lengths + 1)
-    levels, rank = np.unique(points, return_inverse=True)
-    highest = np.maximum.accumulate(episode * levels.size + rank) - episode * levels.size
-    return np.asarray(levels[highest]) if levels.size else points
 
 
 def _group_min_max(values: FloatArray, _: float, ids: IntArray, count: int) -> FloatArray:
