@@ -25,14 +25,22 @@ _BARE_BOX = re.compile(r"(?:\\b|\x08)oxed ?([^\s{}$][^\n{}$]{0,200})")
 _BETWEEN_BOXES = re.compile(r"[\s$,]{0,9}(?:,|\band\b|\bor\b)[\s$,]{0,9}", re.IGNORECASE)
 _HASHES = re.compile(r"####[ \t]*([^\n]*)")
 _NUMBERED = re.compile(r"\d{1,3}[.):] +\S")
+_FACE = r"[*_`\"'”»\]}]"  # what a label may be wrapped in, with its other half before it
 _ANCHOR = re.compile(
-    r"(?:\b|(?<=\b_)|(?<=\b__))answers?"  # an underscore may be emphasis
-    r"(?: ?\([^()\n]{0,40}\))?[*_]{0,3}(?:\s{1,8}(?:is|are|would be|equals)\b|\s{0,8}[:：=|])[*_:：]{0,3}"
+    r"(?:\b|(?<=\b_)|(?<=\b__))(?:answers?|ans(?=[*_`\"'\]}.]{0,3}\s?[:：]))"  # an underscore may be emphasis
+    rf"(?: ?\([^()\n]{{0,40}}\))?{_FACE}{{0,3}}(?:\s{{1,8}}(?:is|are|would be|equals)\b"
+    rf"|\s{{0,8}}(?:[:：=|→⇒]|[=-]>))(?:[*_:：]|[`}}](?=\s)){{0,3}}"
     r"|答案(?:是|为|[:：])[:：]?|答え(?:は|[:：])|\bответ\s?[:：—-]|\bantwort(?:\s(?:ist|lautet)\b|\s?:)"
     r"|\brespuesta(?:\s(?:final\s)?es\b|\s?:)|\bréponse(?:\s(?:finale\s)?est\b|\s?:)|\brisposta(?:\sè|\s?:)|\bresposta(?:\sé|\s?:)"
-    r"|^[#*_> \t-]{1,12}(?:(?:the|my|final|correct) ){0,2}answer[*_]{0,3}[ \t]{0,8}$",
+    r"|^[#*_> \t`-]{0,12}(?:(?:step )?\d{1,3}[.:)] )?[^\w\s<]{0,4} ?(?:(?:the|my|final|correct) ){0,2}answer"
+    r"(?:[*_`]{0,3}[ \t]{0,8}$|[*_`]{0,3} ?[—–] )"
+    r"|<(?:final_)?answer>|\[answer\]",
     re.IGNORECASE | re.MULTILINE,
 )
+_HTML = re.compile(r"</?(?:b|strong|i|em|u|mark|code|span)>", re.IGNORECASE)
+_PICTURE = re.compile(r"(?:[\u2600-\u2715\u2728\u2b50\U0001f300-\U0001faff]\ufe0f?\s{0,3}){1,3}")
+_RULE = re.compile(r"={3,99}|-{3,99}|\|?(?:\s?:?-{2,99}:?\s?\|?){1,9}")
+_OPENINGS = {"$$": "$$", "\\[": "\\]", **{f"```{language}": "```" for language in ("", "text", "txt", "math", "latex")}}
 _BOLD = re.compile(r"(\*\*|__)([^*_\n]{1,200})\1[.!]?")
 _MATHS = re.compile(
     r"\$([^$\n]{1,200})\$[.!]?|\\\(((?:[^\\\n]|\\[^)\n]){1,200})\\\)[.!]?|\\\[((?:[^\\]|\\[^\]]){1,400})\\\][.!]?"
@@ -44,12 +52,12 @@ _NUMBER = re.compile(
     r"(?: ?[½¼¾⅓⅔]|(?: \d{1,9})?/\d{1,99})?"
 )
 _NUMBER_ENDS = re.compile(
-    r"[.,!?;:。，！？；]*(?:\s*$)|[.!?。！？;](?:\s|[^\d\s])|, ?[a-z]| ?[^\W\d_]{2,}| [a-zA-Z] ?[.!]?$| ?[%°€$]|\s\("
-    r"| ?[^\w\s=+*/^<>\\$({\[|!-]{1,6}\s*$"  # a face
+    r"[.,!?;:。，！？；]*(?:\s*$)|[.!?。！？;](?:\s|[^\d\s])|, ?[\"']?[a-z]| ?[^\W\d_]{2,}| [a-zA-Z] ?[.!]?$"
+    r"| ?[%°€$]|\s\(| ?[^\w\s=+*/^<>\\$({\[|!-]{1,6}\s*$"  # a face
 )
 _REASON = re.compile(
     r",? (?:because|since|as|so|which|where|therefore|hence|given that)\b"
-    r"|[;:] |[.!?。！？](?=\s|$)|[。！？；]|, ?(?=[a-z])"
+    r"|[;:] |[.!?。！？](?=\s|$)|[。！？；]|, ?(?=[\"']?[a-z])"
 )
 _TAKEN_BACK = re.compile(
     r"\b(?:wait|actually|sorry|oops|correction|incorrect|wrong|mistake|instead|rather|however|but|scratch that|not"
@@ -63,7 +71,7 @@ _CHANGED = re.compile(
     r"|hundreds?|thousands?|millions?|billions?|trillions?|sum|product|(?:square|cube) of|of the)\b|n't\b",
     re.IGNORECASE,
 )
-_DELIMITED = re.compile(r"(\$\$?|\\\(|\\\[|\*\*|__|`)")
+_DELIMITED = re.compile(r"(\$\$?|\\\(|\\\[|\*{1,3}|_{1,3}|`|\"(?=[^\"\n]{1,99}\"))")
 _CLOSING = {"\\(": "\\)", "\\[": "\\]"}
 _REMARK = re.compile(r" \([^\W\d_]{2}[^()\n]{0,200}\)")
 
@@ -108,6 +116,9 @@ def clause_value(line: str) -> str:
     line = (line[:-1] if line.count("|") == 1 and line.endswith("|") else line).rstrip("*_ ")
     line = line.lstrip(":：") if line[:1] in ":：" else line
     line = line.strip()
+    line = line[2:].lstrip() if line.startswith(("* ", "• ")) else line
+    picture = _PICTURE.match(line)
+    line = line[picture.end() :] if picture else line
     opened = _DELIMITED.match(line)
     if opened:
         close = line.find(_CLOSING.get(opened[1], opened[1]), opened.end())
@@ -115,8 +126,8 @@ def clause_value(line: str) -> str:
         is_money = opened[1] == "$" and (close < 0 or inside[-1:] == " " or line[close + 1 : close + 2].isdigit())
         if close > 0 and inside.strip() and not is_money:
             return _with_tail(inside.strip(), line[close + len(opened[1]) :], line)
-        if close < 0 and opened[1] in ("**", "__"):
-            line = line[2:].strip()
+        if close < 0 and opened[1][0] in "*_":
+            line = line[len(opened[1]) :].strip()
     begins = _NUMBER.match(line)
     if begins and _NUMBER_ENDS.match(line, begins.end()):
         return _with_tail(begins[0], line[begins.end() :], line)
@@ -218,16 +229,47 @@ def _hashes(text: str) -> str | None:
 
 
 def _anchored(text: str) -> str | None:
+    text = _HTML.sub("", text)
     found = list(_ANCHOR.finditer(text))
     for anchor in reversed(found[-20:]):
-        begun = anchor.end()
-        while begun < len(text) and text[begun].isspace():
-            begun += 1
-        end = text.find("\n", begun)
-        line = text[begun : min(len(text) if end < 0 else end, begun + _LONGEST_LINE)]
+        line = _after(text, anchor)
         if line.strip(" *_#|>$.。"):
             return clause_value(line)
     return None
+
+
+def _after(text: str, anchor: re.Match[str]) -> str:
+    """The line that holds an answer: what follows its mark, or stands in the display, block or table after it."""
+    line, end = _line_at(text, anchor.end())
+    if _RULE.fullmatch(line.strip()):
+        if "|" in line:
+            return _in_table(text, anchor.start(), end)
+        line, end = _line_at(text, end)
+    closing = _OPENINGS.get(line.strip())
+    if closing is not None:
+        inside = text[end : max(text.find(closing, end), end)].strip()
+        line = line if "\n" in inside else inside
+    return re.split(r"</(?:final_)?answer>|\[/answer\]", line, maxsplit=1, flags=re.IGNORECASE)[0]
+
+
+def _line_at(text: str, begun: int) -> tuple[str, int]:
+    """The first line with something in it, and where it ends."""
+    while begun < len(text) and text[begun].isspace():
+        begun += 1
+    end = text.find("\n", begun)
+    end = len(text) if end < 0 else end
+    return text[begun : min(end, begun + _LONGEST_LINE)], end
+
+
+def _in_table(text: str, label: int, end: int) -> str:
+    """The cell below a label, where the table has one row: of several nobody says which is the answer."""
+    row, after = _line_at(text, end)
+    if row.count("|") < 1 or "|" in _line_at(text, after)[0]:
+        return ""
+    head = text[text.rfind("\n", 0, label) + 1 : label]
+    cells = row.strip().removeprefix("|").split("|")
+    place = head.strip().removeprefix("|").count("|")
+    return cells[place].strip() if place < len(cells) else ""
 
 
 def _alone(text: str) -> str | None:
