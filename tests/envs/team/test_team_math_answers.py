@@ -312,7 +312,8 @@ HOSTILE = [
     r"\boxed{", "}", "{", r"\boxed ", "The answer is ", "answer:", "answer: \n", "####", "#### 1. a\n", "$", "*", "**",
     "=", " ", "1,", "1 ", "1/", "1.", r"\text{", r"\text{a", "(", "x=", r"\frac", r"\frac{1}", "^{", "and ", "1 or ",
     "½", "²", "|", "a_", "_", "\\\\", r"\(", "$1$ ", "answer is **", "\u00a0", "The answer is 1 e", "\\\\[", "\n",
-    "\t", "答案", ". ", "1e", r"\times 10^", "<answer>", "`answer`: ", "| Answer |\n|---|\n", "Answer:\n$$\n", "-- ", "###",
+    "\t", "答案", ". ", "1e", r"\times 10^", "<answer>", "`answer`: ",
+    "| Answer |\n|---|\n", "Answer:\n$$\n", "-- ", "###",
 ]  # fmt: skip
 
 
