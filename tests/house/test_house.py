@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from builders import ROOT
+from builders.checkout import copy_of_the_project
 
 ROOMS = ("credit_gym", "envs", "wrappers", "agents", "baselines")  # lower may not import higher
 DATA = {".json", ".yaml", ".html", ".typed", ".css", ".js"}
@@ -194,14 +195,7 @@ def test_a_development_install_shows_every_room_to_whoever_walks_the_package() -
 
 @pytest.mark.slow
 def test_the_wheel_holds_every_package_and_data_file_and_nothing_else(tmp_path: Path) -> None:
-    copy = tmp_path / "source"
-    names = subprocess.run(
-        ["git", "-C", str(ROOT), "ls-files", "-co", "--exclude-standard"], capture_output=True, text=True, check=True
-    ).stdout.split("\n")
-    for name in filter(None, names):
-        target = copy / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes((ROOT / name).read_bytes())
+    copy = copy_of_the_project(tmp_path / "source")
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(copy)]
     subprocess.run(command, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
