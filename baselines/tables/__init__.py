@@ -3,4 +3,5 @@
 - ``stochastic``, ``diagnostic``, ``exploration``, ``caveats``: credit on the controlled tasks.
 - ``alfworld``, ``webshop``, ``tau2``: credit on played text environments.
 - ``uncertainty``, ``test_time_scaling``, ``failure_attribution``: scores that need no training.
+- ``human_labels``: any scorer against what people said of each step.
 """

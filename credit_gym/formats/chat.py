@@ -40,7 +40,7 @@ def read_chats(path: Path) -> Iterator[Episode | StoreError]:
     Raises:
         StoreError: the file cannot be read.
     """
-    return read_lines(path, _episode)
+    return read_lines(path, chat_episode)
 
 
 def reply_columns(replies: Sequence[Said]) -> dict[str, Any]:
@@ -61,7 +61,8 @@ _COLUMNS = tuple(
 )
 
 
-def _episode(row: dict[str, Any], line: int) -> Episode:
+def chat_episode(row: dict[str, Any], line: int) -> Episode:
+    """Return the episode of one line of :func:`read_chats`; what is wrong with it is a KeyError, TypeError, ..."""
     chat = read_messages(_messages(row))
     turns = [index for index, said in enumerate(chat) if said.is_reply]
     if not turns:

@@ -6,11 +6,13 @@ import codecs
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from credit_gym.data.episode import Episode
 from credit_gym.errors import StoreError
 from credit_gym.formats.turn_table import Credits, turn_rows
+
+T = TypeVar("T")
 
 
 def write_jsonl(path: str | Path, episodes: Sequence[Episode], credits: Credits) -> None:
@@ -38,12 +40,12 @@ def write_lines(path: str | Path, rows: Iterable[dict[str, Any]]) -> None:
         raise StoreError(f"{path} cannot be written ({error}): choose another path.") from error
 
 
-def read_lines(path: Path, read: Callable[[dict[str, Any], int], Episode]) -> Iterator[Episode | StoreError]:
-    """Yield one episode for every line that is not blank, or the sentence about a line that is malformed.
+def read_lines(path: Path, read: Callable[[dict[str, Any], int], T]) -> Iterator[T | StoreError]:
+    """Yield what is read of every line that is not blank, or the sentence about a line that is malformed.
 
     Args:
         path: the file.
-        read: makes an episode of a line's object and its number, from 1.
+        read: makes an episode, or what else it stands for, of a line's object and its number, from 1.
 
     Raises:
         StoreError: the file cannot be read, or is one JSON value (an array, an object over many lines), not lines.

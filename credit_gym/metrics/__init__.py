@@ -1,7 +1,8 @@
 """How good credits, scores and agents are, and the statistics that say how sure that is.
 
 - Credits: ``fidelity`` (against exact advantages), ``differentiation`` (how many states they tell apart),
-  ``replay_fidelity`` and ``influence`` (what replays say, from ``bucket``), ``attribution`` (the decisive error).
+  ``replay_fidelity`` and ``influence`` (what replays say, from ``bucket``), ``attribution`` (the decisive error),
+  ``step_labels`` (what people said of each step).
 - Scores of episodes: ``discrimination`` (AUROC, average precision), ``best_of_n`` (what choosing by them is worth).
 - Agents: ``pass_at_k``, ``information`` (Mean@k, success by budget, repeats).
 - ``statistics``: the one rank correlation, bootstrap and paired interval that all of them use.

@@ -115,6 +115,30 @@ def bootstrap_mean(values: npt.ArrayLike, *, level: float = 0.95, resamples: int
     return Estimate(float(known.mean()), *_percentiles(known[draws].mean(axis=1), level, "linear"))
 
 
+def bootstrap_ratio(
+    parts: npt.ArrayLike, wholes: npt.ArrayLike, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> Estimate:
+    """``sum parts / sum wholes`` with its percentile bootstrap interval over units, all draws at once.
+
+    Args:
+        parts: (M,) numerator of each unit that is resampled.
+        wholes: (M,) its denominator.
+        level: of the interval.
+        resamples: how many; those without a denominator are left out.
+        seed: of the draws.
+
+    Returns:
+        The ratio with its interval; NaN where all denominators are 0.
+    """
+    above, below = np.asarray(parts, dtype=np.float64), np.asarray(wholes, dtype=np.float64)
+    if not below.any():
+        return Estimate(float("nan"), float("nan"), float("nan"))
+    draws = np.random.default_rng(seed).integers(below.size, size=(resamples, below.size))
+    total = below[draws].sum(axis=1)
+    drawn = above[draws].sum(axis=1)[total != 0.0] / total[total != 0.0]
+    return Estimate(float(above.sum() / below.sum()), *_percentiles(drawn, level, "linear"))
+
+
 def t_interval(values: npt.ArrayLike, *, level: float = 0.95) -> Estimate:
     """Mean of some values with Student's t interval; no width where they are all equal, or there is only one."""
     from scipy import stats
