@@ -29,17 +29,23 @@ THEIRS = ("airline", "banking_knowledge", "mock", "retail", "telecom", "telecom-
 """The domains of tau2 1.0.1."""
 
 
+def has_tau2() -> bool:
+    """Whether tau2-bench is installed; nothing is imported, and the package of that name on PyPI is another project."""
+    found = find_spec("tau2")
+    places = [] if found is None else list(found.submodule_search_locations or ())
+    return any((Path(place) / "registry.py").is_file() for place in places)
+
+
 def require_tau2() -> None:
     """Check that tau2-bench is installed, without importing anything.
 
     Raises:
         MissingExtraError: it is not; or the package of that name is the one from PyPI, which is another project.
     """
-    found = find_spec("tau2")
-    places = [] if found is None else list(found.submodule_search_locations or ())
-    if any((Path(place) / "registry.py").is_file() for place in places):
+    if has_tau2():
         return
-    other = "the tau2 that is installed is another project, the one of that name on PyPI" if found else "it is missing"
+    taken = find_spec("tau2") is not None
+    other = "the tau2 that is installed is another project, the one of that name on PyPI" if taken else "it is missing"
     raise MissingExtraError(
         f"tau2-bench's own code is needed, and {other}: with Python 3.12 or 3.13 run pip install "
         '"/path/to/tau2-bench[gym]" on a checkout of github.com/sierra-research/tau2-bench and set TAU2_DATA_DIR to '

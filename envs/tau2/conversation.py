@@ -81,6 +81,7 @@ class Conversation:
         self._max_steps, self._max_errors = max_steps, max_errors
         self._beginning = domain.begin(task)
         self.gold = domain.gold(task, self._beginning)
+        self._wanted = domain.wanted(task, self.gold, upstream=upstream)
         self._valued: tuple[Database, float, int] | None = None
         self._gold_names = frozenset(action.call.name for action in task.actions or ())
 
@@ -137,13 +138,15 @@ class Conversation:
         """Return the potential whose change is the verifier signal.
 
         It is the mean, over the parts of the reward that the task has, of the share that is reached (gold changes made,
-        texts told, calls matched, assertions that hold), less one for each row of the database that holds something
-        it should not (see :class:`~credit_gym.envs.tau2.progress.Progress`).
+        texts told, calls matched, assertions that hold). Where the database is graded, it is less one for each row that
+        holds something it should not (see :class:`~credit_gym.envs.tau2.progress.Progress`). Where only assertions
+        about the database are, these may hold no sooner than after the last gold change; the share of changes leads
+        there.
         """
         task = self.task
         share, wrong_rows = self._progress(moment.database)
         parts = []
-        if "DB" in task.basis and self.progress.changes:
+        if self.progress.changes and ("DB" in task.basis or ("ENV_ASSERTION" in task.basis and task.assertions)):
             parts.append(share)
         if "COMMUNICATE" in task.basis and task.communicate:
             parts.append(moment.told.bit_count() / len(task.communicate))
@@ -153,7 +156,7 @@ class Conversation:
             holding = sum(self.domain.holds(moment.database, assertion) for assertion in task.assertions)
             parts.append(holding / len(task.assertions))
         reached = sum(parts) / len(parts) if parts else 0.0
-        return reached - wrong_rows
+        return reached - wrong_rows if "DB" in task.basis else reached
 
     def key(self, moment: Moment) -> str:
         """Return a stable hash of the true state: the database, the customer, and what was settled between them.
@@ -177,7 +180,7 @@ class Conversation:
         return grade(
             self.domain,
             self.task,
-            self.gold[-1],
+            self._wanted,
             moment.database,
             moment.messages,
             moment.over,
@@ -255,12 +258,13 @@ class Conversation:
         """What a successful call means for identification, consent and the rules."""
         if call.name in self.domain.identify:
             return {"identified": content}
-        if call.requestor == "user" or not self.domain.writes(call):
+        if call.requestor == "user" or call.name in self.domain.user_tools or not self.domain.writes(call):
             return {}
         broken = list(moment.breaches)
         if self.domain.identify and not moment.identified:
             broken.append("the customer was not identified before a change")
-        if not self._solo and not moment.confirmed:
+        asks = self.domain.consent is None or call.name in self.domain.consent
+        if asks and not self._solo and not moment.confirmed:
             broken.append("the customer had not said yes to a change")
         rule = self.domain.breach
         found = rule(moment.database, call, moment.identified) if rule is not None else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -34,6 +34,8 @@ class Domain:
         models: table -> what its rows look like, a :class:`~typing.TypedDict`; other tables hold what they are given.
         functions: what tasks may call beside tools: ``function(draft, **arguments)``, by side and name.
         identify: tools that establish who the customer is.
+        consent: changes that need the customer's yes; None for all.
+        sync: carries over to each side's rows what the other side did, after every call; None where nothing is shared.
         breach: the rules that can be checked on a call; None where they are only words.
     """
 
@@ -47,6 +49,8 @@ class Domain:
     models: Mapping[str, type] = field(default_factory=dict)
     functions: Mapping[tuple[str, str], Callable[..., Any]] = field(default_factory=dict)
     identify: frozenset[str] = frozenset()
+    consent: frozenset[str] | None = None
+    sync: Callable[[Draft], None] | None = None
     breach: Breach | None = None
 
     def alone(self) -> Domain:
@@ -72,8 +76,8 @@ class Domain:
         return self.user_tools if requestor == "user" else self.tools
 
     def call(self, database: Database, call: ToolCall) -> Result:
-        """Carry out a tool call of either side."""
-        return self.kit(call.requestor).call(database, call.name, call.arguments)
+        """Carry out a tool call of either side, and what follows from it on the other."""
+        return self.kit(call.requestor).call(database, call.name, call.arguments, after=self.sync)
 
     def writes(self, call: ToolCall) -> bool:
         """Whether a call may change the database."""
@@ -84,13 +88,15 @@ class Domain:
         """Return the database as a task begins: its data, its calls, and the writes of its message history.
 
         Raises:
-            ManifestError: the task asks for a function that the domain does not have.
+            ManifestError: the task asks for a function that the domain does not have, or speaks of rows that are not
+                there.
         """
         database = Database(self.tables)
         for table, rows in task.initial_data.items():
             merged = {key: _merged(database.get(table, key), fields) for key, fields in rows.items()}
             changes = arranged({table: merged}, self.models)[table]
             database = database.replace({(table, key): row for key, row in changes.items()})
+        database = self._shared(task, database)
         for call in task.initial_calls:
             database, _ = self.run(database, call)
         for message in task.history:
@@ -112,6 +118,8 @@ class Domain:
         draft = Draft(database)
         try:
             returned = (function or tool.function)(draft, **call.arguments)  # type: ignore[union-attr]
+            if draft.written and self.sync is not None:
+                self.sync(draft)
         except (Refused, TypeError) as error:
             raise ManifestError(f"The task's call of {call.name!r} fails: {error}") from error
         return draft.commit(), returned
@@ -123,6 +131,20 @@ class Domain:
             path.append(self.call(path[-1], action.call).database if self.writes(action.call) else path[-1])
         return tuple(path)
 
+    def wanted(self, task: Task, path: Sequence[Database], *, upstream: bool) -> Database:
+        """Return the database that a conversation's is compared with: where the reference solution ends.
+
+        tau2 (``upstream``) carries nothing over between the calls of its reference.
+
+        Args:
+            task: whose solution it is.
+            path: of :meth:`gold`.
+            upstream: as tau2 does.
+        """
+        if self.sync is None or not upstream:
+            return path[-1]
+        return replace(self, sync=None).gold(task, path[0])[-1]
+
     def holds(self, database: Database, assertion: EnvCall) -> bool:
         """Whether an assertion holds of a database."""
         try:
@@ -131,6 +153,16 @@ class Domain:
             if isinstance(error.__cause__, Refused):
                 return False  # it speaks of a row that does not exist
             raise
+
+    def _shared(self, task: Task, database: Database) -> Database:
+        if self.sync is None:
+            return database
+        draft = Draft(database)
+        try:
+            self.sync(draft)
+        except Refused as error:
+            raise ManifestError(f"The task {task.id!r} begins with rows that do not fit: {error}") from error
+        return draft.commit()
 
 
 def _merged(old: Row | None, fields: Mapping[str, Any]) -> Row:

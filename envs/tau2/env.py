@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import gymnasium as gym
 
 from credit_gym.data.action_format import ActionFormat
-from credit_gym.envs.tau2.actions import DONE, Message, write_call, write_function
-from credit_gym.envs.tau2.checkout import THEIRS, CheckoutConversation, open_checkout
+from credit_gym.envs.tau2.actions import Message, write_function
+from credit_gym.envs.tau2.checkout import THEIRS, CheckoutConversation, has_tau2, open_checkout
 from credit_gym.envs.tau2.conversation import Conversation, Moment
 from credit_gym.envs.tau2.database import Database
 from credit_gym.envs.tau2.domain import Domain
@@ -21,6 +21,7 @@ from credit_gym.envs.tau2.folder import PUBLISHED, read_domain
 from credit_gym.envs.tau2.library import desk
 from credit_gym.envs.tau2.library.customer import Member
 from credit_gym.envs.tau2.library.embedded import library
+from credit_gym.envs.tau2.reference import next_action, untold
 from credit_gym.envs.tau2.reward import Grade, Judge
 from credit_gym.envs.tau2.tasks import Task
 from credit_gym.envs.tau2.toolkit import signature
@@ -76,17 +77,21 @@ class Tau2Env(TextEnv):
     :meth:`~credit_gym.envs.tau2.conversation.Conversation.worth`: how much nearer the database and the customer's
     knowledge came to what the task wants.
 
-    The domain ``library`` ships with the package and plays a scripted customer. ``mock``, ``retail`` and ``airline``
-    are played by rules written here, on the files of a tau2-bench data folder; without a language model their customer
-    recites the task's instructions. ``admissible_actions`` is empty there: nobody can list what could be said. Every
-    other domain is played by tau2-bench's own code, if its checkout is installed; such episodes cannot be cloned, and
+    The domain ``library`` ships with the package and plays a scripted customer. ``mock``, ``retail``, ``airline`` and
+    ``telecom`` (with its other policy: ``telecom-workflow``) are played by rules written here, on the files of a
+    tau2-bench data folder. Without a language model their customer recites the task's instructions; that of telecom
+    does with the phone what the agent asks (:class:`~credit_gym.envs.tau2.phone_owner.PhoneOwner`).
+    ``admissible_actions`` is empty there: nobody can list what could be said. Where there is no data folder, and in
+    every other domain, tau2-bench's own code plays, if its checkout is installed; such episodes cannot be cloned, and
     their verifier counts the reference calls that were made.
 
     Args:
-        domain: ``library``, ``mock``, ``retail``, ``airline``, or any that the checkout has (``telecom``, ...).
+        domain: ``library``, ``mock``, ``retail``, ``airline``, ``telecom``, ``telecom-workflow``, or any that the
+            checkout has.
         task_id: play this task only.
         split: ``train``, ``eval``, ``test`` or ``all`` of the library; of the published domains, what their files
-            have (``base``, ``train``, ``test``) or ``all``. By default ``train`` of the library and ``base`` elsewhere.
+            have (``base``, ``train``, ``test``, ``small``, ...) or ``all``. By default ``train`` of the library and
+            ``base`` elsewhere.
         data: the data folder of tau2-bench; by default the variable ``TAU2_DATA_DIR``.
         user: a language model that plays the customer: ``user(chat) -> text``, where a chat is a sequence of messages
             with ``role`` and ``content``. It must be deterministic for episodes to be.
@@ -137,7 +142,9 @@ class Tau2Env(TextEnv):
         if max_steps < 1 or max_errors < 1:
             raise CreditGymError("max_steps and max_errors must be at least 1.")
         self._upstream = mode == "upstream"
-        self._checkout = checkout or (domain in THEIRS and domain not in PUBLISHED)
+        data = data if data is not None else os.environ.get("TAU2_DATA_DIR") or None
+        at_hand = domain in PUBLISHED and (data is not None or not has_tau2())
+        self._checkout = checkout or (domain in THEIRS and not at_hand)
         if self._checkout:
             self.domain = open_checkout(domain, solo=solo)
         else:
@@ -150,6 +157,7 @@ class Tau2Env(TextEnv):
         self.blocking = user is not None or judge is not None
         self._scripted = domain == EMBEDDED and user is None and not solo
         self._user = _customer(self.domain, user, solo)
+        self._listens = not isinstance(self._user, RecitingUser)
         self._limits = {"max_steps": max_steps, "max_errors": max_errors}
         self._schemas = [*self.domain.tools.schemas, _DONE_SCHEMA]
         listed = "\n".join(f"- {signature(schema)}" for schema in self._schemas)
@@ -265,7 +273,8 @@ class Tau2Env(TextEnv):
             info["expert_actions"] = [] if moment.over else [self._clerk(moment, result)]
         else:
             info["admissible_actions"] = []
-            info["expert_actions"] = [] if moment.over else [self._reference(moment)]
+            following = [] if moment.over else [next_action(self.task, moment, solo=self._solo, listens=self._listens)]
+            info["expert_actions"] = following
         if moment.over:
             found = self.grade()
             info["success"] = found.reward == 1.0
@@ -297,18 +306,8 @@ class Tau2Env(TextEnv):
             made=[message.call for message in moment.messages if message.call and message.role == "assistant"],
             last=moment.messages[-1],
             last_result=last_result,
-            told=frozenset(_untold(self.task, ~moment.told)),
+            told=frozenset(untold(self.task, ~moment.told)),
         )
-
-    def _reference(self, moment: Moment) -> str:
-        """The next action of the reference solution; then what must be told; then the end."""
-        for number, action in enumerate(self.task.actions or ()):
-            if not moment.made >> number & 1 and (self._solo or action.call.requestor == "assistant"):
-                return write_call(action.call)
-        if self._solo:
-            return DONE
-        untold = _untold(self.task, moment.told)
-        return f"For your information: {', '.join(untold)}." if untold else "Everything is done. Goodbye."
 
 
 def open_domain(
@@ -358,7 +357,13 @@ def _customer(domain: Domain, model: Model | None, solo: bool) -> User:
         return AbsentUser()
     if model is not None:
         return ModelUser(model, domain.user_tools)
-    return Member() if domain.name == EMBEDDED else RecitingUser(domain.user_tools)
+    if domain.name == EMBEDDED:
+        return Member()
+    return (
+        PUBLISHED[domain.name].customer(domain.user_tools)
+        if domain.name in PUBLISHED
+        else RecitingUser(domain.user_tools)
+    )
 
 
 def _shown(messages: tuple[Message, ...]) -> str:
@@ -369,11 +374,6 @@ def _shown(messages: tuple[Message, ...]) -> str:
         if not (message.role == "user" and message.call)
         and not (message.role == "tool" and message.requestor == "user")
     )
-
-
-def _untold(task: Task, told: int) -> list[str]:
-    """What the customer must be told and was not, by the bits of what was."""
-    return [info for number, info in enumerate(task.communicate) if not told >> number & 1]
 
 
 def _last_result(moment: Moment) -> str:

@@ -12,8 +12,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from credit_gym.data.calls import write_calls
 from credit_gym.data.episode import Episode
-from credit_gym.envs.tau2.actions import DONE, STOP, Message, write_call
+from credit_gym.envs.tau2.actions import DONE, STOP, Message
 from credit_gym.envs.tau2.domain import Domain
 from credit_gym.envs.tau2.env import EMBEDDED, open_domain
 from credit_gym.envs.tau2.folder import PUBLISHED
@@ -102,6 +103,7 @@ def to_episode(
             keys[number] = talk.key(moment)
             worths.append(talk.worth(moment))
     acted = [turn[0] for turn in turns[1:]]
+    calls = tuple(map(_calls, acted))
     truncated = simulation.termination in _LIMITS
     return Episode(
         env_id="credit/Tau2-v0",
@@ -119,6 +121,7 @@ def to_episode(
         verifier=None if domain is None else tuple(after - before for before, after in pairwise(worths)),
         invalid=tuple(any(m.error and m.requestor == "assistant" for m in turn) for turn in turns[1:]),
         messages=_chats(simulation.messages, opening),
+        tool_calls=calls if any(calls) else None,
         usage={"dollars": simulation.agent_cost, "user_dollars": simulation.user_cost, "seconds": simulation.duration},
     )
 
@@ -235,8 +238,8 @@ def _chats(messages: Sequence[Message], opening: int) -> tuple[tuple[Mapping[str
         if message.role == "assistant":
             if index >= opening:
                 chats.append(tuple(chat))
-            calls = map(write_call, message.all_calls)
-            chat.append({"role": "assistant", "content": "\n".join(filter(None, (message.content, *calls)))})
+            made = write_calls(_calls(message)) if message.all_calls else None
+            chat.append({"role": "assistant", "content": "\n".join(filter(None, (message.content, made)))})
         elif _is_shown(message):
             chat.append({"role": message.role, "content": message.content})
     return tuple(chats)
@@ -249,7 +252,12 @@ def _is_shown(message: Message) -> bool:
 
 
 def _action(message: Message) -> str:
-    """The action that an agent's message was."""
+    """The action that an agent's message was, in the words of one that is played."""
     if not message.all_calls:
         return DONE if message.content == STOP else message.content or ""
-    return "\n".join(write_call(call) for call in message.all_calls)
+    return write_calls(_calls(message))
+
+
+def _calls(message: Message) -> tuple[Mapping[str, Any], ...]:
+    """The calls of a message, as the column holds them."""
+    return tuple({"id": call.id, "name": call.name, "arguments": call.arguments} for call in message.all_calls)

@@ -1,11 +1,13 @@
 """Data models: a row as tau2 shows it, whatever order its file has.
 
 tau2 reads its files into typed models, so that its answers have the model's fields in the model's order, whole numbers
-of a field for money as 133.0, and null for what was left out. A model here is a :class:`~typing.TypedDict`.
+of a field for money as 133.0, days and times as Python prints them, and null for what was left out. A model here is a
+:class:`~typing.TypedDict`.
 """
 
 from __future__ import annotations
 
+import datetime
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -20,6 +22,7 @@ def arranged(tables: Mapping[str, Mapping[str, Any]], models: Mapping[str, type]
 
     Raises:
         TypeError, AttributeError: something that should be an object or a list is none.
+        ValueError: something that should be a day or a time is none.
     """
     return {
         name: {key: arrange(row, models[name]) for key, row in rows.items()} if name in models else rows
@@ -49,7 +52,7 @@ def _arranger(hint: Any) -> Callable[[Any], Any]:
     if origin is types.UnionType:
         inner = _arranger(next(part for part in parts if part is not types.NoneType))
         return lambda value: None if value is None else inner(value)
-    return _NUMBERS.get(hint, lambda value: value)
+    return _SCALARS.get(hint, lambda value: value)
 
 
 def _object(hints: Mapping[str, Any]) -> Callable[[Any], Any]:
@@ -70,4 +73,17 @@ def _int(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-_NUMBERS: dict[Any, Callable[[Any], Any]] = {float: _float, int: _int}
+def _day(value: Any) -> Any:
+    return str(value if isinstance(value, datetime.date) else datetime.date.fromisoformat(value))
+
+
+def _time(value: Any) -> Any:
+    return str(value if isinstance(value, datetime.date) else datetime.datetime.fromisoformat(value))
+
+
+_SCALARS: dict[Any, Callable[[Any], Any]] = {
+    float: _float,
+    int: _int,
+    datetime.date: _day,
+    datetime.datetime: _time,
+}

@@ -35,6 +35,11 @@ def replayed(domain: Domain, start: Database, messages: Sequence[Message]) -> tu
     return database, drifted
 
 
+def as_played(domain: Domain, messages: Sequence[Message]) -> Domain:
+    """Return the domain with the tools that the agent had: those of both sides where no customer says a word."""
+    return domain if any(message.role == "user" for message in messages) else domain.alone()
+
+
 def refused_by_tau2(domain: Domain, task: Task, messages: Sequence[Message]) -> tuple[int, ...]:
     """Return the messages at which tau2's own evaluator would refuse a recorded conversation.
 
@@ -53,6 +58,7 @@ def refused_by_tau2(domain: Domain, task: Task, messages: Sequence[Message]) -> 
     """
     if domain.name not in PUBLISHED:
         return ()
+    domain = as_played(domain, messages)
     theirs = replace(domain, tools=Toolkit({**domain.tools, **PUBLISHED[domain.name].upstream_tools}.values()))
     database, refused = theirs.begin(task), []
     first = len(task.history)

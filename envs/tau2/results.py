@@ -13,7 +13,7 @@ from credit_gym.data.episode import Episode
 from credit_gym.envs.tau2.actions import STOP, Calls, Malformed, Message, ToolCall, is_stop, parse_action
 from credit_gym.envs.tau2.conversation import GREETING, Conversation, Moment
 from credit_gym.envs.tau2.domain import Domain
-from credit_gym.envs.tau2.replaying import refused_by_tau2, replayed
+from credit_gym.envs.tau2.replaying import as_played, refused_by_tau2, replayed
 from credit_gym.envs.tau2.reward import Grade, Judge, grade
 from credit_gym.envs.tau2.tasks import Task, messages_of, read_message, write_task
 from credit_gym.envs.tau2.users import AbsentUser
@@ -161,8 +161,9 @@ def regrade(domain: Domain, simulation: Simulation, *, judge: Judge | None = Non
         UnknownNameError: the domain has no such task.
     """
     task = _task(domain, simulation.task_id)
+    domain = as_played(domain, simulation.messages)
     start = domain.begin(task)
-    gold = domain.gold(task, start)[-1]
+    gold = domain.wanted(task, domain.gold(task, start), upstream=upstream)
     fresh = simulation.messages[len(task.history) :]
     database, drifted = replayed(domain, start, fresh)
     found = grade(
@@ -188,7 +189,15 @@ def beginning(domain: Domain, simulation: Simulation) -> tuple[Conversation, Mom
         UnknownNameError: the domain has no such task.
     """
     task = _task(domain, simulation.task_id)
-    talk = Conversation(domain, task, AbsentUser(), solo=False, max_steps=1, max_errors=1, upstream=False)
+    talk = Conversation(
+        as_played(domain, simulation.messages),
+        task,
+        AbsentUser(),
+        solo=False,
+        max_steps=1,
+        max_errors=1,
+        upstream=False,
+    )
     moment = talk.replay(Moment(talk.gold[0], ()), task.history)
     return talk, moment._replace(database=talk.gold[0])  # the history's changes are in the beginning already
 

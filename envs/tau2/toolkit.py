@@ -96,13 +96,21 @@ class Toolkit(Mapping[str, Tool]):
         """The OpenAI function descriptions of all tools."""
         return [tool.schema for tool in self._tools.values()]
 
-    def call(self, database: Database, name: str, arguments: Mapping[str, Any]) -> Result:
+    def call(
+        self,
+        database: Database,
+        name: str,
+        arguments: Mapping[str, Any],
+        *,
+        after: Callable[[Draft], None] | None = None,
+    ) -> Result:
         """Call a tool. Arguments are checked first, and what a refused call has written is thrown away.
 
         Args:
             database: the version to work on.
             name: of the tool.
             arguments: by name, as parsed from JSON; anything at all may stand here.
+            after: what follows from every change, written into the same draft; it may refuse too.
         """
         tool = self._tools.get(name)
         if tool is None:
@@ -110,6 +118,8 @@ class Toolkit(Mapping[str, Tool]):
         draft = Draft(database)
         try:
             content = render(tool.function(draft, **_checked(tool, arguments)))
+            if after is not None and draft.written and tool.kind == "write":
+                after(draft)
         except Refused as refusal:
             return Result(database, _error(str(refusal)), True)
         return Result(draft.commit() if tool.kind == "write" else database, content, False)
@@ -287,5 +297,13 @@ def _object_of(fields: Mapping[str, Clean]) -> Clean:
     return check
 
 
-_JSON_NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", types.NoneType: "null"}
-_CHECKS: dict[Any, Clean] = {str: _text, int: _integer, float: _number, bool: _boolean}
+def _object(value: Any, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise Refused(f"The argument {name!r} must be an object.")
+    return value
+
+
+_JSON_NAMES = {
+    str: "string", int: "integer", float: "number", bool: "boolean", dict: "object", types.NoneType: "null"
+}  # fmt: skip
+_CHECKS: dict[Any, Clean] = {str: _text, int: _integer, float: _number, bool: _boolean, dict: _object}

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from builders import ROOT
 from builders.conversations import lamps
+from builders.phone_company import write_phone_company
 
 from credit_gym.envs.tau2.env import Tau2Env
 from credit_gym.envs.tau2.results import from_moment, write_results
@@ -42,6 +43,7 @@ def blocks(page: Path) -> list[str]:
 @pytest.mark.parametrize("page", list(filter(blocks, PAGES)), ids=lambda page: page.name)
 def test_the_examples_of_a_page_run_in_order(page: Path, tmp_path: Path) -> None:
     code = "\n".join((BEFOREHAND.get(page.name, ""), *blocks(page), AFTERWARDS.get(page.name, "")))
+    write_phone_company(tmp_path)
     tau2_results(tmp_path)
     data = {**os.environ, "TAU2_DATA_DIR": str(tmp_path)}
     command = [sys.executable, "-c", code]

@@ -12,6 +12,7 @@ from credit_gym.envs.tau2.library.requests import Request, Script
 from credit_gym.envs.tau2.tasks import Task
 from credit_gym.envs.tau2.users import Reply, was_transferred
 
+_ATTENTION = 10_000  # characters of a message that a member listens to
 _WHO = re.compile(r"\b(e-?mail|card number|your card|identif\w+|who am i|your name|verify)\b")
 _NOT_FOUND = re.compile(r"\b(not find|no member|not found|no account|couldn't find|unknown)\b")
 _CONFIRM = re.compile(r"yes/no|\b(confirm|go ahead|shall i|should i|proceed|is that (right|correct|ok)|agree)\b")
@@ -52,7 +53,8 @@ class Member:
     email and correct it when it is not found), tells details when asked, says yes to a proposal that names what it
     asked for and no to any other, accepts a refusal where the policy refuses and doubts it once where it does not,
     and moves on when the database and the agent's words have what it wanted. It ends the conversation when all
-    is settled, when it was handed over, or when its patience is at an end.
+    is settled, when it was handed over, or when its patience is at an end. It hears the beginning of a very long
+    message.
     """
 
     def begin(self, task: Task, bits: int) -> Mood:
@@ -94,7 +96,7 @@ def _answer(script: Script, mood: Mood, messages: Sequence[Message], database: D
         return f"{_GREETINGS[mood.style]} {request.words}", mood._replace(greeted=True)
     if was_transferred(messages):
         return TRANSFER, mood
-    heard = messages[-1].content or ""
+    heard = (messages[-1].content or "")[:_ATTENTION]
     low = heard.lower()
     if is_settled(request, messages, database):
         return _move_on(script, mood, bits)

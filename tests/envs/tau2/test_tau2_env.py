@@ -255,7 +255,7 @@ def test_a_published_domain_without_its_files_says_what_to_set(domain: str, monk
 def test_a_domain_of_the_checkout_without_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("credit_gym.envs.tau2.checkout.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"it is missing.*tau2-bench"):
-        Tau2Env("telecom")
+        Tau2Env("banking_knowledge")
 
 
 def test_no_thread_is_used() -> None:

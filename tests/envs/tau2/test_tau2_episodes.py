@@ -18,7 +18,9 @@ import credit_gym.cli.rescore
 import credit_gym.cli.targets  # noqa: F401 - registers its command
 from credit_gym.cli import app
 from credit_gym.data.batch import EpisodeBatch
+from credit_gym.envs.tau2.actions import Calls, ToolCall, parse_action, write_call
 from credit_gym.envs.tau2.results import write_results
+from credit_gym.envs.tau2.toolkit import Toolkit
 from credit_gym.errors import StoreError
 from credit_gym.formats.readers import Imported, read_episodes
 from credit_gym.scorers import score
@@ -76,6 +78,24 @@ def test_a_message_of_the_agent_is_a_step_and_the_customers_tools_stay_unseen(tm
         {"role": "assistant", "content": f"Let me look.\n{call}"},
         {"role": "tool", "content": "Error: none"},
     )
+
+
+def test_an_imported_action_is_the_one_that_is_played_and_its_calls_are_kept(tmp_path: Path) -> None:
+    first = {"id": "c1", "name": "move", "arguments": {"to": "é", "from": 1}, "requestor": "assistant"}
+    second = {"id": "c3", "name": "look", "arguments": {}, "requestor": "assistant"}
+    messages = simulation()["messages"]
+    messages[2] = {**messages[2], "tool_calls": [first, second]}
+    messages.insert(4, {**messages[3], "id": "c3", "content": "nothing", "error": False})
+    (episode,), _ = read(tmp_path / "r.json", results(simulation(messages=messages)))
+    calls = ToolCall("move", {"to": "é", "from": 1}), ToolCall("look", {})
+    assert episode.actions[0] == f"[{write_call(calls[0])}, {write_call(calls[1])}]"
+    assert '"arguments": {"from": 1, "to": "é"}' in episode.actions[0]
+    assert parse_action(episode.actions[0], Toolkit()) == Calls(calls)
+    kept = [{"id": each["id"], "name": each["name"], "arguments": each["arguments"]} for each in (first, second)]
+    assert episode.tool_calls is not None
+    assert [list(map(dict, step)) for step in episode.tool_calls] == [kept, []]
+    (silent,), _ = read(tmp_path / "s.json", results(simulation(messages=[*messages[:2], messages[5], messages[-1]])))
+    assert silent.tool_calls is None
 
 
 def test_an_agent_that_begins_by_itself_loses_no_message(tmp_path: Path) -> None:

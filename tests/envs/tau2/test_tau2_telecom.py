@@ -1,0 +1,454 @@
+"""The telecom domain: its files, both sides' tools, what they do to each other, and how it grades."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+import random
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import pytest
+from builders.phone_company import phone_tasks, write_phone_company
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import credit_gym  # noqa: F401 - it registers the ids
+from credit_gym.envs.tau2 import telecom
+from credit_gym.envs.tau2.actions import ToolCall, write_call
+from credit_gym.envs.tau2.database import Database, Draft
+from credit_gym.envs.tau2.domain import Domain
+from credit_gym.envs.tau2.env import Tau2Env
+from credit_gym.envs.tau2.folder import read_domain
+from credit_gym.envs.tau2.phone import DEVICE, SURROUNDINGS
+from credit_gym.envs.tau2.phone_tools import USER_TOOLS
+from credit_gym.envs.tau2.replaying import refused_by_tau2
+from credit_gym.envs.tau2.results import from_moment, regrade
+from credit_gym.envs.tau2.toolkit import Result
+from credit_gym.errors import ManifestError
+
+TASKS = [task["id"] for task in phone_tasks()]
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_phone_company(tmp_path_factory.mktemp("company"))
+
+
+@pytest.fixture(scope="module")
+def domain(company: Path) -> Domain:
+    return read_domain(company, "telecom")
+
+
+def started(domain: Domain, task: str) -> Database:
+    return domain.begin(domain.tasks[task])
+
+
+def serve(domain: Domain, database: Database, name: str, **arguments: Any) -> Result:
+    return domain.call(database, ToolCall(name, arguments))
+
+
+def act(domain: Domain, database: Database, name: str, **arguments: Any) -> Result:
+    return domain.call(database, ToolCall(name, arguments, "user"))
+
+
+def played(env: Tau2Env, task: str) -> Iterator[tuple[str, float, dict[str, Any]]]:
+    """The expert's actions, each with its reward and the info after it."""
+    _, info = env.reset(seed=0, options={"task": [each.id for each in env.tasks].index(task)})
+    while "success" not in info:
+        action = info["expert_actions"][0]
+        _, reward, _, _, info = env.step(action)
+        yield action, reward, info
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("solo", [False, True])
+def test_the_reference_solution_earns_1_and_every_call_of_it_brings_it_nearer(
+    company: Path, task: str, solo: bool
+) -> None:
+    env = Tau2Env("telecom", data=company, solo=solo)
+    steps = list(played(env, task))
+    calls = env.task.actions or ()
+    actions = [action for action, _, _ in steps]
+    assert steps[-1][1] == 1.0
+    assert len(set(actions)) == len(actions) == len(calls) + 1  # each is asked for once, and then there is the end
+    assert all(info["verifier"] > 0 for _, _, info in steps[: len(calls)])
+    assert steps[-1][2]["verifier"] == 0.0
+    assert {call.call.name for call in calls} <= {m.call.name for m in env.moment.messages if m.call}
+    moment = from_moment(env.domain, env.task, env.moment, id="x")
+    plain = read_domain(company, "telecom")
+    assert regrade(plain, moment).grade.reward == 1.0
+    assert regrade(plain, moment).drifted == ()
+    assert refused_by_tau2(plain, env.task, moment.messages) == ()
+
+
+@pytest.mark.parametrize("task", [task for task in TASKS if task != "locked"])
+@pytest.mark.parametrize("solo", [False, True])
+def test_whoever_leaves_out_a_call_of_the_solution_earns_nothing(company: Path, task: str, solo: bool) -> None:
+    env = Tau2Env("telecom", data=company, solo=solo, task_id=task)
+    env.reset(seed=0)
+    reward, over = 0.0, False
+    for action in (env.task.actions or ())[:-1]:
+        asks = action.call.requestor == "user" and not solo
+        env.step(f"Please use {write_call(action.call)}." if asks else write_call(action.call))
+    while not over:
+        _, reward, over, _, info = env.step("done()" if solo else "Goodbye.")
+    assert reward == 0.0
+    assert info["reward_components"]["ENV_ASSERTION"] == 0.0
+
+
+def test_each_mode_has_the_tools_of_the_published_domain(company: Path) -> None:
+    both, alone = (Tau2Env("telecom", data=company, solo=solo) for solo in (False, True))
+    kinds = [[tool.kind for tool in kit.values()] for kit in (telecom.TOOLS, USER_TOOLS)]
+    assert [(kind.count("read"), kind.count("write"), kind.count("generic")) for kind in kinds] == [
+        (6, 6, 1),
+        (15, 15, 0),
+    ]
+    for env, count in ((both, 14), (alone, 44)):
+        _, info = env.reset(seed=0)
+        names = [tool["function"]["name"] for tool in info["tools"]]
+        assert len(set(names)) == len(names) == count
+        assert names[-1] == "done"
+    _, _, _, _, info = both.step("toggle_data()")
+    assert (info["errors"], info["invalid"]) == (1, True)  # it is the customer's to use
+
+
+def test_policies_tasks_and_splits_are_those_of_the_files(company: Path, tmp_path: Path) -> None:
+    manual = "<main_policy>\nFind out who calls.\n</main_policy>\n<tech_support_policy>\n{}\n</tech_support_policy>"
+    assert read_domain(company, "telecom").policy == manual.format("Check, fix, check.")
+    assert read_domain(company, "telecom-workflow").policy == manual.format("Step 1.")
+    alone = manual.replace("Find out who calls", "Work on the ticket")
+    assert read_domain(company, "telecom", solo=True).policy == alone.format("Check, fix, check.")
+    assert read_domain(company, "telecom-workflow", solo=True).policy == alone.format("Step 1, alone.")
+    splits = read_domain(company, "telecom").splits
+    sizes = {name: len(ids) for name, ids in splits.items()}
+    count = len(TASKS)
+    assert sizes == {"base": count, "train": 5, "test": count - 5, "small": 2, "full": count + 1, "all": count + 1}
+    assert Tau2Env("telecom", data=company).num_tasks == count
+    place = write_phone_company(tmp_path) / "tau2" / "domains" / "telecom"
+    for name in ("tasks.json", "tasks_full.json"):
+        (place / name).unlink()
+    splits = read_domain(tmp_path, "telecom").splits
+    assert {name: len(ids) for name, ids in splits.items()} == dict.fromkeys(("base", "small", "train", "all"), 2)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("db.toml", "[[plans", "is not TOML"),
+        ("db.toml", "[[plans]]\nname = 'x'\n", "has no"),
+        ("user_db.toml", "device = 3", "is not the database of telecom"),
+        ("main_policy.md", None, "cannot be read"),
+        ("tasks.json", "{}", "no list of tasks"),
+    ],
+)
+def test_damaged_files_are_named(tmp_path: Path, file: str, content: str | None, said: str) -> None:
+    path = write_phone_company(tmp_path) / "tau2" / "domains" / "telecom" / file
+    if content is None:
+        path.unlink()
+    else:
+        path.write_text(content)
+    with pytest.raises(ManifestError, match=said):
+        read_domain(tmp_path, "telecom")
+
+
+def test_a_task_whose_number_nobody_has_is_named(tmp_path: Path) -> None:
+    path = write_phone_company(tmp_path) / "tau2" / "domains" / "telecom" / "tasks.json"
+    path.write_text(path.read_text().replace("555-010-0003", "555"))
+    with pytest.raises(ManifestError, match="Line with phone number 555 not found"):
+        Tau2Env("telecom", data=tmp_path, task_id="no_draft").reset(seed=0)
+
+
+def test_rows_are_shown_as_the_data_models_have_them(domain: Domain) -> None:
+    start = Database(domain.tables)
+    device = json.loads(serve(domain, start, "get_details_by_id", id="D1").content)
+    assert device == {
+        "device_id": "D1", "device_type": "phone", "model": "M", "imei": None, "is_esim_capable": True,
+        "activated": True, "activation_date": "2025-01-20 14:30:00", "last_esim_transfer_date": None,
+    }  # fmt: skip
+    line = json.loads(serve(domain, start, "get_details_by_id", id="L2").content)
+    assert list(line.items()) == [
+        ("line_id", "L2"), ("phone_number", "555-010-0002"), ("status", "Suspended"), ("plan_id", "P1"),
+        ("device_id", None), ("data_used_gb", 0.0), ("data_refueling_gb", 0.0), ("roaming_enabled", False),
+        ("contract_end_date", None), ("last_plan_change_date", None), ("last_sim_replacement_date", None),
+        ("suspension_start_date", "2025-02-01"),
+    ]  # fmt: skip
+    customer = json.loads(serve(domain, start, "get_customer_by_id", customer_id="C2").content)
+    assert customer["created_at"] == "2025-01-01"  # tau2's default is a day, and stays one
+    assert customer["account_status"] == "Pending Verification"
+    assert customer["payment_methods"] == []
+    plan = serve(domain, start, "get_details_by_id", id="P1").content
+    assert plan.endswith('"price_per_month": 65.0, "data_refueling_price_per_gb": 2.0}')
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "answer"),
+    [
+        ("get_customer_by_phone", {"phone_number": "1"}, "Error: Customer with phone number 1 not found"),
+        ("get_customer_by_phone", {"phone_number": "-"}, "Error: Customer with phone number - not found"),
+        ("get_customer_by_id", {"customer_id": "X"}, "Error: Customer with ID X not found"),
+        ("get_customer_by_name", {"full_name": "Ada Lovén", "dob": "1985-06-16"}, "[]"),
+        ("get_details_by_id", {"id": "B9"}, "Error: Bill with ID B9 not found"),
+        ("get_details_by_id", {"id": "X9"}, "Error: Unknown ID format or type: X9"),
+        ("get_details_by_id", {"id": ""}, "Error: Unknown ID format or type: "),
+        ("suspend_line", {"customer_id": "C1", "line_id": "L2", "reason": "r"},
+         "Error: Line must be active to suspend"),
+        ("resume_line", {"customer_id": "C1", "line_id": "L1"}, "Error: Line must be suspended to resume"),
+        ("resume_line", {"customer_id": "C2", "line_id": "L1"}, "Error: Line L1 not found for customer C2"),
+        ("send_payment_request", {"customer_id": "C1", "bill_id": "B3"}, "Error: Bill B3 not found for customer C1"),
+        ("get_data_usage", {"customer_id": "C1", "line_id": "L1"},
+         '{"line_id": "L1", "data_used_gb": "8.7", "data_limit_gb": "15.0", "data_refueling_gb": "0.0", '
+         '"cycle_end_date": "2025-02-28"}'),
+        ("enable_roaming", {"customer_id": "C1", "line_id": "L1"}, "Roaming was already enabled"),
+        ("disable_roaming", {"customer_id": "C1", "line_id": "L1"}, "Roaming disabled successfully"),
+        ("disable_roaming", {"customer_id": "C2", "line_id": "L3"}, "Roaming was already disabled"),
+        ("transfer_to_human_agents", {"summary": "s"}, "Transfer successful"),
+        ("refuel_data", {"customer_id": "C1", "line_id": "L1", "gb_amount": 0},
+         "Error: Refuel amount must be positive"),
+        ("refuel_data", {"customer_id": "C1", "line_id": "L1", "gb_amount": 2},
+         '{"message": "Successfully added 2 GB of data for line L1 for $4.00", "new_data_refueling_gb": "2.0", '
+         '"charge": "4.0"}'),
+    ],
+)  # fmt: skip
+def test_the_agents_tools_answer_as_published(
+    domain: Domain, name: str, arguments: dict[str, Any], answer: str
+) -> None:
+    result = serve(domain, Database(domain.tables), name, **arguments)
+    assert result.content == answer
+    assert result.error == answer.startswith("Error: ")
+
+
+def test_numbers_and_names_are_found_however_they_are_written(domain: Domain) -> None:
+    start = Database(domain.tables)
+    for number in ("555-010-0002", "5550100002", "(555) 010 0009"):
+        assert '"C1"' in serve(domain, start, "get_customer_by_phone", phone_number=number).content
+    found = serve(domain, start, "get_customer_by_name", full_name="ada loven ", dob="1985-06-15").content
+    assert [row["customer_id"] for row in json.loads(found)] == ["C1"]
+    bills = json.loads(serve(domain, start, "get_bills_for_customer", customer_id="C1", limit=1).content)
+    assert [bill["bill_id"] for bill in bills] == ["B2"]
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "arguments", "answer"),
+    [
+        ("abroad", "check_status_bar", {}, "Status Bar: 📶⁴ Excellent | 5G | 📱 Data Enabled | 🔋 71%"),
+        ("no_service", "check_status_bar", {}, "Status Bar: ✈️ Airplane Mode | 🔋 71%"),
+        ("slow", "check_status_bar", {},
+         "Status Bar: 📶¹ Poor | 2G | 📱 Data Enabled | 🔽 Data Saver | 🔒 VPN Connected | 🔋 71%"),
+        ("slow", "run_speed_test", {},
+         "Speed Test Result: 0.00 Mbps (Very Poor). Connection is very slow. Basic web browsing might be difficult."),
+        ("slow", "check_vpn_status", {},
+         "VPN is ON and connected. Details: {'server_address': '192.168.1.1', 'protocol': 'OpenVPN', "
+         "'server_performance': <PerformanceLevel.POOR: 'poor'>}"),
+        ("slow", "connect_vpn", {}, "VPN already connected."),
+        ("data_off", "run_speed_test", {}, "Speed test failed: No Connection."),
+        ("data_off", "toggle_wifi", {}, "Wi-Fi is now ON.\nStatus Bar: 📶⁴ Excellent | 5G | 📵 Data Disabled | 🔋 71%"),
+        ("no_service", "toggle_wifi", {},
+         "Cannot change Wi-Fi settings while Airplane Mode is ON.\nStatus Bar: ✈️ Airplane Mode | 🔋 71%"),
+        ("no_service", "check_sim_status", {}, "No SIM card detected in the phone."),
+        ("no_service", "check_network_status", {},
+         "Airplane Mode: ON\nSIM Card Status: missing\nCellular Connection: no_service\nCellular Signal: none\n"
+         "Cellular Network Type: none\nMobile Data Enabled: Yes\nData Roaming Enabled: No\nWi-Fi Radio: OFF\n"
+         "Wi-Fi Connected: No"),
+        ("no_service", "check_apn_settings", {},
+         "Current APN Name: broken\nMMSC URL (for picture messages): http://mms.carrier.com/mms/wapenc\n"
+         "(These are technical settings, usually best left unchanged.)"),
+        ("locked", "check_sim_status", {}, "The SIM card is locked with a PIN code."),
+        ("no_pictures", "can_send_mms", {}, "Your messaging app cannot send MMS messages."),
+        ("no_pictures", "check_app_permissions", {"app_name": "messaging"},
+         "App 'messaging' has permission for: phone."),
+        ("no_pictures", "check_app_status", {"app_name": "messaging"},
+         "Status for App: messaging\n - Permissions Granted:\n   - phone"),
+        ("no_pictures", "check_app_status", {"app_name": "x"}, "App 'x' not found on this phone."),
+        ("no_pictures", "grant_app_permission", {"app_name": "messaging", "permission": "camera"},
+         "Error. Permission 'camera' not tracked for app 'messaging', available permissions: "
+         "['sms', 'storage', 'phone', 'network']\nStatus Bar: 📶³ Good | 5G | 📱 Data Enabled | 🔋 71%"),
+        ("data_off", "set_network_mode_preference", {"mode": "6g"},
+         "Failed to set network mode: '6g' is not a valid option. Please use one of: 4g_5g_preferred, 4g_only, "
+         "3g_only, 2g_only\nStatus Bar: 📶⁴ Excellent | 5G | 📵 Data Disabled | 🔋 71%"),
+        ("data_off", "check_payment_request", {}, "No payment request has been made."),
+        ("data_off", "make_payment", {}, "You do not have a payment request."),
+        ("data_off", "disconnect_vpn", {},
+         "No active VPN connection to disconnect.\nStatus Bar: 📶⁴ Excellent | 5G | 📵 Data Disabled | 🔋 71%"),
+        ("data_off", "check_wifi_calling_status", {}, "Wi-Fi Calling is currently turned OFF."),
+        ("data_off", "check_data_restriction_status", {}, "Data Saver mode is OFF."),
+        ("data_off", "check_installed_apps", {}, "The following apps are installed on the phone: messaging"),
+    ],
+)  # fmt: skip
+def test_the_phone_answers_as_published(
+    domain: Domain, task: str, name: str, arguments: dict[str, Any], answer: str
+) -> None:
+    result = act(domain, started(domain, task), name, **arguments)
+    assert (result.content, result.error) == (answer, False)
+
+
+def test_a_payment_goes_from_the_agent_to_the_customer_and_back(domain: Domain) -> None:
+    database = started(domain, "unpaid")
+    database = serve(domain, database, "send_payment_request", customer_id="C1", bill_id="B99").database
+    again = serve(domain, database, "send_payment_request", customer_id="C1", bill_id="B1")
+    assert again.content == "Error: A bill is already awaiting payment for this customer"
+    asked = act(domain, database, "check_payment_request").content
+    assert asked == "You have a payment request for bill B99 of 65.0 USD."
+    database = act(domain, database, "make_payment").database
+    assert (database.get("bills", "B99") or {})["status"] == "Paid"
+    assert act(domain, database, "check_payment_request").content == "No payment request has been made."
+
+
+def test_the_phone_feels_at_once_what_is_done_to_its_line(domain: Domain) -> None:
+    line = {"customer_id": "C1", "line_id": "L1"}
+    database = serve(domain, started(domain, "data_off"), "suspend_line", **line, reason="r").database
+    bars = "Status Bar: 📶⁴ Excellent | 5G | 📵 Data Disabled | 🔋 71%"
+    assert act(domain, database, "check_status_bar").content == bars  # until it looks for a network
+    database = act(domain, database, "reboot_device").database
+    assert "No Signal" in act(domain, database, "check_status_bar").content
+    around = database.get(SURROUNDINGS, "surroundings") or {}
+    assert (around["line_active"], around["roaming_allowed"]) == (False, True)
+    database = serve(domain, database, "disable_roaming", **line).database
+    assert not (database.get(SURROUNDINGS, "surroundings") or {})["roaming_allowed"]
+
+
+def test_a_charge_without_a_draft_makes_the_same_bill_every_time(domain: Domain) -> None:
+    calls = [
+        serve(domain, started(domain, "no_draft"), "refuel_data", customer_id="C2", line_id="L3", gb_amount=2)
+        for _ in range(2)
+    ]
+    assert calls[0].database.changed == calls[1].database.changed
+    (bill,) = (row for _, row in calls[0].database.rows("bills") if row["status"] == "Draft" and "C2" in row["bill_id"])
+    assert (bill["total_due"], bill["line_items"][0]["description"]) == (0.2, "Data refueling: 2 GB at $0.1/GB")
+    assert bill["bill_id"] in (calls[0].database.get("customers", "C2") or {})["bill_ids"]
+
+
+def test_settings_of_the_network_are_reset_by_a_restart_and_may_be_set(domain: Domain) -> None:
+    database = act(domain, started(domain, "no_pictures"), "reset_apn_settings").database
+    device = database.get(DEVICE, "device") or {}
+    assert (device["active_apn_settings"]["reset_at_reboot"], device["active_apn_settings"]["mmsc_url"]) == (True, None)
+    result = act(domain, database, "reboot_device")
+    assert result.content.startswith("Resetting APN settings...\nRestarting network services...\nStatus Bar: ")
+    settings_now = (result.database.get(DEVICE, "device") or {})["active_apn_settings"]
+    assert (settings_now["reset_at_reboot"], settings_now["mmsc_url"]) == (False, "http://mms.carrier.com/mms/wapenc")
+    result = act(domain, database, "set_apn_settings", apn_settings={"mmsc_url": "http://x", "mms_port": 80})
+    assert result.content.startswith("APN settings set to: internet\nStatus Bar: ")
+    for wrong in ({"speed": 1}, {"apn_name": "x"}, {"mms_port": True}, {"mmsc_url": 3}, []):
+        assert act(domain, database, "set_apn_settings", apn_settings=wrong).error
+
+
+def test_tau2_itself_carries_nothing_over_between_the_calls_of_its_reference(company: Path) -> None:
+    """Its evaluator leaves out what the phone feels of the agent's calls, so a graded database never matches."""
+    default, upstream = (Tau2Env("telecom", data=company, mode=mode) for mode in ("default", "upstream"))
+    for env, reward in ((default, 1.0), (upstream, 0.0)):
+        assert list(played(env, "no_draft"))[-1][1] == reward
+        assert list(played(env, "unpaid"))[-1][1] == 1.0  # where the database is not graded, nothing is lost
+
+
+def test_only_what_costs_money_needs_a_yes_and_only_the_books_need_a_name(company: Path) -> None:
+    env = Tau2Env("telecom", data=company, task_id="abroad")
+    env.reset(seed=0)
+    env.step("get_customer_by_phone(phone_number='555-010-0001')")
+    assert env.step("enable_roaming(customer_id='C1', line_id='L1')")[4]["breaches"] == 0
+    assert env.step("refuel_data(customer_id='C1', line_id='L1', gb_amount=2)")[4]["breaches"] == 1
+    alone = Tau2Env("telecom", data=company, task_id="abroad", solo=True)
+    alone.reset(seed=0)
+    assert alone.step("toggle_roaming()")[4]["breaches"] == 0
+    assert alone.step("enable_roaming(customer_id='C1', line_id='L1')")[4]["breaches"] == 1
+
+
+@pytest.mark.parametrize("solo", [False, True])
+def test_a_moment_can_be_kept_pickled_and_continued_elsewhere(company: Path, solo: bool) -> None:
+    env, other = (Tau2Env("telecom", data=company, solo=solo) for _ in range(2))
+    for task in range(len(TASKS)):
+        _, info = env.reset(seed=5, options={"task": task})
+        env.step(info["expert_actions"][0])
+        kept = pickle.loads(pickle.dumps(env.clone_state()))
+        for continued in (other, copy.deepcopy(env)):
+            observation, info = continued.restore_state(kept)
+            mine_observation, mine = env.restore_state(kept)
+            assert (observation, info["state_key"]) == (mine_observation, mine["state_key"])
+            while "success" not in info:
+                action = info["expert_actions"][0]
+                *seen, info = continued.step(action)
+                *mine_seen, mine = env.step(action)
+                assert seen == mine_seen
+                assert (info["state_key"], info["verifier"]) == (mine["state_key"], mine["verifier"])
+
+
+def test_it_is_made_by_its_id(company: Path) -> None:
+    env = gym.make("credit/Tau2-v0", domain="telecom", data=company, solo=True)
+    observation, info = env.reset(seed=1)
+    again, _ = env.reset(seed=1)
+    assert observation == again
+    assert observation.startswith("ticket: ")
+    assert info["task"]["split"] == "base"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.floats(allow_nan=False, width=16) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=4,
+)
+LIKELY = st.sampled_from(["C1", "L1", "B1", "B2", "P1", "messaging", "sms", "storage", "2g_only", "555-010-0001", 2])
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=st.data())
+def test_any_calls_at_all_are_answered_and_a_refused_one_changes_nothing(domain: Domain, data: st.DataObject) -> None:
+    database = started(domain, data.draw(st.sampled_from(TASKS)))
+    for _ in range(6):
+        side = data.draw(st.sampled_from(["user", "assistant"]))
+        tool = data.draw(st.sampled_from(sorted(domain.kit(side))))
+        names = st.sampled_from([*domain.kit(side)[tool].arguments, "other"])
+        arguments = data.draw(st.dictionaries(names, LIKELY | JSON, max_size=3))
+        result = domain.call(database, ToolCall(tool, arguments, side))
+        assert not result.error or result.database is database
+        json.dumps(result.database.dump())
+        draft = Draft(result.database)
+        telecom.sync(draft)
+        assert draft.written == {}  # it was carried over already
+        database = result.database
+
+
+@pytest.mark.skipif(find_spec("tau2") is None or find_spec("tau2.registry") is None, reason="needs tau2-bench")
+def test_every_answer_is_the_one_that_tau2_gives(company: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    environment = pytest.importorskip("tau2.domains.telecom.environment")
+    books = pytest.importorskip("tau2.domains.telecom.data_model").TelecomDB
+    phones = pytest.importorskip("tau2.domains.telecom.user_data_model").TelecomUserDB
+    call_type = pytest.importorskip("tau2.data_model.message").ToolCall
+    task_type = pytest.importorskip("tau2.data_model.tasks").Task
+    place = company / "tau2" / "domains" / "telecom"
+    domain = read_domain(company, "telecom", upstream=True)
+    draw = random.Random(0)
+    words = ["C1", "C2", "L1", "L2", "L3", "B1", "B2", "B3", "B99", "P1", "D1", "messaging", "sms", "storage", "x",
+             "4g_5g_preferred", "2g_only", "555-010-0001", "555-010-0003", "1985-06-15", "Ada Lovén"]  # fmt: skip
+    for task in phone_tasks():
+        for _ in range(20):
+            theirs = environment.TelecomEnvironment(
+                "telecom",
+                "",
+                environment.TelecomTools(books.load(place / "db.toml")),
+                environment.TelecomUserTools(phones.load(place / "user_db.toml")),
+            )
+            initial = task_type.model_validate(task).initial_state
+            theirs.set_state(None, initial.initialization_actions, [])
+            database = started(domain, task["id"])
+            for _ in range(40):
+                side = draw.choice(["user", "assistant"])
+                tool = draw.choice(sorted(domain.kit(side)))
+                arguments: dict[str, Any] = {
+                    name: draw.choice([0, 1.5, 2]) if name in ("limit", "gb_amount") else
+                    {"mmsc_url": None} if name == "apn_settings" else draw.choice(words)
+                    for name in domain.kit(side)[tool].arguments
+                }  # fmt: skip
+                named_by_chance = tool == "refuel_data" and arguments["customer_id"] == "C2"  # tau2's new bill
+                if named_by_chance or isinstance(arguments.get("limit"), float):
+                    continue
+                result = domain.call(database, ToolCall(tool, arguments, side))
+                answer = theirs.get_response(call_type(id="", name=tool, arguments=arguments, requestor=side))
+                assert (result.content, result.error) == (answer.content, answer.error), (task["id"], tool, arguments)
+                database = result.database
+                for assertion in domain.tasks[task["id"]].assertions or ():
+                    function = getattr(theirs.user_tools if assertion.side == "user" else theirs.tools, assertion.name)
+                    assert domain.run(database, assertion)[1] == function(**assertion.arguments)
