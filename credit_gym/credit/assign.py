@@ -9,6 +9,7 @@ from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import FloatArray
 from credit_gym.data.keys import Key
+from credit_gym.data.soundness import sound
 from credit_gym.data.target import TrainingTarget, pair_with_credit
 from credit_gym.errors import ReadingError
 from credit_gym.scorers import score
@@ -19,7 +20,8 @@ def build_targets(
 ) -> list[TrainingTarget]:
     """Score episodes and pair every step with its credit.
 
-    Episodes that failed to complete (``error`` is set) have no outcome to assign: they are left out.
+    Episodes that failed to complete (``error`` is set) have no outcome to assign: they are left out. So are those with
+    a number that nobody can compute with (:mod:`credit_gym.data.soundness`), with a warning.
 
     Args:
         episodes: recorded episodes; those of one group are compared with each other.
@@ -38,7 +40,12 @@ def build_targets(
         ReadingError: a value at some step, which is named, cannot be computed with.
     """
     completed = [episode for episode in episodes if episode.error is None]
-    credit = score_episodes(completed, EpisodeBatch.from_episodes(completed, key=key), scorer, options)
+    try:
+        batch = EpisodeBatch.from_episodes(completed, key=key)
+    except ReadingError:
+        completed = sound(completed)
+        batch = EpisodeBatch.from_episodes(completed, key=key)
+    credit = score_episodes(completed, batch, scorer, options)
     return pair_with_credit(completed, credit, key=key)
 
 

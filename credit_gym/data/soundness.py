@@ -7,7 +7,8 @@ of 0. An episode with any other value has no outcome: it is kept with the reason
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from credit_gym.data.columns import COLUMNS, Column
@@ -49,3 +50,13 @@ def marked(episode: Episode) -> Episode:
         return episode
     fault = first_fault({column.name: getattr(episode, column.name) for column in NUMBERS})
     return episode if fault is None else replace(episode, error=f"BatchError: {fault}")
+
+
+def sound(episodes: Iterable[Episode]) -> list[Episode]:
+    """Return the episodes that completed and can be computed with; a warning counts the others and names the first."""
+    checked = [marked(episode) for episode in episodes]
+    faulty = [episode for episode in checked if episode.error is not None]
+    if faulty:
+        first = f"{faulty[0].episode_id!r}: {faulty[0].error}"
+        warnings.warn(f"{len(faulty)} of {len(checked)} episodes are left out, first {first}", stacklevel=3)
+    return [episode for episode in checked if episode.error is None]

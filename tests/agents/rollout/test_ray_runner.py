@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from builders.corridor import Corridor
+from builders.misbehaving import BAD, Misbehaving
 from builders.small_ray import small_ray
 
 from credit_gym import rng
@@ -98,6 +99,33 @@ def test_episodes_are_the_same_to_the_byte_and_played_elsewhere(tmp_path: Path) 
         pickle.dumps(pickle.loads(pickle.dumps(e))) for e in here
     ]
     assert sorted(e.episode_id for e in seen) == sorted(e.episode_id for e in here)
+
+
+BAD_NAMES = ["reward nan", "reward inf", "reward none", "reward text", "verifier inf", "actions numbers", "info none"]
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_a_bad_value_costs_its_own_episode_in_another_process_too(name: str) -> None:
+    def misbehaving() -> RecordVerifier:
+        return RecordVerifier(Misbehaving(BAD[name].change))
+
+    played = on_ray(misbehaving, episodes=15)
+    assert played == run_episodes(misbehaving, expert(), episodes=15, seed=7)
+    errors = [episode.error for episode in played if episode.error]
+    assert errors
+    assert all(BAD[name].says in error for error in errors)
+
+
+@pytest.mark.parametrize("reading", [float("nan"), float("inf"), "good", None])
+def test_a_verifier_that_raises_or_reads_nonsense_costs_its_own_episode_in_another_process_too(reading: Any) -> None:
+    def verifier(before: str, action: str, after: str, reward: float, info: dict[str, Any]) -> Any:
+        if info["task"]["id"] != "corridor-2":
+            return 0.5
+        return 1 / 0 if reading is None else reading
+
+    played = on_ray(lambda: RecordVerifier(Corridor(), verifier), episodes=15)
+    assert {episode.task_id for episode in played if episode.error} == {"corridor-2"}
+    assert all("verifier" in (episode.error or "verifier") for episode in played)
 
 
 def test_the_episodes_of_a_killed_worker_are_played_again_and_none_is_doubled(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -67,6 +68,24 @@ def test_outcome_only_gives_every_step_its_episodes_return():
 def test_an_episode_that_failed_to_complete_has_no_targets():
     broken = episode(2, ["a1", "b1"], ["x"], error="TimeoutError: no answer")
     assert {t.episode_id for t in build_targets([FIRST, broken], "outcome_only")} == {"0"}
+
+
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [
+        ({"verifier": (0.0, math.inf)}, "verifier at step 1 is inf"),
+        ({"verifier": (-math.inf, 0.0)}, "verifier at step 0 is -inf"),
+        ({"values": (0.0, 0.5, math.inf)}, "values at point 2 is inf"),
+        ({"values": (-math.inf, 0.5, 0.5)}, "values at point 0 is -inf"),
+        ({"rewards": (0.0, math.nan)}, "rewards at step 1 is nan"),
+    ],
+)
+def test_a_number_that_nobody_can_compute_with_costs_its_own_episode(columns, says):
+    whole = episode(2, ["a1", "b1", "c1"], ["x", "z"], verifier=(0.0, 1.0), values=(0.0, 0.5, 1.0))
+    odd = replace(episode(3, ["a1", "b1", "c1"], ["y", "z"], verifier=(0.0, 1.0)), **columns)
+    for scorer in ("adaptive_q", "gae", "outcome_only"):
+        with pytest.warns(UserWarning, match=f"1 of 2 episodes are left out, first '3': BatchError: {says}"):
+            assert build_targets([odd, whole], scorer) == build_targets([whole], scorer)
 
 
 def test_a_missing_column_names_the_wrapper_that_records_it():
