@@ -9,18 +9,20 @@ from credit_gym.data.grouping import FloatArray
 
 
 def running_max(points: FloatArray, batch: EpisodeBatch) -> FloatArray:
-    """Return the highest point of the episode so far, the present one included.
-
-    Ranks make the points of later episodes start above all earlier ones, so that one pass serves them all.
+    """Return the highest point of the episode so far, the present one included, by pointer doubling.
 
     Args:
-        points: (S+E,) float64, no NaN.
+        points: (S+E,) float64.
         batch: the S steps of E episodes that lie between them.
 
     Returns:
         (S+E,) float64.
     """
-    episode = np.repeat(np.arange(batch.num_episodes, dtype=np.int64), batch.lengths + 1)
-    levels, rank = np.unique(points, return_inverse=True)
-    highest = np.maximum.accumulate(episode * levels.size + rank) - episode * levels.size
-    return np.asarray(levels[highest]) if levels.size else points
+    sizes = batch.lengths + 1
+    firsts = batch.offsets[:-1] + np.arange(batch.num_episodes)
+    earlier = np.arange(points.size) - np.repeat(firsts, sizes)  # points of the episode before this one
+    highest, shift, longest = points.copy(), 1, int(sizes.max(initial=0))
+    while shift < longest:
+        np.maximum(highest[shift:], highest[:-shift], out=highest[shift:], where=earlier[shift:] >= shift)
+        shift *= 2
+    return highest

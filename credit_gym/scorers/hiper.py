@@ -79,18 +79,17 @@ def hiper(
 def _begins(batch: EpisodeBatch) -> BoolArray:
     """Which steps begin a segment; (S,)."""
     first: BoolArray = batch.step == 0
-    begins = first
-    if batch.verifier is not None and not np.isnan(batch.verifier).all():
-        begins = np.asarray(first | np.roll(milestones(batch), 1))
-    if batch.segment is None:
-        return begins
-    told = batch.segment >= 0
-    last_told = np.maximum.accumulate(np.where(told | first, np.arange(batch.num_steps), 0))
-    known = batch.segment[last_told]
-    changes = first | ((known != np.roll(known, 1)) & (np.roll(known, 1) >= 0))
     recorded = np.zeros(batch.num_episodes, dtype=np.bool_)
-    recorded[batch.episode[told]] = True
-    return np.where(recorded[batch.episode], changes, begins)
+    begins = first
+    if batch.segment is not None:
+        told = batch.segment >= 0
+        recorded[batch.episode[told]] = True
+        known = batch.segment[np.maximum.accumulate(np.where(told | first, np.arange(batch.num_steps), 0))]
+        begins = first | ((known != np.roll(known, 1)) & (np.roll(known, 1) >= 0))
+    unsaid = ~recorded[batch.episode]
+    if batch.verifier is not None and not np.isnan(batch.verifier[unsaid]).all():
+        begins = np.where(unsaid, first | np.roll(milestones(batch), 1), begins)
+    return begins
 
 
 def _chained(values: FloatArray, factors: FloatArray) -> FloatArray:
