@@ -53,10 +53,10 @@ class PhoneOwner:
     def reply(self, task: Task, memory: Mind, messages: Sequence[Message], database: Database, bits: int) -> Reply:
         """Do what is asked, then answer."""
         answers = _answers(messages)
+        heard = next((message.content or "" for message in reversed(messages) if message.role == "assistant"), "")
         if answers is None:  # the agent has spoken
             if was_transferred(messages):
                 return Reply(TRANSFER, None, memory)
-            heard = messages[-1].content or ""
             asked = requests_in(heard, self._tools, device(Draft(database)))
             if not asked:
                 return self._answer(task, memory, heard)
@@ -65,6 +65,9 @@ class PhoneOwner:
             return Reply(None, memory.todo[0], memory._replace(todo=memory.todo[1:]))
         if memory.leaving:
             return _farewell(task, memory._replace(leaving=False), answers or "")
+        if asks_who(heard):
+            parts = _story(task)
+            return Reply(f"{parts[-1]}\n{answers}", None, memory._replace(said=len(parts)))
         return Reply(answers, None, memory)
 
     def _answer(self, task: Task, mind: Mind, heard: str) -> Reply:

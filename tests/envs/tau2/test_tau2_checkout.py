@@ -226,6 +226,23 @@ def test_alone_the_users_gold_calls_are_the_agents(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("stand_in")
+def test_the_customers_gold_calls_are_asked_of_the_customer_once(tmp_path: Path) -> None:
+    registry = tmp_path / "tau2" / "registry.py"
+    peek = "gold = [{'action_id': 'p', 'name': 'peek', 'arguments': {}, 'requestor': 'user'}, {'action_id': 'a', "
+    registry.write_text(registry.read_text().replace("gold = [{'action_id': 'a', ", peek))
+    env = Tau2Env("telecom")
+    _, info = env.reset(seed=0)
+    readings, actions = [], []
+    while "success" not in info:
+        actions.append(info["expert_actions"][0])
+        _, reward, _, _, info = env.step(actions[-1])
+        readings.append(info["verifier"])
+    assert (reward, readings) == (1.0, [0.5, 0.5, 0.0])
+    assert len(set(actions)) == 3
+    assert "peek()" in actions[0]
+
+
+@pytest.mark.usefixtures("stand_in")
 @pytest.mark.parametrize(
     ("file", "old", "new", "kind", "said"),
     [

@@ -91,6 +91,14 @@ def test_it_says_who_it_is_when_asked_and_agrees_but_to_another_plan(company: Pa
     assert env.step("Or would you like to switch to a larger plan?")[0] == "user: No, I do not want another plan."
 
 
+def test_it_does_both_what_is_asked_and_says_who_it_is(company: Path) -> None:
+    observation = spoken(company, "data_off").step("Your phone number, please? And what does the status bar show?")[0]
+    assert observation == (
+        "user: You are the owner of 555-010-0001, and at home.\n"
+        "Status Bar: 📶⁴ Excellent | 5G | 📵 Data Disabled | 🔋 71%"
+    )
+
+
 def test_it_answers_with_what_the_phone_says_and_its_calls_stay_unseen(company: Path) -> None:
     env = spoken(company, "slow")
     observation = env.step("Please disconnect your VPN, turn off data saver and check the network mode.")[0]

@@ -13,7 +13,10 @@ from typing import Any
 
 import gymnasium as gym
 import pytest
-from builders.phone_company import phone_tasks, write_phone_company
+from builders.phone_company import act as act_of
+from builders.phone_company import agent, phone_tasks, user, write_phone_company
+from builders.phone_company import serve as serve_of
+from builders.phone_company import task as build_task
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -28,6 +31,7 @@ from credit_gym.envs.tau2.phone import DEVICE, SURROUNDINGS
 from credit_gym.envs.tau2.phone_tools import USER_TOOLS
 from credit_gym.envs.tau2.replaying import refused_by_tau2
 from credit_gym.envs.tau2.results import from_moment, regrade
+from credit_gym.envs.tau2.tasks import read_task
 from credit_gym.envs.tau2.toolkit import Result
 from credit_gym.errors import ManifestError
 
@@ -334,6 +338,84 @@ def test_settings_of_the_network_are_reset_by_a_restart_and_may_be_set(domain: D
     assert result.content.startswith("APN settings set to: internet\nStatus Bar: ")
     for wrong in ({"speed": 1}, {"apn_name": "x"}, {"mms_port": True}, {"mmsc_url": 3}, []):
         assert act(domain, database, "set_apn_settings", apn_settings=wrong).error
+
+
+LINE = {"customer_id": "C1", "line_id": "L1"}
+FAULTS: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
+    "airplane": ([user("turn_airplane_mode_on")], [act_of("toggle_airplane_mode")]),
+    "sim": ([user("unseat_sim_card")], [act_of("reseat_sim_card")]),
+    "apn": ([user("break_apn_settings")], [act_of("reset_apn_settings"), act_of("reboot_device")]),
+    "mmsc": ([user("break_apn_mms_setting")], [act_of("reset_apn_settings"), act_of("reboot_device")]),
+    "data": ([user("turn_data_off")], [act_of("toggle_data")]),
+    "saver": ([user("turn_data_saver_mode_on")], [act_of("toggle_data_saver_mode")]),
+    "vpn": ([user("break_vpn")], [act_of("disconnect_vpn")]),
+    "2g": (
+        [user("set_network_mode_preference", mode="2g_only")],
+        [act_of("set_network_mode_preference", mode="4g_5g_preferred")],
+    ),
+    "calls": ([user("set_wifi_calling", enabled=True, mms_over_wifi=True)], [act_of("toggle_wifi_calling")]),
+    "sms": (
+        [user("remove_app_permission", app_name="messaging", permission="sms")],
+        [act_of("grant_app_permission", app_name="messaging", permission="sms")],
+    ),
+    "used": ([agent("set_data_usage", **LINE, data_used_gb=15.1)], [serve_of("refuel_data", **LINE, gb_amount=2.0)]),
+    "roaming": (
+        [user("set_user_location", abroad=True), user("turn_roaming_off"), agent("disable_roaming", **LINE)],
+        [serve_of("enable_roaming", **LINE), act_of("toggle_roaming")],
+    ),
+    "unpaid": (
+        [
+            agent("suspend_line_for_overdue_bill", **LINE, new_bill_id="B99", contract_ended=False),
+            user("simulate_network_search"),
+        ],
+        [
+            serve_of("send_payment_request", customer_id="C1", bill_id="B99"),
+            act_of("make_payment"),
+            serve_of("resume_line", **LINE),
+            act_of("reboot_device"),
+        ],
+    ),
+}
+WHOLE = [
+    user("assert_service_status", expected_status="connected"),
+    user("assert_mobile_data_status", expected_status=True),
+    user("assert_internet_speed", expected_speed=200, expected_desc="excellent"),
+    user("assert_can_send_mms", expected_status=True),
+    user("assert_airplane_mode_status", expected_status=False),
+    user("assert_mobile_data_saver_mode_status", expected_status=False),
+    user("assert_mobile_data_usage_exceeded", expected_status=False),
+    agent("assert_no_overdue_bill", overdue_bill_id="B99"),
+    agent("assert_line_status", **LINE, expected_status="Active"),
+]
+
+
+@given(faults=st.lists(st.sampled_from(sorted(FAULTS)), unique=True, min_size=1), order=st.randoms())
+@settings(deadline=None)
+def test_any_faults_together_are_mended_by_their_repairs_in_any_order(
+    domain: Domain, faults: list[str], order: random.Random
+) -> None:
+    broken = [call for fault in faults for call in FAULTS[fault][0]]
+    repairs = order.sample(faults, len(faults))
+    fixes = [call for fault in repairs for call in FAULTS[fault][1]]
+    # the restart comes last: what it finds depends on all the rest
+    task = read_task(build_task("drawn", "r", broken, [*fixes, act_of("reboot_device")], WHOLE))
+    start = domain.begin(task)
+    path = domain.gold(task, start)
+    assert not all(domain.holds(start, assertion) for assertion in task.assertions or ())
+    assert [a.name for a in task.assertions or () if not domain.holds(path[-1], a)] == []
+
+
+def test_a_task_may_bring_rows_of_its_own(company: Path, tmp_path: Path) -> None:
+    path = write_phone_company(tmp_path) / "tau2" / "domains" / "telecom" / "tasks.json"
+    tasks = json.loads(path.read_text())
+    lines, phone = [{"line_id": "L1", "data_used_gb": 16}], {"battery_level": 5}
+    tasks[0]["initial_state"]["initialization_data"] = {"agent_data": {"lines": lines}, "user_data": {"device": phone}}
+    path.write_text(json.dumps(tasks))
+    changed = read_domain(tmp_path, "telecom")
+    database = started(changed, "data_off")
+    assert act(changed, database, "check_status_bar").content.endswith("🔋 5%")
+    assert (database.get("lines", "L1") or {})["data_used_gb"] == 16.0
+    assert (database.get(SURROUNDINGS, "surroundings") or {})["mobile_data_usage_exceeded"]
 
 
 def test_tau2_itself_carries_nothing_over_between_the_calls_of_its_reference(company: Path) -> None:
