@@ -67,7 +67,7 @@ def modulate(
     * ``empg``: ``A_t = a(h_t) c_t + z exp(-k' h_{t+1})`` less its mean over the group; no bonus after the last step;
     * ``aem-like``: ``A_t = a(h_t) c_t``;
     * ``carl-like``: ``A_t = c_t`` where H of the state is among the highest of the group, else 0. On a replay tree H of
-      a state is the mean over the plays taken at it. The published gain is ``base="at2po"`` with
+      a state is the mean over the plays taken at it. The gain that CARL pays is ``base="at2po"`` with
       ``base_options={"against": "parent"}``, or ``vine``.
 
     Where all are equally sure, ``empg`` without a bonus centres the base credit, and the others leave it as it is.

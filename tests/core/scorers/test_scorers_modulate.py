@@ -134,6 +134,9 @@ def test_options_of_the_base_are_its_own_and_read_like_any_other() -> None:
     np.testing.assert_array_equal(score(BATCH, "modulate", base_options={"lam": 0.5}, **options), expected)
     read = read_options("modulate", {**options, "decay": "0", "base_options": '{"lam": "5e-1"}'})
     np.testing.assert_array_equal(score(BATCH, "modulate", **read), expected)
+    yaml = {"scorer": "modulate", "options": {**options, "base_options": {"lam": "5e-1"}}}  # YAML takes 5e-1 for text
+    config = check_config({"name": "x", "environments": ["credit/Stochastic-v0"], "scorers": [yaml]})
+    np.testing.assert_array_equal(score(BATCH, "modulate", **config["scorers"][0]["options"]), expected)
 
 
 REFUSALS: list[tuple[dict[str, Any], str]] = [
