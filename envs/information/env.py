@@ -165,7 +165,8 @@ class QuestionEnv(TextEnv):
         self._now = Snapshot(self.stream, before.task, turns, memory, gain)
         over = self._over(turns)
         terminated = turn.kind in ("won", "lost")
-        return turn.text, self._earn(turn, _charged(turns), over), terminated, over and not terminated, self._info()
+        reward = self._earn(turn, _charged(turns), over)
+        return turn.text, reward, terminated, over and not terminated, self._info()
 
     def clone_state(self) -> Snapshot:
         """Return this moment of the game as a small picklable tuple.
@@ -234,4 +235,4 @@ def task_id(kind: str, text: str) -> str:
 
 
 def _charged(turns: Sequence[Turn]) -> int:
-    return sum(turn.kind != "unanswered" for turn in turns)
+    return len(turns) - [turn.kind for turn in turns].count("unanswered")

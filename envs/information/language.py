@@ -24,6 +24,8 @@ _CLITICS = (
     (re.compile(r"'s?\b"), ""),
 )
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"})
+_WORD = re.compile(r"[^\W_]+")
+_LONGEST_KEPT = 500  # characters of a text whose words are remembered: what a question may have
 _ASIDE = re.compile(r"\([^()]*\)|\[[^][]*\]")
 
 
@@ -85,18 +87,26 @@ Piece: TypeAlias = Mark | Name | Asked
 Span: TypeAlias = tuple[Piece, int, int]
 
 
-def words(text: str) -> list[str]:
+def words(text: str) -> tuple[str, ...]:
     """Return the words of a text: lower-case, without accents, hyphens, punctuation and contractions.
 
     A negation contracted at the beginning is dropped: "isn't it alive?" asks the same as "is it alive?".
     """
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
-    plain = plain.translate(_LETTERS)
+    return _words(text) if len(text) <= _LONGEST_KEPT else _words.__wrapped__(text)
+
+
+@lru_cache(maxsize=1 << 12)
+def _words(text: str) -> tuple[str, ...]:
+    plain = text.casefold()
+    if not plain.isascii():
+        plain = "".join(c for c in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(c))
+        plain = plain.translate(_LETTERS)
     plain = plain.replace("’", "'").strip()
-    plain = _FRONT_NEGATION.sub(lambda match: {"ca": "can", "wo": "will"}.get(match[1], match[1]), plain)
-    for pattern, replacement in _CLITICS:
-        plain = pattern.sub(replacement, plain)
-    return re.findall(r"[^\W_]+", plain)
+    if "'" in plain or "cannot" in plain:
+        plain = _FRONT_NEGATION.sub(lambda match: {"ca": "can", "wo": "will"}.get(match[1], match[1]), plain)
+        for pattern, replacement in _CLITICS:
+            plain = pattern.sub(replacement, plain)
+    return tuple(_WORD.findall(plain))
 
 
 @lru_cache(maxsize=1 << 14)
@@ -123,11 +133,9 @@ def is_guess(text: str, names: Iterable[str], beside: Iterable[str] = ()) -> boo
         names: what the thing is called.
         beside: what may stand beside its name, such as the country of a city.
     """
-    named, passed = ({form for name in group for form in forms(name)} for group in (names, beside))
-    known: dict[str, list[tuple[str, ...]]] = {}
-    for form in sorted(named | passed, key=len, reverse=True):
-        known.setdefault(form[0], []).append(form)
-    return any(_names_nothing_else(words(said), known, named) for said in dict.fromkeys((text, without_asides(text))))
+    known, named = _forms_of(tuple(names), tuple(beside))
+    said = (text, without_asides(text)) if "(" in text or "[" in text else (text,)
+    return any(_names_nothing_else(words(each), known, named) for each in said)
 
 
 def stands_beside_names(word: str) -> bool:
@@ -323,6 +331,18 @@ class Grammar:
             else:
                 return None
         return self.world.everything & ~chosen if negations % 2 else chosen
+
+
+@lru_cache(maxsize=1 << 12)
+def _forms_of(
+    names: tuple[str, ...], beside: tuple[str, ...]
+) -> tuple[Mapping[str, Sequence[tuple[str, ...]]], Set[tuple[str, ...]]]:
+    """The forms that may stand in a guess, by their first words, the longest first, and those that name the thing."""
+    named, passed = ({form for name in group for form in forms(name)} for group in (names, beside))
+    known: dict[str, list[tuple[str, ...]]] = {}
+    for form in sorted(named | passed, key=len, reverse=True):
+        known.setdefault(form[0], []).append(form)
+    return known, named
 
 
 def _names_nothing_else(

@@ -127,6 +127,7 @@ class TwentyQuestionsEnv(CandidateEnv):
         return Turn(action, "yes" if label == "finished" else label, "answered", key), None
 
 
+@lru_cache(maxsize=1 << 12)
 def called(secret: str) -> tuple[str, ...]:
     """Return all names of a secret that the package knows: "airplane", "plane", "aeroplane"."""
     return (secret, *nouns().called.get(secret.lower(), ()))
