@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from numbers import Real
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import gymnasium as gym
 
@@ -21,8 +21,38 @@ W = TypeVar("W", bound=gym.Wrapper[Any, Any, Any, Any])
 _READ = tuple(column for column in COLUMNS if column.info)  # what an environment's info says
 _OFFERED = next(column for column in _READ if column.name == "admissible_actions")
 _ANSWERED = tuple(column for column in COLUMNS if column.answer)  # what an agent's action carries
-_TYPES = {"number": float, "flag": bool, "text": str, "texts": list}  # what most environments hand on
+_TYPES: dict[str, type] = {"number": float, "flag": bool, "text": str, "texts": list}  # what most environments hand on
+_ONLY_TEXT = {str}
 _ALWAYS = ("verifier", "invalid")  # recorded where no info mentions them too
+
+
+class _Layout(NamedTuple):
+    """What is read of an info, and the types that most values of it have."""
+
+    columns: tuple[Column, ...]
+    keys: tuple[str, ...]
+    kinds: tuple[type | None, ...]
+    offered: int
+    """Which of them are the admissible actions."""
+
+
+def _layout(columns: Sequence[Column]) -> _Layout:
+    keys = tuple(column.info for column in columns)
+    return _Layout(tuple(columns), keys, tuple(_TYPES.get(column.type) for column in columns), columns.index(_OFFERED))
+
+
+_LAYOUTS = {
+    verifier: _layout([column for column in _READ if verifier or column.name != "verifier"])
+    for verifier in (False, True)
+}
+"""By whether the verifier signal is recorded."""
+
+
+class _Places(NamedTuple):
+    """Where lists and numbers stand in what infos of one shape say: their content is still to be looked at."""
+
+    lists: tuple[int, ...]
+    numbers: tuple[int, ...]
 
 
 class Recorder:
@@ -50,6 +80,7 @@ class Recorder:
     """
 
     recording: bool
+    over: bool
     error: str | None
     task_id: str
     goal: str
@@ -57,16 +88,19 @@ class Recorder:
     _seed: int | None
     _steps: list[tuple[str, float, str]]  # the first is the reset
     _infos: list[list[Any]]
-    _actions: list[dict[str, Any] | None]
+    _answers: dict[int, dict[str, Any]]  # of the steps whose action carries more than its text
     _ends: tuple[bool, bool]
     _success: bool
     _whole: Any
+    _exact: bool
 
     def __init__(self, env_id: str, *, verifier: bool) -> None:
         self._env_id = env_id
-        self._read = tuple(column for column in _READ if verifier or column.name != "verifier")
-        self._offered = self._read.index(_OFFERED)
-        self._types: tuple[tuple[str, Any], ...] = tuple((c.info, _TYPES.get(c.type)) for c in self._read)
+        self._verified = verifier
+        self._layout = _LAYOUTS[verifier]
+        self._types: tuple[type, ...] = ()
+        self._places = _Places((), ())
+        self._texts: dict[int, tuple[str, ...]] = {}
         self._clear()
 
     @classmethod
@@ -84,6 +118,7 @@ class Recorder:
         try:
             task = read_task(read_mapping(info, "The info of reset"))
             self.task_id, self.goal = str(task.get("id", "")), str(task.get("goal", ""))
+            self._exact = self._verified and read_flag(info.get("exact_verifier"), 'info["exact_verifier"] of reset')
         except BatchError as error:
             self._fail(error)
         self.add("", observation, 0.0, info)
@@ -115,10 +150,11 @@ class Recorder:
             ends = (terminated, truncated)
         self._steps.append((action, reward, observation))
         self._infos.append(said)
-        self._actions.append(parts)
-        self._ends, self._success = ends, success
+        if parts is not None:
+            self._answers[len(self._steps) - 2] = parts
+        self._ends, self._success, self.over = ends, success, ends[0] or ends[1]
         self._whole = info.get("beliefs", self._whole)  # columns of the whole episode, read at its end
-        self.admissible_actions = said[self._offered] or ()
+        self.admissible_actions = said[self._layout.offered] or ()
 
     def _as_it_stands(
         self, action: Any, observation: Any, reward: Any, info: Any, terminated: Any, truncated: Any
@@ -129,23 +165,25 @@ class Recorder:
         """
         if not (type(action) is type(observation) is str and type(reward) is float and type(info) is dict):
             return None
-        flags = {type(terminated), type(truncated), type(info.get("success", False))}
-        if flags != {bool} or not math.isfinite(reward):
+        if not (type(terminated) is type(truncated) is type(info.get("success", False)) is bool):
             return None
-        said: list[Any] = []
-        for key, kind in self._types:
-            value: Any = info.get(key)
-            if value is not None:
-                if type(value) is not kind:
+        said: list[Any] = list(map(info.get, self._layout.keys))
+        types = tuple(map(type, said))
+        if types != self._types:  # another shape than the last step's
+            places = _places(types, self._layout.kinds)
+            if places is None:
+                return None
+            self._types, self._places = types, places
+        for place in self._places.lists:
+            said[place] = texts = tuple(said[place])
+            if texts != self._texts.get(place):
+                if set(map(type, texts)) - _ONLY_TEXT:
                     return None
-                if kind is list:
-                    if not all(type(text) is str for text in value):
-                        return None
-                    value = tuple(value)
-                elif kind is float and not math.isfinite(value):
-                    return None
-            said.append(value)
-        return said
+                self._texts[place] = texts
+        for place in self._places.numbers:
+            if not math.isfinite(said[place]):
+                return None
+        return said if math.isfinite(reward) else None
 
     def _read_with_care(
         self, action: Any, observation: Any, reward: Any, info: Any, ends: tuple[Any, Any]
@@ -153,7 +191,7 @@ class Recorder:
         """What is recorded of any step; a value that no record can hold is named."""
         when = f"of step {len(self._steps) - 1}" if self._steps else "of reset"
         info = read_mapping(info, f"The info {when}")
-        said = [read(column, info.get(column.info), f'info["{column.info}"] {when}') for column in self._read]
+        said = [read(column, info.get(column.info), f'info["{column.info}"] {when}') for column in self._layout.columns]
         reward = read_reward(reward, f"The reward {when}")
         read_text(observation, f"The observation {when}")
         terminated, truncated = ends
@@ -181,8 +219,12 @@ class Recorder:
         failure = error or self.error
         rows = self._steps or [("", 0.0, "")]  # the first row is the reset
         actions, rewards, observations = zip(*rows, strict=True)
-        infos = self._infos or [[None] * len(self._read)]
-        columns = {**_said(self._read, infos, observations), **whole, **_answers(self._actions[1:])}
+        infos = self._infos or [[None] * len(self._layout.columns)]
+        columns = {
+            **_said(self._layout.columns, infos, observations),
+            **whole,
+            **_answered(self._answers, len(rows) - 1),
+        }
         terminated, truncated = self._ends
         episode = Episode(
             env_id=self._env_id,
@@ -198,27 +240,32 @@ class Recorder:
             terminated=failure is None and terminated,
             truncated=failure is None and truncated and not terminated,
             goal=self.goal,
+            exact_verifier=self._exact,
             error=failure,
             **columns,
         )
         self._clear()
         return episode
 
-    @property
-    def over(self) -> bool:
-        """Whether the last step ended the episode."""
-        return any(self._ends)
-
     def _fail(self, error: BatchError) -> None:
         self.error = self.error or f"{type(error).__name__}: {error}"
 
     def _clear(self) -> None:
-        self.recording, self.error = False, None
+        self.recording, self.over, self.error = False, False, None
         self.task_id = self.goal = ""
+        self._exact = False
         self.admissible_actions = ()
         self._seed, self._whole = None, None
-        self._steps, self._infos, self._actions = [], [], []
+        self._steps, self._infos, self._answers = [], [], {}
         self._ends, self._success = (False, False), False
+
+
+def _places(types: Sequence[type], kinds: Sequence[type | None]) -> _Places | None:
+    """Where lists and numbers stand among values of some types; None where one is not of its column's own type."""
+    if any(found is not type(None) and found is not kind for found, kind in zip(types, kinds, strict=True)):
+        return None
+    lists, numbers = (tuple(i for i, found in enumerate(types) if found is kind) for kind in (list, float))
+    return _Places(lists, numbers)
 
 
 def find_wrapper(env: gym.Env[Any, Any], kind: type[W]) -> W | None:
@@ -267,15 +314,15 @@ def _parts(action: str, when: str) -> dict[str, Any]:
     return {**parts, "usage": amounts}
 
 
-def _answers(actions: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
+def _answered(answers: Mapping[int, Mapping[str, Any]], steps: int) -> dict[str, Any]:
     """The columns of actions that carry more than their text; an action that lacks a part has an empty one."""
-    if not any(actions):
+    if not answers:
         return {}
     usage: Counter[str] = Counter()
-    for parts in actions:
-        usage.update((parts or {}).get("usage", {}))
+    for parts in answers.values():
+        usage.update(parts.get("usage", {}))
     columns = {
-        column.name: tuple((parts or {}).get(column.name) or column.missing for parts in actions)
+        column.name: tuple(answers.get(step, {}).get(column.name) or column.missing for step in range(steps))
         for column in _ANSWERED
     }
     return {**{name: values if any(values) else None for name, values in columns.items()}, "usage": dict(usage)}

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         state: IntArray
         action: IntArray
         reward: FloatArray
+        exact_verifier: BoolArray | None = None
         verifier: FloatArray | None = None
         advantage: FloatArray | None = None
         role: IntArray | None = None

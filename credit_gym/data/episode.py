@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         group_id: str
         agent_id: str = ""
         goal: str = ""
+        exact_verifier: bool = False
         seed: int | None = None
         success: bool
         terminated: bool

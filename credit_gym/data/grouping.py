@@ -119,3 +119,32 @@ def discounted_sum(values: FloatArray, offsets: IntArray, discount: float) -> Fl
         total[:-shift] += np.where(later[:-shift] >= shift, weight * total[shift:], 0.0)
         shift, weight = 2 * shift, weight * weight
     return total
+
+
+def backward_sum(values: FloatArray, weights: FloatArray, offsets: IntArray) -> FloatArray:
+    """Sum of the present and later values of the same episode, each step weighing what comes after it.
+
+    ``out[t] = values[t] + weights[t] * out[t+1]`` within an episode, by pointer doubling as :func:`discounted_sum`.
+
+    Args:
+        values: (M,) float64.
+        weights: (M,) float64 in [0, 1]; that of an episode's last step is not read.
+        offsets: (E+1,) int64.
+
+    Returns:
+        (M,) float64.
+    """
+    total = np.array(values, dtype=np.float64)
+    lengths = np.diff(offsets)
+    if total.size == 0:
+        return total
+    last = offsets[1:][lengths > 0] - 1
+    reach = np.array(weights, dtype=np.float64)
+    reach[last] = 0.0  # nothing that follows belongs to the episode
+    shift, longest = 1, int(lengths.max())
+    while shift < longest:
+        total[:-shift] += reach[:-shift] * total[shift:]
+        reach[:-shift] *= reach[shift:]
+        reach[-shift:] = 0.0
+        shift *= 2
+    return total

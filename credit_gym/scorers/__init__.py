@@ -5,6 +5,7 @@
 - From states that episodes share: ``gigpo``, ``ecpo``, ``rtmc``, ``salt``, ``hca``, ``temporal_difference``; on the
   pooled graph ``crbc``, ``emp_qstar``, ``graphgpo``, ``graphhca``, ``hindsight``, ``coalition``.
 - From segments of an episode: ``milestone`` (a verifier's), ``hiper``.
+- From all of these as far as there is evidence: ``evidence_lambda``.
 - From a verifier: ``branch_aware``, ``combined``, ``adaptive``, ``mt_grpo``, ``shaping``.
 - From beliefs and token probabilities: ``belief``, ``progress_advantage``, ``istar``; another credit scaled by them:
   ``modulate``.
@@ -27,6 +28,7 @@ from credit_gym.scorers import (  # noqa: F401 (importing a module registers its
     crbc,
     ecpo,
     emp_qstar,
+    evidence_lambda,
     gigpo,
     graphgpo,
     graphhca,

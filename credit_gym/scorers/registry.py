@@ -17,7 +17,7 @@ from credit_gym.errors import BatchError, ReadingError, unknown
 from credit_gym.scorers import signatures
 from credit_gym.scorers.signatures import Option
 
-Scope = Literal["episode", "group"]
+Scope = Literal["episode", "group", "batch"]
 F = TypeVar("F", bound=Callable[..., FloatArray])
 
 
@@ -37,7 +37,7 @@ class ScorerSpec:
         name: its name in tables and commands.
         function: the scorer.
         needs: optional batch columns that it cannot do without.
-        scope: "episode" if an episode's credit depends on that episode alone, else "group".
+        scope: what an episode's credit depends on: that "episode" alone, its "group", or the whole "batch".
         reference: authors, year and identifier of the source.
         stand_in: True for a tabular stand-in of a method that was published with a learned model ("-like").
         needs_by: what it needs, of its options by name; None where ``needs`` says it whatever the options are.
@@ -92,7 +92,7 @@ def register(
     Args:
         name: unique name.
         needs: optional columns of :class:`EpisodeBatch` that must be present.
-        scope: "episode" or "group".
+        scope: "episode", "group" or "batch".
         reference: the source.
         stand_in: whether this is a tabular stand-in of a published learned method.
         needs_by: where the needs hang on options, a function of all of them by name that returns the needs, or raises

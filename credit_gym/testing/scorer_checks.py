@@ -163,7 +163,8 @@ def _check_order(spec: ScorerSpec, batch: EpisodeBatch, credit: FloatArray, opti
 
 
 def _check_scope(spec: ScorerSpec, batch: EpisodeBatch, credit: FloatArray, options: dict[str, Any]) -> None:
-    owner = np.arange(batch.num_episodes) if spec.scope == "episode" else batch.group
+    owners = {"episode": np.arange(batch.num_episodes), "group": batch.group, "batch": np.zeros_like(batch.group)}
+    owner = owners[spec.scope]
     for one in np.unique(owner):
         episodes = np.flatnonzero(owner == one)
         alone = batch.select(episodes)

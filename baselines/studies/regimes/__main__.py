@@ -1,0 +1,48 @@
+"""``python -m credit_gym.baselines.studies.regimes``: the map of regimes."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from credit_gym.baselines.protocol.options import Processes
+from credit_gym.baselines.studies.regimes.points import AXES, read_points
+from credit_gym.baselines.studies.regimes.regimes_page import map_tables, write_page
+from credit_gym.baselines.studies.regimes.regimes_study import SCORERS, run_map
+from credit_gym.report import show
+from credit_gym.report.command import run as run_command
+
+
+def main(
+    points: Annotated[Path | None, typer.Option(help="A YAML list of regimes in the place of the map's own.")] = None,
+    scorers: Annotated[str, typer.Option(help="Scorers, separated by commas.")] = ",".join(SCORERS),
+    seeds: Annotated[int, typer.Option(help="Suites of tasks that are raced on.", min=1)] = 8,
+    pilots: Annotated[int, typer.Option(help="Suites on which step sizes are tuned.", min=1)] = 6,
+    workers: Processes = 2,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write everything here.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write the page and its figure here.")] = None,
+) -> None:
+    """Episodes until the task is learned, for every scorer at every point of the map."""
+    axes = read_points(points) if points else AXES
+    start = time.perf_counter()
+    regimes = [regime for group in axes.values() for regime in group]
+    records = run_map(
+        regimes, [name.strip() for name in scorers.split(",")], seeds=seeds, pilots=pilots, workers=workers
+    )
+    minutes = (time.perf_counter() - start) / 60
+    found = {"study": "regimes", "seeds": seeds, "pilots": pilots, "axes": {}, "points": records}
+    found["axes"] = {axis: [regime.name for regime in group] for axis, group in axes.items()}
+    for table in map_tables(found):
+        show(table)
+    if json_file:
+        json_file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    if markdown:
+        write_page(found, markdown, minutes=minutes)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,69 @@
+"""The points of the map: one axis at a time around a plain climb, and the pairs that decide."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from credit_gym.baselines.studies.regimes.regime import Regime
+from credit_gym.errors import ManifestError
+
+BASE = Regime(name="base")
+
+AXES: dict[str, tuple[Regime, ...]] = {
+    "horizon": tuple(Regime(name=f"horizon {2 * floors}", floors=floors) for floors in (2, 4, 8, 16, 32)),
+    "success": tuple(Regime(name=f"success {share}", success=share) for share in (0.5, 0.1, 0.02)),
+    "group size": tuple(Regime(name=f"group of {size}", group_size=size) for size in (4, 8, 16, 64)),
+    "recurrence": tuple(Regime(name=f"recurrence {share}", recurrence=share) for share in (0.0, 0.25, 0.5, 0.75, 1.0)),
+    "verifier": tuple(
+        Regime(name=f"{verifier} verifier", verifier=verifier)
+        for verifier in ("aligned", "noisy", "sparse", "silent", "random", "idling", "opposed", "early")
+    )
+    + (Regime(name="exact verifier", verifier="aligned", exact=True),),
+    "structure": (
+        Regime(name="fatal", floors=6, fatal=True),
+        Regime(name="back", back=True),
+        Regime(name="detour", detour=True, horizon=24),
+        Regime(name="locked stairs", floors=6, locked=True),
+        Regime(name="two steps", floors=2, horizon=2),
+        Regime(name="ample time", horizon=64, back=True),
+    ),
+    "rare success": (
+        Regime(name="rare, aligned", success=0.02, verifier="aligned"),
+        Regime(name="rare, exact", success=0.02, verifier="aligned", exact=True),
+        Regime(name="rare, idling", success=0.02, verifier="idling"),
+        Regime(name="rare, small groups", success=0.02, group_size=4),
+        Regime(name="rare, fatal", floors=6, success=0.02, group_size=16, fatal=True),
+        Regime(name="rare, fatal, aligned", floors=6, success=0.02, group_size=16, fatal=True, verifier="aligned"),
+        Regime(name="rare, fatal, idling", floors=6, success=0.02, group_size=16, fatal=True, verifier="idling"),
+        Regime(name="all groups fail, exact", floors=12, success=0.001, verifier="aligned", exact=True),
+    ),
+    "no recurrence": (
+        Regime(name="alone, aligned", recurrence=0.0, verifier="aligned"),
+        Regime(name="alone, random", recurrence=0.0, verifier="random"),
+        Regime(name="alone, idling", recurrence=0.0, verifier="idling"),
+        Regime(name="alone, fatal, idling", floors=6, recurrence=0.0, fatal=True, verifier="idling", group_size=16),
+    ),
+    "blind verifier": (
+        Regime(name="locked stairs, aligned", floors=6, locked=True, verifier="aligned"),
+        Regime(name="detour, aligned", detour=True, horizon=24, verifier="aligned"),
+        Regime(name="long, noisy", floors=16, success=0.05, group_size=16, verifier="noisy"),
+    ),
+}
+"""Axis -> its points; those of other axes that are the base are told apart by their names alone."""
+
+
+def read_points(path: Path) -> dict[str, tuple[Regime, ...]]:
+    """Read regimes from a YAML list of mappings, each with the attributes of a :class:`Regime`.
+
+    Raises:
+        ManifestError: the file is missing or holds anything else.
+    """
+    try:
+        listed = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ManifestError(f"{path} holds no regimes: {' '.join(str(error).split())}") from None
+    if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed) or not listed:
+        raise ManifestError(f"{path} must be a YAML list of regimes, each a mapping such as name: mine, floors: 8.")
+    return {path.stem: tuple(Regime.parse(entry) for entry in listed)}

@@ -1,0 +1,183 @@
+"""Evidence-weighted lambda-returns: as much per-step credit as the evidence bears, and GRPO where there is none.
+
+    lambda_t = k / (n_t + k)
+    G_t      = r_t + (1 - lambda_{t+1}) g V(s_{t+1}) + lambda_{t+1} G_{t+1}
+    b_t      = (1 - lambda_t) V(s_t) + lambda_t (mean R - r_0 - ... - r_{t-1})
+    s_t^2    = (1 - lambda_t) var_s G + lambda_t var R
+    A_t      = (1 - w) (G_t - b_t) / s_t + w (R - mean R) / sd R + T kappa / (m_t + kappa) z_t
+
+n_t other episodes of the group visited s_t, m_t of the visitors returned more than the group's mean, V is the TD(0)
+fixed point of the pooled transitions, z_t the verifier's centred reading, and T in [0, 1] how far it is trusted
+(:mod:`credit_gym.estimation.trust`). A method of this project; lambda-returns are Sutton's (1988), the shrinkage is
+James and Stein's idea (1961), pseudo-counts as in :mod:`credit_gym.scorers.ecpo`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, NamedTuple
+
+import numpy as np
+
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.grouping import (
+    FloatArray,
+    IntArray,
+    backward_sum,
+    compact,
+    discounted_sum,
+    group_mean,
+    group_std,
+    group_sum,
+)
+from credit_gym.estimation.critic import certainty_equivalent_value
+from credit_gym.estimation.ranges import NonNegative, Positive, Range, Share
+from credit_gym.estimation.trust import EXACT, UNKNOWN, Trust, above_mean, evidence, trust_from
+from credit_gym.scorers.outcome import grpo
+from credit_gym.scorers.registry import register
+
+_FLOOR = 0.1  # least s_t, in deviations of the group's returns
+_FULL = 0.5  # agreement from which on a verifier is trusted wholly
+
+
+@register("evidence_lambda", scope="batch", reference="credit_gym: evidence-weighted lambda-returns")
+def evidence_lambda(
+    batch: EpisodeBatch,
+    *,
+    discount: Share = 0.98,
+    pseudo_count: Positive = 0.3,
+    weight_outcome: Share = 0.25,
+    kappa: NonNegative = 2.0,
+    trust: Annotated[float, Range("[-1, 1]")] | None = None,
+    trust_weight: NonNegative | None = None,
+) -> FloatArray:
+    """Credit a step by what followed it, read off where others have been, and by the verifier as far as it is borne out.
+
+    Where no state recurs it is GRPO, exactly. Where others stood in a state, their outcomes are its baseline and its
+    scale, and what a step led to is read off the state that it led to. The verifier's reading, less its mean at the
+    state, adds to that as far as it told won from lost in the *other* groups of the batch and in what was learned
+    before; it gives way where outcomes passed through the state, and is silent until some were seen.
+
+    Args:
+        batch: the episodes; the columns ``verifier`` and ``exact_verifier`` are read where they are there.
+        discount: g of V, in [0, 1]; below 1 it makes a wasted step cost something.
+        pseudo_count: k, in (0, inf): visits of others that weigh as much as having none.
+        weight_outcome: w, the share of the plain outcome.
+        kappa: successes through a state at which the verifier's say is halved, in [0, inf).
+        trust: what is known of the verifier: its agreement with the outcomes, in [-1, 1]; None takes 1 where the
+            environment declares an exact potential, else 0. A trainer hands on what it learned
+            (:func:`verifier_trust`).
+        trust_weight: the evidence behind it; None takes 60 where it is declared exact, else 6.
+
+    Returns:
+        (S,) float64, in standard deviations. A group whose episodes all returned the same has the verifier's part only.
+    """
+    visits = _visits(batch)
+    spread = group_std(batch.episode_return, batch.group, batch.num_groups)[batch.step_group]
+    outcome = grpo(batch)
+    step = np.divide(
+        *_advantage(batch, visits, spread, discount, pseudo_count), out=np.zeros(batch.num_steps), where=outcome != 0.0
+    )
+    credit: FloatArray = (1.0 - weight_outcome) * step + weight_outcome * outcome
+    if batch.verifier is None:
+        return credit
+    centred = _centred(batch, visits, pseudo_count)
+    known = _known(batch, trust, trust_weight)
+    return credit + _believed(batch, centred, known) * _room(batch, visits, kappa) * _scaled(centred)
+
+
+def verifier_trust(batch: EpisodeBatch, known: Trust | None = None, *, pseudo_count: float = 0.3) -> Trust:
+    """Return what is known of a verifier after a batch; a trainer hands it to the next batch's scorer.
+
+    Args:
+        batch: the episodes.
+        known: what was known before; None takes what the environment declares.
+        pseudo_count: k.
+    """
+    before = known or _known(batch, None, None)
+    if batch.verifier is None:
+        return before
+    return before.after(trust_from(batch, _centred(batch, _visits(batch), pseudo_count)))
+
+
+class _Visits(NamedTuple):
+    """Who else was where: (S,) dense node of each step, their number, and (S,) number of other episodes there."""
+
+    node: IntArray
+    nodes: int
+    others: FloatArray
+
+
+def _visits(batch: EpisodeBatch) -> _Visits:
+    node, nodes = compact(batch.step_group, batch.state)
+    return _Visits(node, nodes, _episodes_through(batch, node, nodes, np.ones(batch.num_episodes))[node] - 1.0)
+
+
+def _episodes_through(batch: EpisodeBatch, node: IntArray, nodes: int, weight: FloatArray) -> FloatArray:
+    """Sum of a weight over the distinct episodes that visited each node; (E,) -> (nodes,)."""
+    pair, pairs = compact(node, batch.episode)
+    first = np.zeros(pairs, dtype=np.int64)
+    first[pair] = np.arange(batch.num_steps)
+    return group_sum(weight[batch.episode[first]], node[first], nodes)
+
+
+def _advantage(
+    batch: EpisodeBatch, visits: _Visits, spread: FloatArray, discount: float, pseudo_count: float
+) -> tuple[FloatArray, FloatArray]:
+    """``G_t - b_t`` and ``s_t``; (S,) each."""
+    own = pseudo_count / (visits.others + pseudo_count)  # lambda
+    value = certainty_equivalent_value(batch, discount)
+    own_next = np.where(batch.is_last, 0.0, np.roll(own, -1))
+    value_next = np.where(batch.is_last, 0.0, np.roll(value, -1))
+    followed = backward_sum(batch.reward + (1.0 - own_next) * discount * value_next, own_next, batch.offsets)
+    to_go = discounted_sum(batch.reward, batch.offsets, 1.0)
+    earned = batch.episode_return[batch.episode] - to_go
+    mean = group_mean(batch.episode_return, batch.group, batch.num_groups)[batch.step_group]
+    baseline = (1.0 - own) * value + own * (mean - earned)
+    here = group_std(followed, visits.node, visits.nodes)[visits.node]
+    scale = np.sqrt((1.0 - own) * here**2 + own * spread**2)
+    return followed - baseline, np.maximum(scale, _FLOOR * spread)
+
+
+def _centred(batch: EpisodeBatch, visits: _Visits, pseudo_count: float) -> FloatArray:
+    """Readings less their mean at the state, which is shrunk to the group's; 0 where there is none. (S,)."""
+    reading: FloatArray = batch.require("verifier")
+    read = np.isfinite(reading)
+    there, group = np.where(read, reading, 0.0), batch.step_group
+
+    def mean(ids: IntArray, count: int) -> FloatArray:
+        return (group_sum(there, ids, count) / np.maximum(group_sum(read, ids, count), 1.0))[ids]
+
+    own = pseudo_count / (visits.others + pseudo_count)
+    usual = (1.0 - own) * mean(visits.node, visits.nodes) + own * mean(group, batch.num_groups)
+    return np.where(read, there - usual, 0.0)
+
+
+def _known(batch: EpisodeBatch, trust: float | None, weight: float | None) -> Trust:
+    exact = batch.exact_verifier
+    declared = EXACT if exact is not None and exact.size and bool(exact.all()) else UNKNOWN
+    return Trust(
+        declared.agreement if trust is None else trust,
+        declared.weight if weight is None else weight,
+    )
+
+
+def _believed(batch: EpisodeBatch, centred: FloatArray, known: Trust) -> FloatArray:
+    """T of each step, in [0, 1]: what is known and what the other groups say, never the group's own luck."""
+    agreement, weight = evidence(batch, centred)
+    others = weight.sum() - weight
+    told = (weight @ agreement) - weight * agreement
+    total = others + known.weight
+    mean = np.divide(told + known.weight * known.agreement, total, out=np.zeros_like(total), where=total > 0.0)
+    return np.clip(mean / _FULL, 0.0, 1.0)[batch.step_group]
+
+
+def _room(batch: EpisodeBatch, visits: _Visits, kappa: float) -> FloatArray:
+    """``kappa / (m_t + kappa)``; (S,)."""
+    passed = _episodes_through(batch, visits.node, visits.nodes, above_mean(batch).astype(np.float64))[visits.node]
+    return np.divide(kappa, passed + kappa, out=np.ones_like(passed), where=passed > 0.0)
+
+
+def _scaled(centred: FloatArray) -> FloatArray:
+    """Readings over their root mean square in the batch; 0 where all are."""
+    size = float(np.sqrt(np.mean(centred**2))) if centred.size else 0.0
+    return centred / size if size > 0.0 else centred
