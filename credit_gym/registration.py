@@ -43,7 +43,7 @@ ENVIRONMENTS = (
         "credit/ALFWorld-v0",
         "credit_gym.envs.alfworld.env:ALFWorldEnv",
         "credit_gym.envs.alfworld.vector:ALFWorldVectorEnv",
-        "household tasks, ALFWorld's own rules and texts, on generated or real games",
+        "household tasks by ALFWorld's rules and in its words, on games made here or real ones",
     ),
     EnvironmentSpec(
         "credit/WebShop-v0",

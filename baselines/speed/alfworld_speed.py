@@ -117,9 +117,27 @@ def side_by_side(games: int, steps: int) -> dict[str, tuple[float, float]]:
 
 
 def alfworld() -> Iterator[Measurement]:
-    """ALFWorld's lines of the speed table: rates, and multiples of the stock environment's in the same run."""
-    if importlib.util.find_spec("alfworld") is None:
-        return
+    """ALFWorld's lines of the speed table, those beside its own environment where that is installed."""
+    if importlib.util.find_spec("alfworld") is not None:
+        yield from _beside_stock()
+    env: Any = gym.make("credit/ALFWorld-v0", expert="none").unwrapped
+
+    yield Measurement("ALFWorld native, clone_state + restore_state, expert off", "forks/s", 3e5, forks(env, 20_000))
+    copies, turns = 64, 200
+    vector: Any = gym.make_vec("credit/ALFWorld-v0", num_envs=copies, num_tasks=8, admissible=False, verifier=False)
+
+    def steps() -> float:
+        vector.reset(seed=0)
+        positions = np.random.default_rng(0).integers(0, 4, size=(turns, copies))
+        for row in positions:
+            vector.step(row)
+        return copies * turns
+
+    yield Measurement("ALFWorld native, vector of 64 on 8 games, bare", "transitions/s", 2.5e5, steps)
+
+
+def _beside_stock() -> Iterator[Measurement]:
+    """Rates, and multiples of the stock environment's in the same run."""
 
     @cache
     def rates() -> dict[str, tuple[float, float]]:
@@ -137,21 +155,6 @@ def alfworld() -> Iterator[Measurement]:
             yield Measurement(f"ALFWorld {engine}, {unit}", unit, None, partial(value, engine, place), "value")
             name = f"ALFWorld {engine}, multiple of the stock {unit}"
             yield Measurement(name, "times", target, partial(multiple, engine, place), "value")
-
-    env: Any = gym.make("credit/ALFWorld-v0", expert="none").unwrapped
-
-    yield Measurement("ALFWorld native, clone_state + restore_state, expert off", "forks/s", 3e5, forks(env, 20_000))
-    copies, turns = 64, 200
-    vector: Any = gym.make_vec("credit/ALFWorld-v0", num_envs=copies, num_tasks=8, admissible=False, verifier=False)
-
-    def steps() -> float:
-        vector.reset(seed=0)
-        positions = np.random.default_rng(0).integers(0, 4, size=(turns, copies))
-        for row in positions:
-            vector.step(row)
-        return copies * turns
-
-    yield Measurement("ALFWorld native, vector of 64 on 8 games, bare", "transitions/s", 2.5e5, steps)
 
 
 def main(

@@ -17,7 +17,10 @@ def alfworld_generate(
     split: Annotated[str, typer.Option(help="train, valid_seen or valid_unseen.")] = "train",
     games: Annotated[int, typer.Option(min=1, help="How many.")] = 120,
 ) -> None:
-    """Write generated ALFWorld games in the published layout, for this package and for ALFWorld's own tools."""
+    """Write generated ALFWorld games in the published layout, for this package and for ALFWorld's own tools.
+
+    The files carry ALFWorld's own domain and grammar, so this needs the extra: pip install "credit-gym[alfworld]".
+    """
     from credit_gym.envs.alfworld.games import SPLITS
     from credit_gym.envs.alfworld.generate import write_games
 

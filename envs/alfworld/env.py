@@ -58,9 +58,10 @@ class ALFWorldEnv(TextEnv):
         task_types: which of the six task types to play, all by default.
         max_steps: the episode is truncated after this many steps.
         data: the folder of the real games. By default the variable ``ALFWORLD_DATA``; where that is unset or its
-            folder is empty, games are generated.
-        engine: ``native`` (plain Python), or ``textworld``: the libraries that ALFWorld itself runs on, which are
-            hundreds of times slower and play games that the native engine refuses.
+            folder is empty, games are made here.
+        engine: ``native`` (plain Python, needs nothing else), or ``textworld``: the libraries that ALFWorld itself
+            runs on (the ``alfworld`` extra), which are hundreds of times slower and play games that the native engine
+            refuses.
         expert: what ``info["expert_actions"]`` lists: "optimal" (every optimal action), "handcoded" (what ALFWorld's
             own expert would do, see :mod:`~credit_gym.envs.alfworld.handcoded`; the ``alfworld`` extra),
             "handcoded_upstream" (the same with its defect), or "none".
@@ -70,7 +71,7 @@ class ALFWorldEnv(TextEnv):
         render_mode: ``ansi`` or None.
 
     Raises:
-        MissingExtraError: a package of the ``alfworld`` extra is needed and not installed.
+        MissingExtraError: the engine or the expert needs the ``alfworld`` extra, which is not installed.
         UnknownNameError: there is no such split, task type or engine.
         ManifestError: the data folder has no such games.
     """

@@ -18,6 +18,7 @@ pytest.importorskip("fast_downward")
 from builders import TESTS
 from builders.alfworld_games import messy
 
+from credit_gym.envs.alfworld.env import NOTHING_HAPPENS
 from credit_gym.envs.alfworld.games import Game, file_form, texts_of
 from credit_gym.envs.alfworld.generate import generate_game
 from credit_gym.envs.alfworld.grammar import parse_grammar
@@ -69,11 +70,16 @@ def test_text_commands_and_wins_are_those_of_textworld(index, engine, tmp_path, 
     state = engine.load(compiled(game))
     theirs = stock.reset()
     assert engine.introduction() == theirs.feedback
-    random = Random(index)
+    random, commands_before = Random(index), ["open  drawer 1"]
     for _ in range(40):
         commands = engine.commands(state)
         assert list(commands) == theirs["admissible_commands"]
         assert state.won == theirs["won"]
+        for refused in (random.choice(commands_before), random.choice(list(commands)).upper(), "examine moon 1"):
+            if refused not in commands:
+                assert engine.find(state, refused) is None
+                assert stock.step(refused)[0].feedback == NOTHING_HAPPENS
+        commands_before = [*commands]
         busy = [c for c in commands if c.split()[0] not in ("go", "help", "inventory", "examine")]
         command = random.choice(busy if random.random() < 0.6 else list(commands))
         state = engine.step(state, commands[command])
