@@ -34,7 +34,14 @@ def derive(*parts: int) -> int:
     """Return a 64-bit seed that depends on every integer in ``parts`` and their order."""
     state = 0
     for part in parts:
-        state = mix(advance(state ^ mix(advance(part & _MASK))))
+        # mix(advance(state ^ mix(advance(part)))), inlined: every draw of an agent comes through here
+        z = ((part & _MASK) + _GAMMA) & _MASK
+        z = ((z ^ (z >> 30)) * _MIX_1) & _MASK
+        z = ((z ^ (z >> 27)) * _MIX_2) & _MASK
+        z = ((state ^ z ^ (z >> 31)) + _GAMMA) & _MASK
+        z = ((z ^ (z >> 30)) * _MIX_1) & _MASK
+        z = ((z ^ (z >> 27)) * _MIX_2) & _MASK
+        state = z ^ (z >> 31)
     return state
 
 

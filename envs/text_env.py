@@ -230,8 +230,10 @@ def _time_limit(call: FrameType | None) -> int | None:
     """
     limits = []
     while call is not None and call.f_code.co_name == "reset":
-        caller = call.f_locals.get("self")
-        if isinstance(caller, gym.wrappers.TimeLimit):
-            limits.append(caller._max_episode_steps)
+        if call.f_code is _LIMITED_RESET:
+            limits.append(call.f_locals["self"]._max_episode_steps)
         call = call.f_back
     return min(limits, default=None)
+
+
+_LIMITED_RESET = gym.wrappers.TimeLimit.reset.__code__

@@ -22,7 +22,6 @@ _READ = tuple(column for column in COLUMNS if column.info)  # what an environmen
 _OFFERED = next(column for column in _READ if column.name == "admissible_actions")
 _ANSWERED = tuple(column for column in COLUMNS if column.answer)  # what an agent's action carries
 _TYPES: dict[str, type] = {"number": float, "flag": bool, "text": str, "texts": list}  # what most environments hand on
-_ONLY_TEXT = {str}
 _ALWAYS = ("verifier", "invalid")  # recorded where no info mentions them too
 
 
@@ -100,7 +99,6 @@ class Recorder:
         self._layout = _LAYOUTS[verifier]
         self._types: tuple[type, ...] = ()
         self._places = _Places((), ())
-        self._texts: dict[int, tuple[str, ...]] = {}
         self._clear()
 
     @classmethod
@@ -176,10 +174,8 @@ class Recorder:
             self._types, self._places = types, places
         for place in self._places.lists:
             said[place] = texts = tuple(said[place])
-            if texts != self._texts.get(place):
-                if set(map(type, texts)) - _ONLY_TEXT:
-                    return None
-                self._texts[place] = texts
+            if list(map(type, texts)).count(str) != len(texts):
+                return None
         for place in self._places.numbers:
             if not math.isfinite(said[place]):
                 return None

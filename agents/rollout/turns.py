@@ -56,8 +56,10 @@ def episode_turns(
         observation, info = env.reset(seed=seed, options=options)
         recorder.start(observation, info, seed=seed)
         history: tuple[tuple[str, str], ...] = ()
+        declared = format_at(game, {})
         while not (recorder.over or recorder.error):
-            offered, form = recorder.admissible_actions, format_at(game, info)
+            offered = recorder.admissible_actions
+            form = format_at(game, info) if "action_format" in info else declared
             action = yield Context(recorder.goal, observation, history, offered, info, len(history), seed, form)
             if not isinstance(action, str):
                 raise TypeError(f"the agent answered {type(action).__name__}, not text")
