@@ -178,9 +178,12 @@ def file_form(game: Game) -> dict[str, Any]:
 
 
 def _goal(grammar: str) -> str:
-    """The goal sentence of a grammar; empty if it has none."""
+    """The goal sentence of a grammar; empty if it has none that can be read, which the engines refuse by name."""
     found = _GOAL.search(grammar)
-    return str(json.loads(f'"{found[1]}"')) if found else ""
+    try:
+        return str(json.loads(f'"{found[1]}"')) if found else ""
+    except ValueError:
+        return ""
 
 
 def _object(path: Path) -> dict[str, Any]:

@@ -257,6 +257,7 @@ def damaged(path: Path, damage: str) -> None:
         "truncated": lambda: path.write_text(text[: len(text) // 2]),
         "not an object": lambda: path.write_text('["solvable": true]'),
         "no grammar": lambda: path.write_text(json.dumps({**content, "grammar": None})),
+        "broken goal": lambda: path.write_text(text.replace("Your task is to: ", r"Your task is to: \\q ")),
         "broken grammar": lambda: path.write_text(json.dumps({**content, "grammar": "grammar :: oops"})),
         "broken problem": lambda: path.write_text(json.dumps({**content, "pddl_problem": "(define"})),
         "no trajectory": lambda: beside.unlink(),
@@ -268,7 +269,16 @@ def damaged(path: Path, damage: str) -> None:
 @needs_extra
 @pytest.mark.parametrize(
     "damage",
-    ["truncated", "not an object", "no grammar", "broken grammar", "broken problem", "no trajectory", "wrong task"],
+    [
+        "truncated",
+        "not an object",
+        "no grammar",
+        "broken goal",
+        "broken grammar",
+        "broken problem",
+        "no trajectory",
+        "wrong task",
+    ],
 )
 def test_a_damaged_game_is_named_in_one_sentence_and_the_others_still_play(tmp_path, damage):
     games = [generate_game("train", i) for i in (0, 6)]
