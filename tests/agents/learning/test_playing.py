@@ -17,8 +17,10 @@ from credit_gym.agents.learning.playing import Seat, play_together
 from credit_gym.agents.learning.trainer_rollouts import Rollout
 from credit_gym.agents.llm.completion import Completion
 from credit_gym.agents.llm.prompting import Prompting
+from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.episode import Episode
 from credit_gym.errors import BackendError, CreditGymError
+from credit_gym.scorers import score
 from credit_gym.wrappers import RecordVerifier
 
 SEATS = [Seat(100 + number, str(number), f"g{number % 3}", number % 3) for number in range(9)]
@@ -118,3 +120,19 @@ def test_an_episode_with_a_bad_value_counts_for_nothing_in_a_training_step(name:
 def test_a_step_of_which_no_episode_completed_says_why() -> None:
     with pytest.raises(CreditGymError, match=r"No episode of this step completed; .* reward of step 2 is nan"):
         rollout(lambda: Misbehaving(BAD["reward nan"].change, tasks=(0, 1, 2)))(["2", "2"], TRAINER)
+
+
+def test_a_training_step_pools_states_by_the_key_among_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[Any, dict[str, Any]]] = []
+
+    def noting(batch: EpisodeBatch, scorer: str, **options: Any) -> Any:
+        asked.append((batch.state_vocabulary, options))
+        return score(batch, scorer, **options)
+
+    monkeypatch.setattr("credit_gym.agents.learning.trainer_rollouts.score", noting)
+    options = {"key": "calls", "lam": 0.5}
+    Rollout(lambda: RecordVerifier(Corridor()), Model(), Prompting(), "gae", options)(["0", "0"], TRAINER)  # type: ignore[arg-type]
+    ((states, passed),) = asked
+    assert passed == {"lam": 0.5}
+    assert states[0] == "0 calls"
+    assert all(state.startswith("1 calls ") for state in states[1:])
