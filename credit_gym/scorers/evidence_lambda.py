@@ -3,7 +3,7 @@
     lambda_t = k / (n_t + k)
     G_t      = r_t + (1 - lambda_{t+1}) g V(s_{t+1}) + lambda_{t+1} G_{t+1}
     b_t      = (1 - lambda_t) V(s_t) + lambda_t (mean R - r_0 - ... - r_{t-1})
-    s_t^2    = (1 - lambda_t) var_s G + lambda_t var R
+    s_t      = (1 - lambda_t) sd_s G + lambda_t sd R
     A_t      = (1 - w) (G_t - b_t) / s_t + w (R - mean R) / sd R + T kappa / (m_t + kappa) z_t
 
 n_t other episodes of the group visited s_t, m_t of the visitors returned more than the group's mean, V is the TD(0)
@@ -30,12 +30,13 @@ from credit_gym.data.grouping import (
     group_sum,
 )
 from credit_gym.estimation.critic import certainty_equivalent_value
+from credit_gym.estimation.normalise import RELATIVE_FLOOR
 from credit_gym.estimation.ranges import NonNegative, Positive, Range, Share
 from credit_gym.estimation.trust import EXACT, UNKNOWN, Trust, above_mean, evidence, trust_from
 from credit_gym.scorers.outcome import grpo
 from credit_gym.scorers.registry import register
 
-_FLOOR = 0.1  # least s_t, in deviations of the group's returns
+_FLOOR = 0.02  # least s_t, in deviations of the group's returns
 _FULL = 0.5  # agreement from which on a verifier is trusted wholly
 
 
@@ -44,13 +45,13 @@ def evidence_lambda(
     batch: EpisodeBatch,
     *,
     discount: Share = 0.98,
-    pseudo_count: Positive = 0.3,
+    pseudo_count: Positive = 0.1,
     weight_outcome: Share = 0.25,
     kappa: NonNegative = 2.0,
     trust: Annotated[float, Range("[-1, 1]")] | None = None,
     trust_weight: NonNegative | None = None,
 ) -> FloatArray:
-    """Credit a step by what followed it, read off where others have been, and by the verifier as far as it is borne out.
+    """Credit a step by what followed, read off where others have been, and by the verifier as far as it is borne out.
 
     Where no state recurs it is GRPO, exactly. Where others stood in a state, their outcomes are its baseline and its
     scale, and what a step led to is read off the state that it led to. The verifier's reading, less its mean at the
@@ -72,11 +73,10 @@ def evidence_lambda(
         (S,) float64, in standard deviations. A group whose episodes all returned the same has the verifier's part only.
     """
     visits = _visits(batch)
-    spread = group_std(batch.episode_return, batch.group, batch.num_groups)[batch.step_group]
+    spread = _spread(batch)
     outcome = grpo(batch)
-    step = np.divide(
-        *_advantage(batch, visits, spread, discount, pseudo_count), out=np.zeros(batch.num_steps), where=outcome != 0.0
-    )
+    gain, scale = _advantage(batch, visits, spread, discount, pseudo_count)
+    step = np.divide(gain, scale, out=np.zeros(batch.num_steps), where=spread > 0.0)
     credit: FloatArray = (1.0 - weight_outcome) * step + weight_outcome * outcome
     if batch.verifier is None:
         return credit
@@ -85,7 +85,7 @@ def evidence_lambda(
     return credit + _believed(batch, centred, known) * _room(batch, visits, kappa) * _scaled(centred)
 
 
-def verifier_trust(batch: EpisodeBatch, known: Trust | None = None, *, pseudo_count: float = 0.3) -> Trust:
+def verifier_trust(batch: EpisodeBatch, known: Trust | None = None, *, pseudo_count: float = 0.1) -> Trust:
     """Return what is known of a verifier after a batch; a trainer hands it to the next batch's scorer.
 
     Args:
@@ -120,6 +120,14 @@ def _episodes_through(batch: EpisodeBatch, node: IntArray, nodes: int, weight: F
     return group_sum(weight[batch.episode[first]], node[first], nodes)
 
 
+def _spread(batch: EpisodeBatch) -> FloatArray:
+    """Standard deviation of the returns of each step's group, 0 where it is rounding; (S,)."""
+    returns, groups = batch.episode_return, batch.num_groups
+    spread = group_std(returns, batch.group, groups)
+    rounding = RELATIVE_FLOOR * group_mean(np.abs(returns), batch.group, groups)
+    return np.where(spread > rounding, spread, 0.0)[batch.step_group]
+
+
 def _advantage(
     batch: EpisodeBatch, visits: _Visits, spread: FloatArray, discount: float, pseudo_count: float
 ) -> tuple[FloatArray, FloatArray]:
@@ -134,8 +142,8 @@ def _advantage(
     mean = group_mean(batch.episode_return, batch.group, batch.num_groups)[batch.step_group]
     baseline = (1.0 - own) * value + own * (mean - earned)
     here = group_std(followed, visits.node, visits.nodes)[visits.node]
-    scale = np.sqrt((1.0 - own) * here**2 + own * spread**2)
-    return followed - baseline, np.maximum(scale, _FLOOR * spread)
+    scale = np.maximum((1.0 - own) * here + own * spread, _FLOOR * spread)
+    return followed - baseline, scale
 
 
 def _centred(batch: EpisodeBatch, visits: _Visits, pseudo_count: float) -> FloatArray:
