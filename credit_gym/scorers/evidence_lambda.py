@@ -99,6 +99,19 @@ def verifier_trust(batch: EpisodeBatch, known: Trust | None = None, *, pseudo_co
     return before.after(trust_from(batch, _centred(batch, _visits(batch), pseudo_count)))
 
 
+def verifier_evidence(batch: EpisodeBatch, *, pseudo_count: float = 0.1) -> tuple[FloatArray, FloatArray]:
+    """Return what each group says of its verifier, as :func:`credit_gym.estimation.trust.evidence` does.
+
+    Args:
+        batch: the episodes.
+        pseudo_count: k.
+
+    Raises:
+        MissingColumnError: there is no verifier.
+    """
+    return evidence(batch, _centred(batch, _visits(batch), pseudo_count))
+
+
 class _Visits(NamedTuple):
     """Who else was where: (S,) dense node of each step, their number, and (S,) number of other episodes there."""
 
