@@ -37,6 +37,9 @@ class TextEnv(gym.Env[str, str]):
         action_format: how long an action is and how it is written; the kind in ``info["action_format"]`` takes its
             place at moments where another one is due.
         limit_argument: name of the argument that sets :attr:`most_steps`, empty where there is none.
+        exact_verifier: whether the verifier's readings are the change of an exact potential, of how good an end can
+            still be reached and how soon. Then ``info["exact_verifier"]`` says so at reset, and a scorer may trust them
+            before any outcome was seen.
         blocking: whether reset and step wait for something (a judge, a sandbox, a foreign engine); an asynchronous
             runner then plays the environment on a thread of its own.
         stream: 64-bit state of the SplitMix64 stream from which every draw of the environment comes. It is part of the
@@ -46,6 +49,7 @@ class TextEnv(gym.Env[str, str]):
 
     action_format: ActionFormat = LINE
     limit_argument: str = ""
+    exact_verifier: bool = False
     blocking: bool = False
     _recipe: _Recipe
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 (declared so by gymnasium.Env)

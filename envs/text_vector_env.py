@@ -111,8 +111,13 @@ def objects(values: Iterable[Any]) -> np.ndarray:
 
 
 def masked(columns: Mapping[str, Any]) -> dict[str, Any]:
-    """Return columns in Gymnasium's form of vector infos: each with a mask that says that all copies have it."""
-    return {**columns, **{f"_{name}": np.ones(len(column), dtype=np.bool_) for name, column in columns.items()}}
+    """Return columns in Gymnasium's form of vector infos: each with a mask that says that all copies have it.
+
+    Args:
+        columns: (n,) arrays, at least one, and mappings that were masked themselves.
+    """
+    copies = next(len(column) for column in columns.values() if not isinstance(column, Mapping))
+    return {**columns, **{f"_{name}": np.ones(copies, dtype=np.bool_) for name in columns}}
 
 
 def seed_list(seed: int | Sequence[int | None] | IntArray | None, count: int) -> list[int | None]:

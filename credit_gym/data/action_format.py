@@ -67,10 +67,21 @@ def declared_format(env_id: str) -> ActionFormat:
     Args:
         env_id: its Gymnasium id.
     """
+    return format_at(declaring_class(env_id), {})
+
+
+def declaring_class(env_id: str) -> object:
+    """Return the class that an id makes, whose attributes are what the environment declares.
+
+    Args:
+        env_id: its Gymnasium id.
+
+    Returns:
+        What its entry point is, or is annotated to return; None where Gymnasium knows no such id.
+    """
     entry_point = gym.registry[env_id].entry_point if env_id in gym.registry else None
     creator = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
-    made = creator if creator is None or inspect.isclass(creator) else inspect.signature(creator).return_annotation
-    return format_at(made, {})
+    return creator if creator is None or inspect.isclass(creator) else inspect.signature(creator).return_annotation
 
 
 def format_at(env: object, info: Mapping[str, Any]) -> ActionFormat:

@@ -31,8 +31,9 @@ def read_chats(path: Path) -> Iterator[Episode | StoreError]:
     Optional fields: ``rewards`` (one per assistant message, in place of ``reward``, which goes to the last one),
     ``success`` (true if not given and the return is above 0), ``task_id`` (the first observation if not given),
     ``group_id`` (the task), ``episode_id`` (the line), ``agent_id``, ``env_id``, ``truncated``, ``finish_reason`` (of
-    the last reply), and the columns of :data:`credit_gym.data.columns.COLUMNS` that have a value for each assistant
-    message or each point between them, chats apart, under their names there (``"verifier": [0.0, 1.0]``).
+    the last reply), ``exact_verifier``, and the columns of :data:`credit_gym.data.columns.COLUMNS` that have a value
+    for each assistant message or each point between them, chats apart, under their names there (``"verifier": [0.0,
+    1.0]``).
 
     Null is "not given" everywhere. A reward that is null is not known: the episode is kept with an ``error`` that says
     so, and scorers pass over it.
@@ -94,6 +95,7 @@ def chat_episode(row: dict[str, Any], line: int) -> Episode:
         truncated=truncated,
         error=UNKNOWN_REWARD if None in rewards else None,
         goal=goal,
+        exact_verifier=_given(row, "exact_verifier", False),
         messages=tuple(tuple(messages[:turn]) for turn in turns),
         **columns,
     )

@@ -50,7 +50,8 @@ class ALFWorldEnv(TextEnv):
     The reward is 1 when the goal is reached and 0 before. ``info["verifier"]`` is the decrease of the exact distance to
     the goal in steps: 1 for an optimal action, 0 for an idle one, negative for a harmful one. ``info["distance"]`` is
     that distance (infinite in a dead end, which the verifier counts as ``max_steps`` away) and
-    ``info["expert_actions"]`` lists every optimal action.
+    ``info["expert_actions"]`` lists every optimal action. The readings are the change of an exact potential,
+    ``-min(distance, max_steps)``, which ``info["exact_verifier"]`` declares.
 
     Args:
         split: ``train``, ``valid_seen`` or ``valid_unseen``.
@@ -82,6 +83,7 @@ class ALFWorldEnv(TextEnv):
     )
 
     limit_argument = "max_steps"
+    exact_verifier = True
 
     def __init__(
         self,
@@ -277,6 +279,7 @@ class ALFWorldEnv(TextEnv):
             "state_key": state.key,
             "admissible_actions": list(self._engine.admissible(state)),
             "verifier": verifier,
+            "exact_verifier": self.exact_verifier,
             "distance": distance,
             "invalid": invalid,
         }

@@ -12,7 +12,7 @@ import numpy as np
 from credit_gym import rng
 from credit_gym.data.grouping import BoolArray, FloatArray
 from credit_gym.envs.alfworld.answers import answer
-from credit_gym.envs.alfworld.env import NOTHING_HAPPENS
+from credit_gym.envs.alfworld.env import NOTHING_HAPPENS, ALFWorldEnv
 from credit_gym.envs.alfworld.native_engine import State, admissible, adopt, find, listed, step
 from credit_gym.envs.alfworld.progress import Arrivals, Progress
 from credit_gym.envs.alfworld.rules import Operator
@@ -30,7 +30,7 @@ class ALFWorldVectorEnv(TextVectorEnv):
 
     Actions are n texts, or (n,) integers: positions in the lists of admissible actions. ``infos`` holds (n,) arrays
     and, as Gymnasium asks, a mask ``_name`` for each: ``state_key``, ``admissible_actions`` (tuples), ``verifier``,
-    ``distance``, ``invalid``, ``success`` where an episode ended, and the columns of ``task``.
+    ``exact_verifier``, ``distance``, ``invalid``, ``success`` where an episode ended, and the columns of ``task``.
 
     Args:
         num_envs: n.
@@ -40,7 +40,8 @@ class ALFWorldVectorEnv(TextVectorEnv):
         max_steps: episodes are truncated after this many steps.
         data: the folder of the real games, by default the variable ``ALFWORLD_DATA``.
         admissible: whether ``infos`` has ``admissible_actions``; :meth:`admissible_actions` tells them in any case.
-        verifier: whether ``infos`` has ``verifier`` and ``distance``. Without these and the lists, steps are fastest.
+        verifier: whether ``infos`` has ``verifier``, ``exact_verifier`` and ``distance``. Without these and the lists,
+            steps are fastest.
 
         max_episode_steps: truncate earlier than ``max_steps``, as Gymnasium's ``TimeLimit`` does.
 
@@ -183,5 +184,9 @@ class ALFWorldVectorEnv(TextVectorEnv):
         if self._admissible:
             columns["admissible_actions"] = objects([admissible(state) for state in states])
         if self._verifier:
-            columns |= {"verifier": verifier, "distance": np.array(self._distances)}
+            columns |= {
+                "verifier": verifier,
+                "exact_verifier": np.full(self.num_envs, ALFWorldEnv.exact_verifier),
+                "distance": np.array(self._distances),
+            }
         return masked(columns) | {"success": won.copy(), "_success": self._over.copy()}

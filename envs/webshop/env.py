@@ -61,7 +61,8 @@ class WebShopEnv(TextEnv):
     buying now would earn, 0 where one cannot buy), at the end ``reward_components``, and ``expert_actions`` (first
     actions of the shortest ways to that best purchase). ``info["verifier"]`` is the change of
     ``best_reward * (1 - steps_to_it / (max_steps + 1))``: positive for an expert's action, 0 for an idle one while time
-    is plenty, negative for one that leads away. Its sum is the reward less what the start was worth.
+    is plenty, negative for one that leads away. Its sum is the reward less what the start was worth. That is an exact
+    potential of the page and the steps left, which ``info["exact_verifier"]`` declares.
 
     Args:
         split: ``train``, ``eval``, ``test`` or ``all``.
@@ -92,6 +93,7 @@ class WebShopEnv(TextEnv):
     )
 
     limit_argument = "max_steps"
+    exact_verifier = True
 
     def __init__(
         self,
@@ -212,6 +214,7 @@ class WebShopEnv(TextEnv):
             "state_key": outlook.key,
             "admissible_actions": list(self._searches if state.page == "start" else self.game.view(state).actions),
             "verifier": verifier,
+            "exact_verifier": self.exact_verifier,
             "best_reward": best.reward,
             "reward_now": outlook.now,
             "invalid": invalid,

@@ -64,6 +64,7 @@ def episodes(draw: st.DrawFn, *, episode_id: str = "7-0", max_steps: int = 4) ->
         terminated=not truncated,
         truncated=truncated,
         goal=draw(texts),
+        exact_verifier=draw(st.booleans()),
         verifier=draw(_maybe(_row(numbers, steps))),
         log_belief=draw(_maybe(_row(numbers, steps + 1))),
         distractor_log_belief=draw(_maybe(_row(numbers, steps + 1))),

@@ -63,7 +63,7 @@ def test_a_call_is_an_action_its_result_an_observation_and_why_each_reply_ended_
     assert [message["role"] for message in episode.messages[1]] == ["user", "assistant", "tool"]
 
 
-@pytest.mark.parametrize("field", ["success", "truncated"])
+@pytest.mark.parametrize("field", ["success", "truncated", "exact_verifier"])
 @pytest.mark.parametrize(
     ("written", "meant"),
     [
@@ -75,7 +75,7 @@ def test_a_truth_value_is_what_it_says(tmp_path: Path, field: str, written: Any,
     assert getattr(one(tmp_path, **{field: written}), field) is meant
 
 
-@pytest.mark.parametrize("field", ["success", "truncated"])
+@pytest.mark.parametrize("field", ["success", "truncated", "exact_verifier"])
 @pytest.mark.parametrize("written", ["maybe", "", 2, 0.5, [], {}])
 def test_what_is_no_truth_value_is_refused(tmp_path: Path, field: str, written: Any) -> None:
     assert f"{field} must be true or false" in sentence(tmp_path, **{field: written})

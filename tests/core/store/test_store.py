@@ -103,6 +103,17 @@ def test_a_store_of_an_older_version_is_read_and_written(tmp_path: Path) -> None
         assert store.load_episodes(run_id) == [walk("7-0"), later]
 
 
+def test_a_store_made_before_verifiers_were_declared_has_none_that_is_exact(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        run_id = start(store)
+        store.add_episode(run_id, walk("7-0", exact_verifier=True))
+        store._connection.execute("ALTER TABLE episodes DROP COLUMN exact_verifier")
+    later = walk("7-1", exact_verifier=True)
+    with Store.open(tmp_path, create=False) as store:
+        store.add_episode(run_id, later)
+        assert store.load_episodes(run_id) == [walk("7-0"), later]
+
+
 def test_a_lost_or_damaged_file_is_an_error_that_names_it(store: Store) -> None:
     run_id = start(store)
     store.add_episode(run_id, walk(goal="x" * 5000))

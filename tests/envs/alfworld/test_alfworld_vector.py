@@ -87,7 +87,8 @@ def test_what_is_not_asked_for_is_left_out_and_changes_nothing_else():
         assert quick[0] == played[0]
         for mine, theirs in zip(quick[1:-1], played[1:-1], strict=True):
             np.testing.assert_array_equal(mine, theirs)
-        left_out = {"admissible_actions", "verifier", "distance"}
+        left_out = {"admissible_actions", "verifier", "exact_verifier", "distance"}
+        assert {len(column) for name, column in infos.items() if name.startswith("_")} == {4}
         assert infos.keys() - kept.keys() == left_out | {f"_{name}" for name in left_out}
         assert list(kept["state_key"]) == list(infos["state_key"])
         assert [bare.admissible_actions(i) for i in range(4)] == list(infos["admissible_actions"])
