@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # the names of _HOMES once more, for editors and type checker
     from credit_gym.agents.core import Action, Agent, Context
     from credit_gym.agents.rollout.runner import run_episodes
     from credit_gym.agents.spec import parse_agent
+    from credit_gym.credit.advise import advise
     from credit_gym.credit.assign import build_targets
     from credit_gym.data.batch import EpisodeBatch
     from credit_gym.data.episode import Episode, Step
@@ -44,6 +45,7 @@ __all__ = [
     "Store",
     "TextEnv",
     "TrainingTarget",
+    "advise",
     "build_targets",
     "new_run",
     "open_run",
@@ -74,6 +76,7 @@ _HOMES = {
     "Store": "credit_gym.store",
     "TextEnv": "credit_gym.envs.text_env",
     "TrainingTarget": "credit_gym.data.target",
+    "advise": "credit_gym.credit.advise",
     "build_targets": "credit_gym.credit.assign",
     "new_run": "credit_gym.store",
     "open_run": "credit_gym.store",

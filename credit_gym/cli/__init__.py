@@ -18,6 +18,7 @@ _IN_ORDER = (
     "run",
     "rescore",
     "imports",
+    "advise",
     "targets",
     "report",
     "sweep",

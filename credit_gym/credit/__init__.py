@@ -1,5 +1,6 @@
 """Scorers applied.
 
 - ``assign``: training targets from episodes.
+- ``advise``: which scorer fits a run, from what its ``run_facts`` are and from the ``regime_map``; ``advice`` says it.
 - ``stored_runs``: the credits of a stored run, made anew or read back; a ``fingerprint`` says whether they are stale.
 """

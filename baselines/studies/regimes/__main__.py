@@ -11,6 +11,7 @@ import typer
 
 from credit_gym.baselines.protocol.options import Processes
 from credit_gym.baselines.studies.regimes.points import AXES, read_points
+from credit_gym.baselines.studies.regimes.regimes_advice import advice_table
 from credit_gym.baselines.studies.regimes.regimes_page import map_tables, write_page
 from credit_gym.baselines.studies.regimes.regimes_study import SCORERS, run_map
 from credit_gym.report import show
@@ -24,6 +25,7 @@ def main(
     pilots: Annotated[int, typer.Option(help="Suites on which step sizes are tuned.", min=1)] = 6,
     workers: Processes = 2,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write everything here.")] = None,
+    advice: Annotated[Path | None, typer.Option(help="Write here what `credit-gym advise` reads of it.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write the page and its figure here.")] = None,
 ) -> None:
     """Episodes until the task is learned, for every scorer at every point of the map."""
@@ -40,6 +42,8 @@ def main(
         show(table)
     if json_file:
         json_file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    if advice:
+        advice.write_text(json.dumps(advice_table(found), separators=(",", ":")) + "\n", encoding="utf-8")
     if markdown:
         write_page(found, markdown, minutes=minutes)
 

@@ -22,6 +22,7 @@ COMMANDS = (
     "run",
     "score",
     "import",
+    "advise",
     "targets",
     "report",
     "sweep",
