@@ -91,7 +91,7 @@ def run_facts(batch: EpisodeBatch) -> RunFacts:
         steps=float(np.median(lengths)),
         most_steps=float(np.percentile(lengths, 95, method="higher")),
         success=float(batch.success.mean()),
-        mean_return=float(returns.mean()),
+        mean_return=float((returns / returns.size).sum()),  # which cannot overflow
         graded=graded,
         won=float((ahead if graded else batch.success).mean()),
         mixed=float((group_sum(ahead, group, groups) > 0).mean()),

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from credit_gym.data.batch import EpisodeBatch
-from credit_gym.data.grouping import BoolArray, FloatArray, compact, group_mean, group_size, group_sum
+from credit_gym.data.grouping import BoolArray, FloatArray, compact, group_mean, group_power, group_size, group_sum
 
 MEMORY = 0.9
 _DIGITS = 9  # sums that agree to so many digits, relative to the largest, are ties: their difference is rounding
@@ -85,6 +85,7 @@ def trust_from(batch: EpisodeBatch, centred: FloatArray) -> Trust:
 def above_mean(batch: EpisodeBatch) -> BoolArray:
     """Whether an episode returned more than the mean of its group; (E,)."""
     returns = batch.episode_return
+    returns = returns / group_power(returns, batch.group, batch.num_groups)[batch.group]  # their sum may overflow
     mean = group_mean(returns, batch.group, batch.num_groups)[batch.group]
     return returns - mean > 1e-9 * np.abs(mean)
 
@@ -95,7 +96,6 @@ def _midranks(values: FloatArray, group: np.ndarray) -> FloatArray:
     tie, ties = compact(group, np.unique(values, return_inverse=True)[1])
     position = np.empty(values.size)
     position[order] = np.arange(values.size)
-    first = np.zeros(int(group.max(initial=-1)) + 1)
-    sizes = np.bincount(group, minlength=first.size)
+    sizes = np.bincount(group)
     first = np.cumsum(sizes) - sizes
     return group_mean(position - first[group] + 1.0, tie, ties)[tie]

@@ -105,6 +105,16 @@ def test_graded_returns_are_won_above_the_mean_of_their_group() -> None:
     assert (facts.density, facts.agreement, facts.believed) == (None, None, 0.0)
 
 
+@pytest.mark.parametrize("unit", [1e308, 1e-300, -3.0])
+def test_what_decides_does_not_depend_on_the_unit_of_rewards(unit: float) -> None:
+    batch = batch_of([Run((0, 1, 2), (0, i % 2), success=bool(i % 2), group=i // 8) for i in range(32)])
+    batch = replace(batch, verifier=np.sign(unit) * wins(batch))
+    plain, scaled = (run_facts(replace(batch, reward=batch.reward * by)) for by in (np.sign(unit), unit))
+    assert replace(scaled, mean_return=plain.mean_return) == plain
+    assert plain.mixed == 1.0
+    assert scaled.mean_return == pytest.approx(plain.mean_return * abs(unit))
+
+
 def test_a_place_has_no_share_of_nothing() -> None:
     lost = run_facts(batch_of([Run((0, 9), (0,), success=False)] * 3))
     assert place(lost) == Place(0.125, 3.0, 1.0, 0.0, 0.0, False)
