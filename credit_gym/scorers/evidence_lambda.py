@@ -78,7 +78,7 @@ def evidence_lambda(
     gain, scale = _advantage(batch, visits, spread, discount, pseudo_count)
     step = np.divide(gain, scale, out=np.zeros(batch.num_steps), where=spread > 0.0)
     credit: FloatArray = (1.0 - weight_outcome) * step + weight_outcome * outcome
-    if batch.verifier is None:
+    if not _is_read(batch):
         return credit
     centred = _centred(batch, visits, pseudo_count)
     known = _known(batch, trust, trust_weight)
@@ -94,7 +94,7 @@ def verifier_trust(batch: EpisodeBatch, known: Trust | None = None, *, pseudo_co
         pseudo_count: k.
     """
     before = known or _known(batch, None, None)
-    if batch.verifier is None:
+    if not _is_read(batch):
         return before
     return before.after(trust_from(batch, _centred(batch, _visits(batch), pseudo_count)))
 
@@ -157,6 +157,11 @@ def _advantage(
     here = group_std(followed, visits.node, visits.nodes)[visits.node]
     scale = np.maximum((1.0 - own) * here + own * spread, _FLOOR * spread)
     return followed - baseline, scale
+
+
+def _is_read(batch: EpisodeBatch) -> bool:
+    """Whether there is a verifier that has a reading anywhere."""
+    return batch.verifier is not None and bool(np.isfinite(batch.verifier).any())
 
 
 def _centred(batch: EpisodeBatch, visits: _Visits, pseudo_count: float) -> FloatArray:
