@@ -9,7 +9,7 @@ import gymnasium as gym
 from credit_gym.credit.assign import build_targets
 from credit_gym.data.episode import Episode
 from credit_gym.errors import CreditGymError
-from credit_gym.scorers import check_options
+from credit_gym.scorers import DEFAULT, check_options
 from credit_gym.wrappers.record_episodes import RecordEpisodes
 from credit_gym.wrappers.recorder import find_wrapper
 
@@ -39,7 +39,7 @@ class AssignCredit(gym.Wrapper[str, str, str, str], gym.utils.RecordConstructorA
         >>> env = AssignCredit(RecordVerifier(gym.make("credit/Stochastic-v0")), scorer="branch_aware", group_size=8)
     """
 
-    def __init__(self, env: gym.Env[str, str], scorer: str = "adaptive_q", group_size: int = 1, **options: Any) -> None:
+    def __init__(self, env: gym.Env[str, str], scorer: str = DEFAULT, group_size: int = 1, **options: Any) -> None:
         gym.utils.RecordConstructorArgs.__init__(self, scorer=scorer, group_size=group_size, **options)
         check_options(scorer, options, key=True)  # what is wrong must fail here, not after the first episodes
         recorder = find_wrapper(env, RecordEpisodes)

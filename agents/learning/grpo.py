@@ -55,7 +55,9 @@ def grpo_trainer(
                 noted(state.global_step, float(logs["loss"]))
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            seal(folder / f"checkpoint-{state.global_step}")
+            checkpoint = folder / f"checkpoint-{state.global_step}"
+            rollout.scorer.save(checkpoint)
+            seal(checkpoint)
 
     config = GRPOConfig(
         output_dir=str(folder),

@@ -13,9 +13,10 @@ from typing import Any
 from credit_gym.credit.assign import build_targets
 from credit_gym.data.episode import Episode
 from credit_gym.errors import BatchError
+from credit_gym.scorers import DEFAULT
 
 
-def assign_credits(traces: Sequence[Any], episodes: Sequence[Episode], scorer: str, **options: Any) -> None:
+def assign_credits(traces: Sequence[Any], episodes: Sequence[Episode], scorer: str = DEFAULT, **options: Any) -> None:
     """Score episodes and write each turn's credit onto all sampled tokens of that turn's node.
 
     Args:

@@ -13,6 +13,7 @@ from credit_gym.agents.learning.token_rows import token_row
 from credit_gym.agents.learning.versions import require_version
 from credit_gym.credit.assign import build_targets
 from credit_gym.data.episode import Episode
+from credit_gym.scorers import DEFAULT
 
 
 def register_estimator() -> None:
@@ -33,7 +34,7 @@ def credit_gym_advantage(token_level_rewards: Any, response_mask: Any, **_: Any)
     return advantages, advantages
 
 
-def generator_output(episodes: Sequence[Episode], scorer: str, **options: Any) -> dict[str, Any]:
+def generator_output(episodes: Sequence[Episode], scorer: str = DEFAULT, **options: Any) -> dict[str, Any]:
     """Return what a ``GeneratorInterface.generate`` must, ``rewards`` being each token's credit.
 
     Args:

@@ -35,9 +35,10 @@ def train(
     """Train from the start.
 
     The folder holds the settings (``training.json``), one line per step (``curve.jsonl``: ``step``, ``loss``,
-    ``return``, ``success``, ``turns``, ``credit_mean``, ``credit_std``, ``failed``, ``turns_left_out``), another with
-    what the step took (``speed.jsonl``, see :meth:`credit_gym.agents.learning.throughput.Stopwatch.lap`), sealed
-    checkpoints, and at the end the model with its tokenizer in ``model/``.
+    ``return``, ``success``, ``turns``, ``credit_mean``, ``credit_std``, ``failed``, ``turns_left_out``; ``trust`` and
+    ``trust_weight`` where the scorer goes by what was learned of the verifier), another with what the step took
+    (``speed.jsonl``, see :meth:`credit_gym.agents.learning.throughput.Stopwatch.lap`), sealed checkpoints, and at the
+    end the model with its tokenizer in ``model/``.
 
     Args:
         folder: where; it must not hold a training yet.
@@ -112,6 +113,8 @@ class _Run:
         for name in (CURVE, SPEED):
             path = self._folder / name
             path.write_text("".join(_lines_up_to(path, done)), encoding="utf-8")
+        if checkpoint is not None:
+            self._rollout.scorer.load(checkpoint)
         self._stopwatch = Stopwatch()
         try:
             self._trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))

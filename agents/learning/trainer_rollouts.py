@@ -14,11 +14,12 @@ from credit_gym import rng
 from credit_gym.agents.learning.conversations import Conversations, TokenAgent, check_growing
 from credit_gym.agents.learning.playing import Seat, play_together
 from credit_gym.agents.learning.token_rows import TokenRow, token_row
+from credit_gym.agents.learning.trusting import TrustingScorer
 from credit_gym.agents.llm.prompting import Prompting
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.episode import Episode
 from credit_gym.errors import CreditGymError
-from credit_gym.scorers import score
+from credit_gym.scorers import DEFAULT
 
 if TYPE_CHECKING:
     from credit_gym.agents.learning.synced import SyncedBackend
@@ -40,6 +41,7 @@ class Rollout:
         seed: fixes everything.
 
     Attributes:
+        scorer: it, with what it remembers from call to call.
         played: the episodes of the last call.
         summary: what they came to.
         effort: ``sampled_tokens``, ``tokens`` with those that were only read, and ``rollout_seconds``.
@@ -53,7 +55,7 @@ class Rollout:
         make_env: Callable[[], gym.Env[str, str]],
         backend: SyncedBackend,
         prompting: Prompting,
-        scorer: str,
+        scorer: str = DEFAULT,
         options: Mapping[str, Any] | None = None,
         *,
         seed: int = 0,
@@ -64,8 +66,9 @@ class Rollout:
             raise CreditGymError("The environment has no num_tasks, so the episodes of a group cannot share a task.")
         self._num_tasks = self._envs[0].get_wrapper_attr("num_tasks")
         self._backend, self._prompting = backend, prompting
-        self._scorer, self._options = scorer, dict(options or {})
-        self._key = self._options.pop("key", "state")
+        own = dict(options or {})
+        self._key = own.pop("key", "state")
+        self.scorer = TrustingScorer(scorer, own)
         self._seed = seed
         self.played: list[Episode] = []
         self.summary: dict[str, float] = {}
@@ -84,7 +87,7 @@ class Rollout:
             self._backend.forget()  # the gradient step needs the memory
         credits = self._credits(self.played)
         rows = [_row(episode, credit) for episode, credit in zip(self.played, credits, strict=True)]
-        self.summary = _summary(self.played, credits, rows)
+        self.summary = {**_summary(self.played, credits, rows), **self.scorer.summary}
         self.effort = {
             "sampled_tokens": sum(sum(row.mask) for row in rows),
             "tokens": sum(len(row.prompt_ids) + len(row.completion_ids) for row in rows),
@@ -124,7 +127,7 @@ class Rollout:
         completed = [episode for episode in played if episode.error is None]
         if not completed:
             raise CreditGymError(f"No episode of this step completed; the first one says: {played[0].error}")
-        flat = score(EpisodeBatch.from_episodes(completed, key=self._key), self._scorer, **self._options)
+        flat = self.scorer(EpisodeBatch.from_episodes(completed, key=self._key))
         pieces = iter(np.split(flat, np.cumsum([len(episode) for episode in completed])[:-1]))
         return [None if episode.error is not None else next(pieces).tolist() for episode in played]
 

@@ -11,6 +11,7 @@ from typing import Any
 from credit_gym.agents.llm.fields import check_fields
 from credit_gym.agents.llm.prompting import Prompting, prompting_from, prompting_record
 from credit_gym.errors import CreditGymError, StoreError
+from credit_gym.scorers import DEFAULT
 
 SETTINGS = "training.json"
 
@@ -45,7 +46,7 @@ class Training:
 
     env: str
     model: str
-    scorer: str
+    scorer: str = DEFAULT
     env_args: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     prompting: Prompting = field(default_factory=Prompting)

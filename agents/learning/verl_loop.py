@@ -22,6 +22,7 @@ from credit_gym.agents.rollout.turns import go_on
 from credit_gym.credit.assign import build_targets
 from credit_gym.data.episode import Episode
 from credit_gym.errors import CreditGymError
+from credit_gym.scorers import DEFAULT
 from credit_gym.wrappers import RecordVerifier
 
 from verl.experimental.agent_loop.agent_loop import AgentLoopBase  # isort: skip - after the version check
@@ -35,7 +36,8 @@ class CreditGymAgentLoop(AgentLoopBase):  # type: ignore[misc, unused-ignore]  #
 
     Args:
         arguments: see ``AgentLoopBase``.
-        scorer: a registered scorer.
+        scorer: a registered scorer. It sees a group at a time, so of a verifier it knows what the environment declares
+            or the option ``trust`` says.
         options: its keyword options.
         group_size: episodes of a task.
         prompting: a name or a YAML file; its chat may only grow; the temperature is verl's.
@@ -47,7 +49,7 @@ class CreditGymAgentLoop(AgentLoopBase):  # type: ignore[misc, unused-ignore]  #
     def __init__(
         self,
         *arguments: Any,
-        scorer: str,
+        scorer: str = DEFAULT,
         options: Mapping[str, Any] | None = None,
         group_size: int = 8,
         prompting: str = "plain",

@@ -12,11 +12,11 @@ from credit_gym.data.keys import Key
 from credit_gym.data.soundness import sound
 from credit_gym.data.target import TrainingTarget, pair_with_credit
 from credit_gym.errors import ReadingError
-from credit_gym.scorers import score
+from credit_gym.scorers import DEFAULT, score
 
 
 def build_targets(
-    episodes: Iterable[Episode], scorer: str, *, key: Key = "state", **options: Any
+    episodes: Iterable[Episode], scorer: str = DEFAULT, *, key: Key = "state", **options: Any
 ) -> list[TrainingTarget]:
     """Score episodes and pair every step with its credit.
 

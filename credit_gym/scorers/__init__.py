@@ -54,7 +54,7 @@ from credit_gym.scorers import (  # noqa: F401 (importing a module registers its
     turn_grpo,
     vine,
 )
-from credit_gym.scorers.registry import ScorerSpec, check_options, get, names, read_options, register, score
+from credit_gym.scorers.registry import DEFAULT, ScorerSpec, check_options, get, names, read_options, register, score
 from credit_gym.scorers.signatures import Option
 
-__all__ = ["Option", "ScorerSpec", "check_options", "get", "names", "read_options", "register", "score"]
+__all__ = ["DEFAULT", "Option", "ScorerSpec", "check_options", "get", "names", "read_options", "register", "score"]

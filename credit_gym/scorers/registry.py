@@ -17,6 +17,9 @@ from credit_gym.errors import BatchError, ReadingError, unknown
 from credit_gym.scorers import signatures
 from credit_gym.scorers.signatures import Option
 
+DEFAULT = "evidence_lambda"
+"""The scorer of whoever names none."""
+
 Scope = Literal["episode", "group", "batch"]
 F = TypeVar("F", bound=Callable[..., FloatArray])
 
@@ -174,7 +177,7 @@ def read_options(name: str, options: Mapping[str, Any], *, key: bool = False) ->
     return read
 
 
-def score(batch: EpisodeBatch, name: str, **options: Any) -> FloatArray:
+def score(batch: EpisodeBatch, name: str = DEFAULT, **options: Any) -> FloatArray:
     """Credit every step of a batch.
 
     Args:

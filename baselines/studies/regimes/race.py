@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from credit_gym import rng
 from credit_gym.agents.learning.policy_gradient import softmax, softmax_gradient_step
+from credit_gym.agents.learning.trusting import TrustingScorer
 from credit_gym.baselines.studies.regimes.regime import Regime, seen
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import FloatArray, IntArray, group_mean
 from credit_gym.envs.tabular.sample import sample_batch
-from credit_gym.estimation.trust import EXACT, UNKNOWN, Trust
+from credit_gym.estimation.trust import EXACT, UNKNOWN
 from credit_gym.exact import oracle
 from credit_gym.exact.tabular_model import TabularModel
 from credit_gym.scorers import get, score
-from credit_gym.scorers.evidence_lambda import verifier_trust
 
 TRUST_REGION = 0.2
 """Mean divergence, over the visits of a batch, that one update of a learner's policy may make; nats."""
@@ -108,30 +109,21 @@ def needed(curve: FloatArray, target: FloatArray) -> FloatArray:
     return np.where(reached.any(axis=0), np.where(after > 0, before + share, 0.0), np.inf)
 
 
-@dataclass
-class _Trusting:
-    """A scorer that remembers from batch to batch how far a verifier can be trusted, learner by learner."""
+def _credit(scorer: str, regime: Regime) -> _Credit:
+    """What credits a batch; one that learns of the verifier does so learner by learner."""
+    if scorer == EXACT_ROW or "trust" not in get(scorer).options:
+        return lambda batch, _: score(batch, scorer)
+    first = EXACT if regime.exact else UNKNOWN
+    scorers = defaultdict[int, TrustingScorer](lambda: TrustingScorer(scorer, known=first))
 
-    scorer: str
-    first: Trust
-    known: dict[int, Trust] = field(default_factory=dict)
-
-    def __call__(self, batch: EpisodeBatch, learner: IntArray) -> FloatArray:
+    def each_on_its_own(batch: EpisodeBatch, learner: IntArray) -> FloatArray:
         credit = np.zeros(batch.num_steps)
         for one in np.unique(learner):
-            episodes = np.flatnonzero(learner == one)
-            own, known = batch.select(episodes), self.known.get(int(one), self.first)
-            credit[(learner == one)[batch.episode]] = score(
-                own, self.scorer, trust=known.agreement, trust_weight=known.weight
-            )
-            self.known[int(one)] = verifier_trust(own, known)
+            own = learner == one
+            credit[own[batch.episode]] = scorers[int(one)](batch.select(np.flatnonzero(own)))
         return credit
 
-
-def _credit(scorer: str, regime: Regime) -> _Credit:
-    if scorer != EXACT_ROW and "trust" in get(scorer).options:
-        return _Trusting(scorer, EXACT if regime.exact else UNKNOWN)
-    return lambda batch, _: score(batch, scorer)
+    return each_on_its_own
 
 
 def _trusted(logits: FloatArray, step: FloatArray, entrants: Field, visited: IntArray) -> FloatArray:

@@ -129,7 +129,7 @@ def test_a_training_step_pools_states_by_the_key_among_its_options(monkeypatch: 
         asked.append((batch.state_vocabulary, options))
         return score(batch, scorer, **options)
 
-    monkeypatch.setattr("credit_gym.agents.learning.trainer_rollouts.score", noting)
+    monkeypatch.setattr("credit_gym.agents.learning.trusting.score", noting)
     options = {"key": "calls", "lam": 0.5}
     Rollout(lambda: RecordVerifier(Corridor()), Model(), Prompting(), "gae", options)(["0", "0"], TRAINER)  # type: ignore[arg-type]
     ((states, passed),) = asked

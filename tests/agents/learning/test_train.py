@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 import credit_gym.cli.train  # noqa: F401 - registers its command
 from credit_gym.cli import app
 from credit_gym.errors import CreditGymError, MissingExtraError, StoreError, UnknownNameError
+from credit_gym.scorers import DEFAULT
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
@@ -81,6 +82,25 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(model: Path, tmp_p
     assert weights(tmp_path / "killed") == weights(tmp_path / "whole")
     assert weights(tmp_path / "whole") != (model / "model.safetensors").read_bytes()
     assert all(row["episodes"] == 4 and row["turns_left_out"] == 0 for row in curve(tmp_path / "whole"))
+
+
+def test_what_was_learned_of_the_verifier_is_logged_and_outlives_a_kill(model: Path, tmp_path: Path) -> None:
+    def kill(row: Any) -> None:
+        if row["step"] == 2:
+            raise Killed
+
+    learning = settings(model, scorer=DEFAULT, steps=3)
+    train(tmp_path / "whole", learning)
+    with pytest.raises(Killed):
+        train(tmp_path / "killed", learning, kill)
+    resume(tmp_path / "killed")
+    rows = curve(tmp_path / "whole")
+    assert curve(tmp_path / "killed") == rows
+    assert weights(tmp_path / "killed") == weights(tmp_path / "whole")
+    assert len({row["trust_weight"] for row in rows}) == 3
+    kept = json.loads((tmp_path / "whole" / "checkpoint-3" / "trust.json").read_text())
+    assert kept == {"agreement": rows[-1]["trust"], "weight": rows[-1]["trust_weight"]}
+    assert "trust.json" in (tmp_path / "whole" / "checkpoint-3" / "sealed.json").read_text()
 
 
 def test_lora_trains_adapters_and_saves_a_merged_model(model: Path, tmp_path: Path) -> None:
