@@ -18,9 +18,10 @@ from credit_gym.data.episode import Episode
 from credit_gym.data.keys import ENOUGH, FRESH, Key, Recurrence, choose_key, measure_keys
 from credit_gym.data.soundness import sound
 from credit_gym.errors import BatchError, MissingColumnError, ReadingError
-from credit_gym.scorers import get, names
+from credit_gym.scorers import DEFAULT, get, names
 
-DEFAULT, OUTCOMES = "evidence_lambda", "grpo"
+OUTCOMES = "grpo"
+"""The scorer that all others are compared with."""
 CHEAPER = 1.25
 """How many times cheaper than the default a scorer must be to be named in its place."""
 

@@ -10,11 +10,12 @@ import numpy as np
 
 from credit_gym.baselines.studies.regimes.regime import Regime, regime_model, seen
 from credit_gym.baselines.studies.regimes.regimes_study import ITERATIONS
-from credit_gym.credit.advise import DEFAULT, OUTCOMES
+from credit_gym.credit.advise import OUTCOMES
 from credit_gym.credit.regime_map import CEILING, Place, place
 from credit_gym.credit.run_facts import run_facts
 from credit_gym.envs.tabular.sample import sample_batch
 from credit_gym.errors import ManifestError
+from credit_gym.scorers import DEFAULT
 
 _SUITES = 32  # of tasks, over which a place is measured
 _SEED = 13

@@ -21,13 +21,13 @@ from hypothesis import given, settings
 import credit_gym as cg
 from credit_gym.credit import advise as advising
 from credit_gym.credit.advice import Advice
-from credit_gym.credit.advise import DEFAULT, OUTCOMES, advise
+from credit_gym.credit.advise import OUTCOMES, advise
 from credit_gym.credit.regime_map import CEILING, MapPoint, Nearby, Place, distance, nearby, place, shipped_map
 from credit_gym.credit.run_facts import run_facts
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.episode import Episode
 from credit_gym.errors import BatchError
-from credit_gym.scorers import score
+from credit_gym.scorers import DEFAULT, get, score
 from credit_gym.wrappers import RecordBelief, RecordVerifier
 from credit_gym.wrappers.record_belief import oracle
 
@@ -294,7 +294,7 @@ def test_a_misleading_verifier_is_warned_of_and_nothing_that_needs_it_is_named()
     assert "misleading verifier" in kinds(turned)
     assert turned.facts.agreement is not None
     assert turned.facts.agreement.high < 0.0
-    assert "verifier" not in cg.scorers.get(turned.scorer).needs
+    assert "verifier" not in get(turned.scorer).needs
     declared = advise([replace(e, exact_verifier=True) for e in turned_stochastic()])
     assert "misleading verifier" in kinds(declared)
 
