@@ -3,12 +3,12 @@
     lambda_t = k / (n_t + k)
     G_t      = r_t + (1 - lambda_{t+1}) g V(s_{t+1}) + lambda_{t+1} G_{t+1}
     b_t      = (1 - lambda_t) V(s_t) + lambda_t (mean R - r_0 - ... - r_{t-1})
-    s_t      = (1 - lambda_t) sd_s G + lambda_t sd R
-    A_t      = (1 - w) (G_t - b_t) / s_t + w (R - mean R) / sd R + T kappa / (m_t + kappa) z_t
+    s_t      = ((1 - lambda_t) sd_s G + lambda_t sd R)^a_t (sd R)^(1 - a_t),  a_t = crowd / (n_t + crowd)
+    A_t      = (1 - w) (G_t - b_t) / s_t + w (R - mean R) / sd R + T kappa / (m_t + kappa) z_t,  w = L^-c
 
-n_t other episodes of the group visited s_t, m_t of the visitors returned more than the group's mean, V is the TD(0)
-fixed point of the pooled transitions, z_t the verifier's centred reading, and T in [0, 1] how far it is trusted
-(:mod:`credit_gym.estimation.trust`). A method of this project; lambda-returns are Sutton's (1988), the shrinkage is
+n_t other episodes of the group visited s_t, m_t of the visitors returned more than the group's mean, L is the mean
+length of the group's episodes, V the TD(0) fixed point of the pooled transitions, z_t the verifier's centred reading,
+and T in [0, 1] how far it is trusted (:mod:`credit_gym.estimation.trust`). A method of this project; lambda-returns are Sutton's (1988), the shrinkage is
 James and Stein's idea (1961), pseudo-counts as in :mod:`credit_gym.scorers.ecpo`.
 """
 
@@ -36,7 +36,7 @@ from credit_gym.estimation.trust import EXACT, UNKNOWN, Trust, above_mean, evide
 from credit_gym.scorers.outcome import grpo
 from credit_gym.scorers.registry import register
 
-_FLOOR = 0.02  # least s_t, in deviations of the group's returns
+_FLOOR = 0.01  # least s_t, in deviations of the group's returns
 _FULL = 0.5  # agreement from which on a verifier is trusted wholly
 
 
@@ -45,8 +45,9 @@ def evidence_lambda(
     batch: EpisodeBatch,
     *,
     discount: Share = 0.98,
-    pseudo_count: Positive = 0.1,
-    weight_outcome: Share = 0.25,
+    pseudo_count: Positive = 0.05,
+    sharing: Share = 0.5,
+    crowd: Positive = 64.0,
     kappa: NonNegative = 2.0,
     trust: Annotated[float, Range("[-1, 1]")] | None = None,
     trust_weight: NonNegative | None = None,
@@ -62,12 +63,15 @@ def evidence_lambda(
         batch: the episodes; the columns ``verifier`` and ``exact_verifier`` are read where they are there.
         discount: g of V, in [0, 1]; below 1 it makes a wasted step cost something.
         pseudo_count: k, in (0, inf): visits of others that weigh as much as having none.
-        weight_outcome: w, the share of the plain outcome.
+        sharing: c in [0, 1]. The luck of an outcome, shared by L steps, adds up L-fold, that of separate credits by the
+            root of L: so the plain outcome's share falls with the root of the length. 0 is GRPO alone.
+        crowd: others at a state, in (0, inf), from which on differences count by their size rather than in the state's
+            own deviations: what few have tried is faint and drowns without a scale of its own, what many have is known.
         kappa: successes through a state at which the verifier's say is halved, in [0, inf).
         trust: what is known of the verifier: its agreement with the outcomes, in [-1, 1]; None takes 1 where the
             environment declares an exact potential, else 0. A trainer hands on what it learned
             (:func:`verifier_trust`).
-        trust_weight: the evidence behind it; None takes 60 where it is declared exact, else 6.
+        trust_weight: the evidence behind it, in [0, inf); None takes 60 where it is declared exact, else 6.
 
     Returns:
         (S,) float64, in standard deviations. A group whose episodes all returned the same has the verifier's part only.
@@ -75,9 +79,11 @@ def evidence_lambda(
     visits = _visits(batch)
     spread = _spread(batch)
     outcome = grpo(batch)
-    gain, scale = _advantage(batch, visits, spread, discount, pseudo_count)
+    gain, scale = _advantage(batch, visits, spread, discount, pseudo_count, crowd)
     step = np.divide(gain, scale, out=np.zeros(batch.num_steps), where=spread > 0.0)
-    credit: FloatArray = (1.0 - weight_outcome) * step + weight_outcome * outcome
+    length = group_mean(batch.lengths, batch.group, batch.num_groups)[batch.step_group]
+    share = np.maximum(length, 1.0) ** -sharing
+    credit: FloatArray = (1.0 - share) * step + share * outcome
     if not _is_read(batch):
         return credit
     centred = _centred(batch, visits, pseudo_count)
@@ -85,7 +91,7 @@ def evidence_lambda(
     return credit + _believed(batch, centred, known) * _room(batch, visits, kappa) * _scaled(centred)
 
 
-def verifier_trust(batch: EpisodeBatch, known: Trust | None = None, *, pseudo_count: float = 0.1) -> Trust:
+def verifier_trust(batch: EpisodeBatch, known: Trust | None = None, *, pseudo_count: float = 0.05) -> Trust:
     """Return what is known of a verifier after a batch; a trainer hands it to the next batch's scorer.
 
     Args:
@@ -99,7 +105,7 @@ def verifier_trust(batch: EpisodeBatch, known: Trust | None = None, *, pseudo_co
     return before.after(trust_from(batch, _centred(batch, _visits(batch), pseudo_count)))
 
 
-def verifier_evidence(batch: EpisodeBatch, *, pseudo_count: float = 0.1) -> tuple[FloatArray, FloatArray]:
+def verifier_evidence(batch: EpisodeBatch, *, pseudo_count: float = 0.05) -> tuple[FloatArray, FloatArray]:
     """Return what each group says of its verifier, as :func:`credit_gym.estimation.trust.evidence` does.
 
     Args:
@@ -142,7 +148,7 @@ def _spread(batch: EpisodeBatch) -> FloatArray:
 
 
 def _advantage(
-    batch: EpisodeBatch, visits: _Visits, spread: FloatArray, discount: float, pseudo_count: float
+    batch: EpisodeBatch, visits: _Visits, spread: FloatArray, discount: float, pseudo_count: float, crowd: float
 ) -> tuple[FloatArray, FloatArray]:
     """``G_t - b_t`` and ``s_t``; (S,) each."""
     own = pseudo_count / (visits.others + pseudo_count)  # lambda
@@ -155,8 +161,9 @@ def _advantage(
     mean = group_mean(batch.episode_return, batch.group, batch.num_groups)[batch.step_group]
     baseline = (1.0 - own) * value + own * (mean - earned)
     here = group_std(followed, visits.node, visits.nodes)[visits.node]
-    scale = np.maximum((1.0 - own) * here + own * spread, _FLOOR * spread)
-    return followed - baseline, scale
+    unit = np.maximum((1.0 - own) * here + own * spread, _FLOOR * spread)
+    faint = crowd / (visits.others + crowd)
+    return followed - baseline, unit**faint * spread ** (1.0 - faint)
 
 
 def _is_read(batch: EpisodeBatch) -> bool:
