@@ -35,8 +35,8 @@ def main(folder: Path) -> None:
     print(f"{len(episodes)} episodes, {sum(episode.success for episode in episodes)} solved")
 
     batch = cg.EpisodeBatch.from_episodes(episodes)
-    credits = {scorer: cg.score(batch, scorer) for scorer in ("outcome_only", "branch_aware", "adaptive_q")}
-    for target in cg.build_targets(episodes, "adaptive_q")[:5]:
+    credits = {scorer: cg.score(batch, scorer) for scorer in ("outcome_only", "branch_aware", "evidence_lambda")}
+    for target in cg.build_targets(episodes)[:5]:
         print(f"{target.credit:+.2f}  {target.action}")
 
     page = folder / run_id / "report.html"

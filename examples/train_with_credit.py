@@ -15,7 +15,7 @@ def make_env() -> gym.Env[str, str]:
 
 if __name__ == "__main__":
     print("share of episodes solved before each gradient step")
-    for scorer in ("outcome_only", "adaptive_q"):
+    for scorer in ("outcome_only", "evidence_lambda"):
         curve = train_softmax(
             make_env,
             SoftmaxAgent(seed=0),  # one logit per state and action, all 0 at first
@@ -25,4 +25,4 @@ if __name__ == "__main__":
             group_size=16,
             learning_rate=4.0,
         )
-        print(f"{scorer:>12}", *(f"{share:.2f}" for share in curve))
+        print(f"{scorer:>15}", *(f"{share:.2f}" for share in curve))

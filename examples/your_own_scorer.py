@@ -34,6 +34,6 @@ if __name__ == "__main__":
     batch = annotate(sample_batch(model, episodes_per_task=64, seed=0), model)
     truth = batch.require("advantage")
     known = np.isfinite(truth)
-    for name in ("state_mean", "outcome_only", "adaptive_q"):
+    for name in ("state_mean", "outcome_only", "evidence_lambda"):
         credit = cg.score(batch, name)
         print(f"{name}: correlation with the exact advantage {np.corrcoef(credit[known], truth[known])[0, 1]:.2f}")

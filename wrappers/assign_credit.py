@@ -17,14 +17,14 @@ from credit_gym.wrappers.recorder import find_wrapper
 class AssignCredit(gym.Wrapper[str, str, str, str], gym.utils.RecordConstructorArgs):
     """Gives ``info["targets"]`` at the end of an episode: one :class:`~credit_gym.data.target.TrainingTarget` per step.
 
-    A scorer that compares episodes needs several: with ``group_size`` above 1 the targets of all of them come with the
-    last step of the last one. Episodes are taken from a :class:`RecordEpisodes` inside, which is added if there is
-    none.
+    A scorer that compares episodes, as the default does, needs several: with ``group_size`` above 1 the targets of all
+    of them come with the last step of the last one. Episodes are taken from a :class:`RecordEpisodes` inside, which is
+    added if there is none.
 
     Args:
         env: the environment.
         scorer: a registered scorer.
-        group_size: episodes that are scored together; those of one task among them form a group.
+        group_size: episodes that are scored together, as one batch; those of one task among them form a group.
         options: the scorer's keyword options, and ``key`` of :func:`~credit_gym.credit.assign.build_targets`.
 
     Raises:
@@ -36,7 +36,7 @@ class AssignCredit(gym.Wrapper[str, str, str, str], gym.utils.RecordConstructorA
         >>> import gymnasium as gym
         >>> import credit_gym
         >>> from credit_gym.wrappers import AssignCredit, RecordVerifier
-        >>> env = AssignCredit(RecordVerifier(gym.make("credit/Stochastic-v0")), scorer="branch_aware", group_size=8)
+        >>> env = AssignCredit(RecordVerifier(gym.make("credit/Stochastic-v0")), group_size=8)
     """
 
     def __init__(self, env: gym.Env[str, str], scorer: str = DEFAULT, group_size: int = 1, **options: Any) -> None:

@@ -11,6 +11,7 @@ from credit_gym import rng
 from credit_gym.agents.core import Context, random_bits, uniform_action
 from credit_gym.agents.learning.policy_gradient import softmax, softmax_gradient_step
 from credit_gym.agents.learning.tabular import whiten
+from credit_gym.agents.learning.trusting import TrustingScorer
 from credit_gym.agents.rollout.runner import run_episodes
 from credit_gym.agents.rollout.turns import MakeEnv
 from credit_gym.data.batch import EpisodeBatch
@@ -19,7 +20,7 @@ from credit_gym.data.grouping import FloatArray
 from credit_gym.data.keys import ShownKey, check_shown
 from credit_gym.data.target import pair_with_credit
 from credit_gym.errors import BatchError
-from credit_gym.scorers import score
+from credit_gym.scorers import DEFAULT
 
 
 class SoftmaxAgent:
@@ -100,7 +101,7 @@ class SoftmaxAgent:
 def train_softmax(
     make_env: MakeEnv,
     agent: SoftmaxAgent,
-    scorer: str,
+    scorer: str = DEFAULT,
     *,
     iterations: int = 15,
     episodes: int = 16,
@@ -130,7 +131,7 @@ def train_softmax(
     Returns:
         The success rate of each iteration's episodes, before its gradient step.
     """
-    curve = []
+    curve, scored = [], TrustingScorer(scorer, options)
     for iteration in range(iterations):
         played = run_episodes(
             make_env,
@@ -143,7 +144,7 @@ def train_softmax(
         )
         completed = [episode for episode in played if episode.error is None]
         batch = EpisodeBatch.from_episodes(completed, key=agent.key)
-        credit = whiten(score(batch, scorer, **options), batch)
+        credit = whiten(scored(batch), batch)
         agent.update(completed, credit / group_size, learning_rate=learning_rate)
         curve.append(float(batch.success.mean()) if completed else float("nan"))
     return curve

@@ -13,13 +13,14 @@ import numpy as np
 
 from credit_gym import rng
 from credit_gym.agents.learning.policy_gradient import softmax, softmax_gradient_step
+from credit_gym.agents.learning.trusting import TrustingScorer
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import FloatArray, IntArray, group_mean, group_std
 from credit_gym.envs.tabular.sample import sample_batch
 from credit_gym.exact import oracle
 from credit_gym.exact.tabular_model import TabularModel
 from credit_gym.metrics.fidelity import best
-from credit_gym.scorers import get, score
+from credit_gym.scorers import get
 
 
 class CreditTable(NamedTuple):
@@ -102,7 +103,7 @@ def policy_gradient_curve(
         (iterations + 1, N) exact success of each task, the last row after the final update.
     """
     logits = np.log(np.where(model.admissible, np.maximum(model.mean_behaviour, 1e-12), 1.0))
-    curve = np.zeros((iterations + 1, model.num_tasks))
+    curve, scored = np.zeros((iterations + 1, model.num_tasks)), TrustingScorer(scorer, options)
     for iteration in range(iterations + 1):
         policy = softmax(logits[model.key], model.admissible)
         curve[iteration] = oracle.success_probability(model, policy)
@@ -113,7 +114,7 @@ def policy_gradient_curve(
         )
         if "advantage" in get(scorer).needs:  # the exact one of the policy as it now is
             batch = replace(batch, advantage=oracle.step_advantage(model, policy, batch))
-        credit = whiten(score(batch, scorer, **options), batch)
+        credit = whiten(scored(batch), batch)
         logits = softmax_gradient_step(
             logits,
             model.admissible,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from credit_gym.report.command import one_sentence
 
 if TYPE_CHECKING:
     from credit_gym.data.episode import Episode
+    from credit_gym.data.keys import Key
     from credit_gym.report import Table
     from credit_gym.store import Store
 
@@ -26,7 +28,9 @@ MODEL_ARGUMENTS = ("answerer", "judge", "user")
 RunsDir = Annotated[Path, typer.Option(help="Folder of all runs; each has its own folder there.")]
 Out = Annotated[Path, typer.Option("--out", "--runs-dir", help="Folder of all runs.")]
 EnvArgs = Annotated[list[str] | None, typer.Option("--env-arg", metavar="KEY=VALUE", help="Argument; repeatable.")]
-Scorers = Annotated[list[str] | None, typer.Option("--scorer", help="A scorer's name; repeatable.")]
+Scorers = Annotated[
+    list[str] | None, typer.Option("--scorer", help="A scorer's name; repeatable; evidence_lambda by default.")
+]
 Options = Annotated[list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="Of the scorer; repeatable.")]
 TableFormat = Annotated[str, typer.Option("--to", help="Tables for the terminal, or in markdown, latex or html.")]
 
@@ -45,7 +49,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="credit_gym: which step of a language-model agent earned the outcome?",
-    epilog="Example: credit-gym run --env credit/Stochastic-v0 --agent random --episodes 64 --scorer outcome_only",
+    epilog="Example: credit-gym run --env credit/Stochastic-v0 --agent noisy:0.3 --episodes 64 --group-size 8",
 )
 
 
@@ -88,16 +92,43 @@ def scorer_options(scorer: str, texts: Sequence[str] | None) -> dict[str, Any]:
 def settled(
     wanted: Sequence[tuple[str, dict[str, Any]]], episodes: Sequence[Episode]
 ) -> Sequence[tuple[str, dict[str, Any]]]:
-    """Return scorers with their options, ``key=auto`` replaced by the key that it stands for, which is said."""
-    if all(options.get("key") != "auto" for _, options in wanted):
-        return wanted
-    from credit_gym.data.keys import choose_key
+    """Return scorers with their options, ``key=auto`` replaced by the key that it stands for, which is said.
 
-    chosen = choose_key([episode for episode in episodes if episode.error is None])
-    typer.echo(f"key=auto is {chosen.key}: {chosen.later:.0%} of the steps after the first recur.", err=True)
-    return [
-        (name, {**options, "key": chosen.key} if options.get("key") == "auto" else options) for name, options in wanted
-    ]
+    Where the default scorer has nothing to go by but outcomes, or not even these, that is said too.
+    """
+    from credit_gym.data.keys import choose_key
+    from credit_gym.scorers import DEFAULT
+
+    completed = [episode for episode in episodes if episode.error is None]
+    if any(options.get("key") == "auto" for _, options in wanted):
+        chosen = choose_key(completed)
+        typer.echo(f"key=auto is {chosen.key}: {chosen.later:.0%} of the steps after the first recur.", err=True)
+        own = {"auto": chosen.key}
+        wanted = [
+            (name, {**options, "key": own.get(options["key"], options["key"])} if "key" in options else options)
+            for name, options in wanted
+        ]
+    for name, options in wanted:
+        if name == DEFAULT and (said := _lacking(completed, options.get("key", "state"))):
+            typer.echo(f"{name} {said}", err=True)
+    return wanted
+
+
+def _lacking(episodes: Sequence[Episode], key: Key) -> str:
+    """What the default scorer does for want of evidence, as the end of a sentence; empty where there is some."""
+    from credit_gym.data.keys import measure_key
+
+    read = any(not math.isnan(value) for episode in episodes for value in episode.verifier or ())
+    if not episodes or (read and all(episode.exact_verifier for episode in episodes)):
+        return ""
+    if len({episode.group_id for episode in episodes}) == len(episodes):
+        return "credits every step as grpo here, which has nothing to compare: each group is one episode."
+    if not read and measure_key(episodes, key).later == 0.0:
+        return (
+            "credits every step after the first as grpo here: there is no verifier and no later state recurs; "
+            "`credit-gym advise RUN` says whether another key helps."
+        )
+    return ""
 
 
 def _split(texts: Sequence[str] | None) -> dict[str, str]:
@@ -111,10 +142,10 @@ def _split(texts: Sequence[str] | None) -> dict[str, str]:
 
 
 def asked(scorers: Sequence[str] | None, texts: Sequence[str] | None) -> list[tuple[str, dict[str, Any]]]:
-    """Return the scorers that were given, of which there must be one, each with the options."""
-    if not scorers:
-        raise typer.BadParameter("give --scorer with a name; `credit-gym scorers` lists them.")
-    return [(name, scorer_options(name, texts)) for name in scorers]
+    """Return the scorers that were given, or else the default one, each with the options."""
+    from credit_gym.scorers import DEFAULT
+
+    return [(name, scorer_options(name, texts)) for name in scorers or [DEFAULT]]
 
 
 def environment(env_id: str, arguments: Mapping[str, Any]) -> gym.Env[str, str]:

@@ -40,7 +40,7 @@ def envs(env: Annotated[str | None, typer.Argument(help="Show the details of thi
     show(Table("Arguments", ("name", "default"), tuple(zip((p.name for p in arguments), defaults, strict=True))))
 
 
-@app.command(epilog="Example: credit-gym scorers adaptive_q")
+@app.command(epilog="Example: credit-gym scorers evidence_lambda")
 def scorers(scorer: Annotated[str | None, typer.Argument(help="Show the formula of this one.")] = None) -> None:
     """List the credit scorers, or describe one with its options."""
     from credit_gym.report import Table

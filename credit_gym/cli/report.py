@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from credit_gym.store import Store
 
 
-@app.command(epilog="Example: credit-gym report run_0123456789ab --scorer adaptive_q")
+@app.command(epilog="Example: credit-gym report run_0123456789ab --scorer evidence_lambda")
 def report(
     run: Annotated[str, typer.Argument(metavar="RUN|GROUP", help="Id of a run, a sweep or a benchmark.")],
     scorer: Scorers = None,
@@ -35,14 +35,14 @@ def report(
         return
     store, run_id = find(run, runs_dir)
     record, played = store.run(run_id), store.load_episodes(run_id)
-    given = scorer or option
-    wanted = settled(asked(scorer, option), played) if given else store.target_sets(run_id)
+    kept = [] if scorer or option else store.target_sets(run_id)
+    wanted = kept or settled(asked(scorer, option), played)
     credits = {}
     for name, options in wanted:
         try:
             credits[label(name, options)] = run_credits(store, run_id, played, name, options)
         except CreditGymError as error:
-            if given:
+            if not kept:
                 raise
             typer.echo(f"{label(name, options)} is left out: {error}", err=True)  # kept once, not to be made anew
     wanted = [each for each in wanted if label(*each) in credits]

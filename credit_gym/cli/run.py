@@ -33,7 +33,7 @@ _IN_ONE_PROCESS = ("max_cost", "max_tokens", "rpm", "tpm")
 
 @app.command(
     epilog="Example: credit-gym run --env credit/Stochastic-v0 --agent noisy:0.3 --episodes 64 --group-size 8 "
-    "--scorer outcome_only --scorer adaptive_q"
+    "--scorer outcome_only --scorer evidence_lambda"
 )
 def run(
     env: Annotated[str | None, typer.Option(help="Gymnasium id; `credit-gym envs` lists them.")] = None,
@@ -63,7 +63,7 @@ def run(
     out: Out = RUNS,
     resume: Annotated[str | None, typer.Option(metavar="RUN", help="Play what is missing of a stopped run.")] = None,
 ) -> None:
-    """Play episodes, keep each one as it ends, and score them.
+    """Play episodes, keep each one as it ends, and score them; by default where groups have several to compare.
 
     The run's id is printed first. A run that was stopped, by a cap or even by kill -9, goes on with --resume: it keeps
     its settings, and plays what failed or is missing. Caps hold for one command.
@@ -109,6 +109,8 @@ def run(
             config = {"arguments": pairs(env_arg), "episodes": episodes or 16, "group_size": group_size or 1}
             stored = _new(str(env), {**config, **_settings_config(settings)}, spec, seed, out)
         store, record = stored
+        if record.config["group_size"] > 1:
+            wanted = wanted or asked(None, None)
         with sole_use(store.folder):
             typer.echo(record.run_id)
             store.remove_failed(record.run_id)

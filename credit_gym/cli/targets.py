@@ -11,9 +11,7 @@ from credit_gym.cli.app import RUNS, Options, RunsDir, Scorers, app, asked, find
 from credit_gym.errors import unknown
 
 
-@app.command(
-    epilog="Example: credit-gym targets run_0123456789ab --scorer adaptive_q --to parquet --out targets.parquet"
-)
+@app.command(epilog="Example: credit-gym targets run_0123456789ab --to parquet --out targets.parquet")
 def targets(
     run: Annotated[str, typer.Argument(help="Run id, or path of a run folder.")],
     scorer: Scorers = None,

@@ -13,15 +13,15 @@ from credit_gym.cli import language_model as lm
 from credit_gym.cli.app import EnvArgs, Options, app, pairs, scorer_options
 
 
-@app.command(
-    epilog="Example: credit-gym train trained --env credit/Stochastic-v0 --model models/tiny --scorer adaptive_q"
-)
+@app.command(epilog="Example: credit-gym train trained --env credit/Stochastic-v0 --model models/tiny --group-size 8")
 def train(
     folder: Annotated[Path, typer.Argument(help="Where the checkpoints, the curve and the model go.")],
     env: Annotated[str | None, typer.Option(help="Gymnasium id; `credit-gym envs` lists them.")] = None,
     env_arg: EnvArgs = None,
     model: Annotated[str | None, typer.Option(help="Folder of the model to start from.")] = None,
-    scorer: Annotated[str | None, typer.Option(help="Whose credit is the advantage.")] = None,
+    scorer: Annotated[
+        str | None, typer.Option(help="Whose credit is the advantage; evidence_lambda by default.")
+    ] = None,
     option: Options = None,
     prompting: lm.Prompting = None,
     temperature: lm.Temperature = None,
@@ -48,6 +48,7 @@ def train(
     from credit_gym.agents.learning import train as trainer
     from credit_gym.agents.learning.training import Training
     from credit_gym.agents.llm.prompting import load_prompting
+    from credit_gym.scorers import DEFAULT
 
     def show(row: Mapping[str, float]) -> None:
         typer.echo(
@@ -60,8 +61,9 @@ def train(
             raise typer.BadParameter("a resumed training keeps its own settings; give only the folder.")
         typer.echo(trainer.resume(folder, show))
         return
-    if env is None or model is None or scorer is None:
-        raise typer.BadParameter("give --env, --model and --scorer (or --resume).")
+    if env is None or model is None:
+        raise typer.BadParameter("give --env and --model (or --resume).")
+    scorer = scorer or DEFAULT
     asked = load_prompting(prompting or "plain")
     settings = Training(
         env=env,

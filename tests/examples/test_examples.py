@@ -14,7 +14,7 @@ EXAMPLES = ROOT / "examples"
 SAYS = {
     "play_and_credit.py": ("16 episodes", "report.html"),
     "score_your_own_transcripts.py": ("chat 1, step 0", "What is your order number?"),
-    "train_with_credit.py": ("outcome_only", "adaptive_q"),
+    "train_with_credit.py": ("outcome_only", "evidence_lambda"),
     "your_own_environment.py": ("keeps its promises", "episode 0-0"),
     "your_own_scorer.py": ("keeps its promises", "state_mean: correlation"),
 }

@@ -2,6 +2,7 @@ import math
 from dataclasses import replace
 
 import gymnasium as gym
+import numpy as np
 import pytest
 from builders.corridor import Corridor
 from gymnasium.utils.env_checker import check_env
@@ -12,6 +13,7 @@ from credit_gym.agents.core import Action
 from credit_gym.credit.assign import build_targets
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.errors import CreditGymError, MissingColumnError, UnknownNameError
+from credit_gym.scorers import score
 from credit_gym.wrappers import AssignCredit, RecordEpisodes, RecordVerifier
 from credit_gym.wrappers.vector import RecordEpisodes as VectorRecordEpisodes
 
@@ -162,6 +164,21 @@ def test_targets_are_those_of_the_recorded_episodes():
     episodes = [info["episode"] for info in ends]
     assert ends[2]["targets"] == build_targets(episodes[:3], "combined")
     assert ends[5]["targets"] == build_targets(episodes[3:], "combined")
+
+
+def test_the_default_scorer_sees_the_episodes_of_all_groups_as_one_batch():
+    env = AssignCredit(RecordVerifier(Corridor()), group_size=6)
+    ways = (["forward"] * 8, ["back"] * 8, ["wait", *["forward"] * 8])
+    passed = [play(env, actions, seed=seed, task=seed // 3)[-1][3] for seed, actions in enumerate(ways * 2)]
+    targets, episodes = passed[-1]["targets"], [info["episode"] for info in passed]
+    assert all("targets" not in info for info in passed[:-1])
+    assert len({episode.group_id for episode in episodes}) == 2
+    together = score(EpisodeBatch.from_episodes(episodes), "evidence_lambda")
+    assert [target.credit for target in targets] == together.tolist()
+    alone = [score(EpisodeBatch.from_episodes(episodes[group : group + 3]), "evidence_lambda") for group in (0, 3)]
+    assert (
+        together.tolist() != np.concatenate(alone).tolist()
+    )  # what one group says of the verifier counts in the other
 
 
 def test_options_reach_the_scorer():

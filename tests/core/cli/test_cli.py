@@ -12,6 +12,7 @@ from builders.commands import call, good, opened
 
 from credit_gym.agents.rollout.runner import run_episodes
 from credit_gym.formats.parquet import read_parquet
+from credit_gym.scorers import DEFAULT
 from credit_gym.store import new_run
 
 RUN = ("run", "--env", "credit/Stochastic-v0", "--episodes", "6", "--group-size", "3", "--agent", "noisy:0.5")
@@ -73,6 +74,26 @@ def test_a_run_is_kept_whole_and_says_so(folder: Path) -> None:
         solved = sum(e.success for e in store.load_episodes(run_id))
     assert f"6 episodes, {solved} solved" in out
     assert good("runs").split().count(run_id) == 1
+
+
+def test_who_names_no_scorer_gets_the_default_wherever_there_is_something_to_compare(folder: Path) -> None:
+    out = good(*RUN, "--seed", "3")
+    run_id = out.split()[0]
+    assert DEFAULT in out
+    assert opened(run_id).target_sets(run_id) == [(DEFAULT, {})]
+    path = good("targets", run_id).strip()
+    kept = [target.credit for target in opened(run_id).load_targets(run_id, DEFAULT)]
+    assert read_parquet(path).turns[f"credit_{DEFAULT}"].to_pylist() == kept
+    assert any(kept)
+    assert f"{DEFAULT}(kappa=0.5)" in good("score", run_id, "--option", "kappa=0.5")
+    alone = good("run", "--env", "credit/Stochastic-v0", "--episodes", "2").split()[0]
+    assert opened(alone).target_sets(alone) == []
+    page = call("report", alone)
+    assert f'"scorers":["{DEFAULT}"]' in Path(page.stdout.strip()).read_text("utf-8")
+    assert (
+        page.stderr
+        == f"{DEFAULT} credits every step as grpo here, which has nothing to compare: each group is one episode.\n"
+    )
 
 
 def test_a_seed_fixes_the_run_whatever_the_number_of_workers(folder: Path) -> None:
@@ -153,7 +174,7 @@ def test_a_tiny_language_model_is_trained_and_plays(folder: Path) -> None:
 def test_stored_runs_are_scored_again_with_options(run_id: str) -> None:
     out = good("score", run_id, str(Path("runs") / run_id), "--scorer", "gae", "--option", "lam=0.5")
     assert out.count("gae(lam=0.5)") == 2
-    assert opened(run_id).target_sets(run_id) == [("gae", {"lam": 0.5})]
+    assert opened(run_id).target_sets(run_id) == [(DEFAULT, {}), ("gae", {"lam": 0.5})]
 
 
 def test_targets_are_written_in_both_formats(run_id: str) -> None:
@@ -168,7 +189,7 @@ def test_targets_are_written_in_both_formats(run_id: str) -> None:
 def test_a_report_shows_the_scorers_of_the_run(run_id: str) -> None:
     good("score", run_id, "--scorer", "crbc")
     page = Path(good("report", run_id).strip()).read_text("utf-8")
-    assert '"scorers":["crbc"]' in page
+    assert f'"scorers":["crbc","{DEFAULT}"]' in page
     assert good("report", run_id, "--scorer", "grpo", "--episodes", "2", "--out", "r.html") == "r.html\n"
     assert Path("r.html").read_text("utf-8").count('"id":"3-') == 2
 
@@ -194,7 +215,9 @@ def test_a_person_plays_by_number_or_by_text(folder: Path) -> None:
 def test_descriptions_name_arguments_and_formulas() -> None:
     assert re.search(r"task +'selfloop'", good("envs", "credit/Diagnostic-v0"))
     assert "credit/ALFWorld-v0" in good("envs")
-    assert "kappa" in good("scorers", "adaptive_q")
+    assert "kappa" in good("scorers", DEFAULT)
+    assert "declared exact: the change of an exact potential" in good("envs", "credit/ALFWorld-v0")
+    assert "not declared exact" in good("envs", "credit/Stochastic-v0")
     assert "branch_aware" in good("scorers")
 
 
@@ -217,7 +240,7 @@ def test_descriptions_name_arguments_and_formulas() -> None:
         (("run", "--env", "credit/Stochastic-v0", "--max-cost", "1"), "--max-cost is for language models"),
         (("run", "--env", "credit/Stochastic-v0", "--prompting", "react"), "and 'random' is none"),
         (("tiny-lm", "models/tiny"), "give --env with the id of an environment"),
-        (("score", "run_0"), "give --scorer with a name"),
+        (("score", "run_0"), "There is nothing stored in runs"),
         (("score", "run_0", "--scorer", "gae", "--runs-dir", "none"), "There is nothing stored in none"),
         (("targets", "nothing", "--scorer", "gae", "--to", "csv"), "no target format called 'csv'"),
         (("sweep",), "give --config with a YAML file"),
