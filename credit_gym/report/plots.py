@@ -73,6 +73,27 @@ def plot_bars(values: Mapping[str, Sequence[float]], *, label: str) -> Figure:
     return figure
 
 
+def plot_ratios(values: Mapping[str, Sequence[float]], columns: Sequence[str], *, label: str) -> Figure:
+    """Draw a map of ratios, blue below 1 and vermilion above, the number in each cell.
+
+    Args:
+        values: row -> its ratios, one a column; NaN leaves a cell empty.
+        columns: names of the columns.
+        label: what the ratios are.
+    """
+    grid = np.asarray(list(values.values()), dtype=np.float64).reshape(len(values), len(columns))
+    figure, axes = _figure(3.0 + 0.6 * len(columns), 2.0 + 0.28 * len(values))
+    with np.errstate(divide="ignore"):
+        image = axes.imshow(-np.log2(grid), cmap=_diverging(), vmin=-3.0, vmax=3.0, aspect="auto")
+    for row, column in zip(*np.nonzero(~np.isnan(grid)), strict=True):
+        axes.text(column, row, f"{grid[row, column]:.2g}", ha="center", va="center", fontsize=7)
+    axes.set_xticks(range(len(columns)), [_label(name) for name in columns], rotation=40, ha="right")
+    axes.set_yticks(range(len(values)), [_label(name) for name in values])
+    bar = figure.colorbar(image, ax=axes, ticks=[-3, -2, -1, 0, 1, 2, 3], label=label)
+    bar.ax.set_yticklabels(["8", "4", "2", "1", "1/2", "1/4", "1/8"])
+    return figure
+
+
 def plot_curves(curves: Mapping[str, Curve], *, x: str, y: str) -> Figure:
     """Draw learning curves: a line for the mean, a band of one standard deviation."""
     figure, axes = _figure(6.4, 4.0)

@@ -2,14 +2,14 @@
 
     lambda_t = k / (n_t + k)
     G_t      = r_t + (1 - lambda_{t+1}) g V(s_{t+1}) + lambda_{t+1} G_{t+1}
-    b_t      = (1 - lambda_t) V(s_t) + lambda_t (mean R - r_0 - ... - r_{t-1})
+    b_t      = (1 - lambda_t) mean_s G + lambda_t (mean R - r_0 - ... - r_{t-1})
     s_t      = ((1 - lambda_t) sd_s G + lambda_t sd R)^a_t (sd R)^(1 - a_t),  a_t = crowd / (n_t + crowd)
     A_t      = (1 - w) (G_t - b_t) / s_t + w (R - mean R) / sd R + T kappa / (m_t + kappa) z_t,  w = L^-c
 
 n_t other episodes of the group visited s_t, m_t of the visitors returned more than the group's mean, L is the mean
 length of the group's episodes, V the TD(0) fixed point of the pooled transitions, z_t the verifier's centred reading,
-and T in [0, 1] how far it is trusted (:mod:`credit_gym.estimation.trust`). A method of this project; lambda-returns are Sutton's (1988), the shrinkage is
-James and Stein's idea (1961), pseudo-counts as in :mod:`credit_gym.scorers.ecpo`.
+and T in [0, 1] how far it is trusted (:mod:`credit_gym.estimation.trust`). A method of this project. Lambda-returns are
+Sutton's (1988); that a mean of few is shrunk to the mean of more is James and Stein's (1961).
 """
 
 from __future__ import annotations
@@ -159,7 +159,8 @@ def _advantage(
     to_go = discounted_sum(batch.reward, batch.offsets, 1.0)
     earned = batch.episode_return[batch.episode] - to_go
     mean = group_mean(batch.episode_return, batch.group, batch.num_groups)[batch.step_group]
-    baseline = (1.0 - own) * value + own * (mean - earned)
+    usual = group_mean(followed, visits.node, visits.nodes)[visits.node]
+    baseline = (1.0 - own) * usual + own * (mean - earned)
     here = group_std(followed, visits.node, visits.nodes)[visits.node]
     unit = np.maximum((1.0 - own) * here + own * spread, _FLOOR * spread)
     faint = crowd / (visits.others + crowd)
@@ -201,7 +202,8 @@ def _believed(batch: EpisodeBatch, centred: FloatArray, known: Trust) -> FloatAr
     told = (weight @ agreement) - weight * agreement
     total = others + known.weight
     mean = np.divide(told + known.weight * known.agreement, total, out=np.zeros_like(total), where=total > 0.0)
-    return np.clip(mean / _FULL, 0.0, 1.0)[batch.step_group]
+    trusted: FloatArray = np.clip(mean / _FULL, 0.0, 1.0)
+    return trusted[batch.step_group]
 
 
 def _room(batch: EpisodeBatch, visits: _Visits, kappa: float) -> FloatArray:

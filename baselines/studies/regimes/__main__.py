@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from credit_gym.baselines.protocol.options import Processes
-from credit_gym.baselines.studies.regimes.points import AXES, read_points
+from credit_gym.baselines.studies.regimes.map_points import AXES, read_points
 from credit_gym.baselines.studies.regimes.regimes_advice import advice_table
 from credit_gym.baselines.studies.regimes.regimes_page import map_tables, write_page
 from credit_gym.baselines.studies.regimes.regimes_study import SCORERS, run_map

@@ -78,7 +78,7 @@ def race(entrants: Field, scorer: str, *, iterations: int) -> FloatArray:
         tasks, seed = np.flatnonzero(running[learner]), rng.derive(entrants.seed, iteration)
         batch = sample_batch(model, episodes_per_task=size, seed=seed, policy=policy, task_indices=tasks)
         if scorer == EXACT_ROW:
-            values = oracle.step_advantage(model, policy, batch)
+            values = _scaled(oracle.step_advantage(model, policy, batch), batch)
         else:
             values = credit(seen(batch, entrants.regime, rng.derive(seed, 1)), learner[batch.task])
         slots = oracle.slots(model, batch)
@@ -124,6 +124,12 @@ def _credit(scorer: str, regime: Regime) -> _Credit:
         return credit
 
     return each_on_its_own
+
+
+def _scaled(advantage: FloatArray, batch: EpisodeBatch) -> FloatArray:
+    """The exact advantage over its root mean square in each group: rare success makes it small, which is no news."""
+    size = np.sqrt(group_mean(advantage**2, batch.step_group, batch.num_groups))[batch.step_group]
+    return np.divide(advantage, size, out=np.zeros_like(advantage), where=size > 0.0)
 
 
 def _trusted(logits: FloatArray, step: FloatArray, entrants: Field, visited: IntArray) -> FloatArray:

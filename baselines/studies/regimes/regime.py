@@ -135,12 +135,14 @@ def tile(model: TabularModel, copies: int) -> TabularModel:
     def again(values: Any) -> Any:
         return np.concatenate([values] * copies)
 
-    moved = {name: repeated(getattr(model, name), model.num_states) for name in ("successor", "start", "key")}
-    kept = {
+    moved: dict[str, Any] = {
+        name: repeated(getattr(model, name), model.num_states) for name in ("successor", "start", "key")
+    }
+    kept: dict[str, Any] = {
         name: again(getattr(model, name))
         for name in ("probability", "signal", "admissible", "terminal", "success", "start_split", "horizon")
     }
-    names = {
+    names: dict[str, Any] = {
         name: tuple(f"{c}: {text}" for c in range(copies) for text in getattr(model, name))
         for name in ("observations", "state_names", "task_names")
     }
@@ -186,7 +188,7 @@ def seen(batch: EpisodeBatch, regime: Regime, seed: int) -> EpisodeBatch:
 def _climb(regime: Regime, seed: int, index: int) -> Task:
     chance = random.Random(rng.derive(_FAMILY, seed, index))
     name = f"climb {seed}-{index}"
-    states = []
+    states: list[State] = []
     for stair in ("a", "b") if regime.locked else ("a",):
         for floor in range(regime.floors):
             if floor or stair == "a":
@@ -243,15 +245,12 @@ def _floor(regime: Regime, task: str, stair: str, floor: int, chance: random.Ran
 
 
 def _state(name: str, observation: str, moves: Mapping[str, tuple[Outcome, ...]], chance: random.Random) -> State:
-    """The state with a prior of unit Gumbel taste; :func:`_calibrated` adds the taste for the right action."""
+    """The state with a prior of its own taste; :func:`_calibrated` adds the taste for the right action."""
     order = chance.sample(list(moves), len(moves))
     weights = [math.exp(chance.gauss(0.0, 0.5)) for _ in order]
     total = sum(weights)
-    return State(
-        name,
-        observation,
-        tuple(Action(move, moves[move], (w / total,)) for move, w in zip(order, weights, strict=True)),
-    )
+    actions = tuple(Action(move, moves[move], (weight / total,)) for move, weight in zip(order, weights, strict=True))
+    return State(name, observation, actions)
 
 
 def _calibrated(model: TabularModel, regime: Regime) -> FloatArray:

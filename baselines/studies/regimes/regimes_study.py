@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,8 @@ from credit_gym.baselines.studies.regimes.regime import Regime, regime_model, se
 from credit_gym.data.grouping import FloatArray
 from credit_gym.envs.tabular.sample import sample_batch
 from credit_gym.exact import oracle
-from credit_gym.scorers import get, score
+from credit_gym.scorers import DEFAULT, get, score
 
-DEFAULT = "evidence_lambda"
 RIVALS = ("grpo", "mc", "gae", "td_error", "crbc", "graphhca", "branch_aware", "pbrs", "combined", "adaptive_q")
 OTHERS = ("gigpo", "ecpo", "rtmc", "hiper", "milestone")
 SCORERS = (EXACT_ROW, DEFAULT, *RIVALS, *OTHERS)
@@ -39,7 +39,7 @@ _SLACK = 1.1
 def run_map(
     points: Sequence[Regime], scorers: Sequence[str] = SCORERS, *, seeds: int = 8, pilots: int = 6, workers: int = 2
 ) -> list[dict[str, Any]]:
-    """Race scorers at every point; return one record a point, in order.
+    """Race scorers at every point, at those that differ by name alone once; return one record a point, in order.
 
     Args:
         points: the regimes.
@@ -49,9 +49,11 @@ def run_map(
         pilots: suites on which step sizes are tuned.
         workers: processes; results do not depend on it.
     """
-    jobs = [(point, tuple(scorers), seeds, pilots) for point in points]
+    once = list(dict.fromkeys(replace(point, name="") for point in points))
+    jobs = [(point, tuple(scorers), seeds, pilots) for point in once]
     with ProcessPoolExecutor(workers, initializer=one_thread) as pool:
-        return list(pool.map(run_point, *zip(*jobs, strict=True)))
+        found = dict(zip(once, pool.map(run_point, *zip(*jobs, strict=True)), strict=True))
+    return [{**found[replace(point, name="")], "regime": point.as_mapping()} for point in points]
 
 
 def run_point(regime: Regime, scorers: Sequence[str], seeds: int, pilots: int) -> dict[str, Any]:

@@ -6,21 +6,20 @@ from pathlib import Path
 
 import yaml
 
-from credit_gym.baselines.studies.regimes.regime import Regime
+from credit_gym.baselines.studies.regimes.regime import Regime, Verifier
 from credit_gym.errors import ManifestError
 
-BASE = Regime(name="base")
+_VERIFIERS: tuple[Verifier, ...] = ("aligned", "noisy", "sparse", "silent", "random", "idling", "opposed", "early")
 
 AXES: dict[str, tuple[Regime, ...]] = {
     "horizon": tuple(Regime(name=f"horizon {2 * floors}", floors=floors) for floors in (2, 4, 8, 16, 32)),
     "success": tuple(Regime(name=f"success {share}", success=share) for share in (0.5, 0.1, 0.02)),
     "group size": tuple(Regime(name=f"group of {size}", group_size=size) for size in (4, 8, 16, 64)),
     "recurrence": tuple(Regime(name=f"recurrence {share}", recurrence=share) for share in (0.0, 0.25, 0.5, 0.75, 1.0)),
-    "verifier": tuple(
-        Regime(name=f"{verifier} verifier", verifier=verifier)
-        for verifier in ("aligned", "noisy", "sparse", "silent", "random", "idling", "opposed", "early")
-    )
-    + (Regime(name="exact verifier", verifier="aligned", exact=True),),
+    "verifier": (
+        *(Regime(name=f"{verifier} verifier", verifier=verifier) for verifier in _VERIFIERS),
+        Regime(name="exact verifier", verifier="aligned", exact=True),
+    ),
     "structure": (
         Regime(name="fatal", floors=6, fatal=True),
         Regime(name="back", back=True),
@@ -45,13 +44,20 @@ AXES: dict[str, tuple[Regime, ...]] = {
         Regime(name="alone, idling", recurrence=0.0, verifier="idling"),
         Regime(name="alone, fatal, idling", floors=6, recurrence=0.0, fatal=True, verifier="idling", group_size=16),
     ),
+    "some recurrence": (
+        Regime(name="half recur, aligned", recurrence=0.5, verifier="aligned"),
+        Regime(name="half recur, exact", recurrence=0.5, verifier="aligned", exact=True),
+        Regime(name="half recur, idling", recurrence=0.5, verifier="idling"),
+        Regime(name="two steps, aligned", floors=2, horizon=2, verifier="aligned"),
+        Regime(name="two steps, idling", floors=2, horizon=2, verifier="idling"),
+    ),
     "blind verifier": (
         Regime(name="locked stairs, aligned", floors=6, locked=True, verifier="aligned"),
         Regime(name="detour, aligned", detour=True, horizon=24, verifier="aligned"),
         Regime(name="long, noisy", floors=16, success=0.05, group_size=16, verifier="noisy"),
     ),
 }
-"""Axis -> its points; those of other axes that are the base are told apart by their names alone."""
+"""Axis -> its points. The base lies on several axes under their names; it is raced once."""
 
 
 def read_points(path: Path) -> dict[str, tuple[Regime, ...]]:
