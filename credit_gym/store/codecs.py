@@ -71,7 +71,7 @@ def dump(value: Any, *, canonical: bool = False) -> str:
     """Return a value as JSON; ``canonical`` sorts the keys, so that equal values have equal texts."""
     try:
         return json.dumps(value, ensure_ascii=False, sort_keys=canonical, separators=(",", ":"), default=_plain)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise StoreError(f"Only JSON's types can be stored in messages, options and results: {error}.") from error
 
 
@@ -95,11 +95,22 @@ def _encode_messages(folder: Path, column: Sequence[Sequence[Mapping[str, Any]]]
     for history in column:
         messages = [dict(message) for message in history]
         kept = 0
-        while kept < min(len(before), len(messages)) and before[kept] == messages[kept]:
+        while kept < min(len(before), len(messages)) and _same(before[kept], messages[kept]):
             kept += 1
         cells.append(encode_json(folder, [kept, messages[kept:]]))
         before = messages
     return cells
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values have the same JSON; equality is not enough, it knows no order of keys and takes 1 for True."""
+    if isinstance(one, str) or isinstance(other, str):
+        return bool(one == other)
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return _same(list(one.items()), list(other.items()))
+    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return dump(one) == dump(other)
 
 
 def _decode_messages(folder: Path, cells: Sequence[str | bytes]) -> list[tuple[Mapping[str, Any], ...]]:

@@ -73,6 +73,26 @@ def test_a_growing_chat_is_kept_once(store: Store) -> None:
     assert size < 2 * sum(len(m["content"]) for m in chat)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"role": "user", "content": "hi"}, {"content": "hi", "role": "user"}),
+        ({"a": {"x": 1, "y": 2}}, {"a": {"y": 2, "x": 1}}),
+        ({"a": [1]}, {"a": [True]}),
+        ({"a": 1}, {"a": 1.0}),
+        ({"a": 0.0}, {"a": -0.0}),
+    ],
+)
+def test_a_message_that_only_equals_the_one_before_comes_back_as_itself(
+    store: Store, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    episode = walk(steps=2, messages=((before,), (after,)))
+    run_id = start(store)
+    store.add_episode(run_id, episode)
+    (loaded,) = store.load_episodes(run_id)
+    assert exact(loaded) == exact(episode)
+
+
 def test_a_growing_prompt_is_kept_once_and_one_that_changed_is_kept_right(store: Store) -> None:
     prompts = [tuple(range(50 * t)) for t in range(1, 41)]
     prompts[20] = (9, *prompts[20][1:])  # a chat template that rewrites its beginning
