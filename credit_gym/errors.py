@@ -57,6 +57,10 @@ class StoreError(CreditGymError, OSError):
     """The store cannot be opened, read or written."""
 
 
+class ForeignTextError(CreditGymError, ValueError):
+    """Text from outside is malformed, too deep or too large; the message ends a sentence that names where it lies."""
+
+
 class NothingToWriteError(CreditGymError, ValueError):
     """An export would be empty: no turn meets what the format asks for."""
 
