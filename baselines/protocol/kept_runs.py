@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 
@@ -18,7 +19,8 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def one_thread() -> None:
-    """Confine PyTorch to one thread, in a process that is one of many."""
-    import torch
+    """Confine PyTorch, where it is installed, to one thread, in a process that is one of many."""
+    if find_spec("torch") is not None:
+        import torch
 
-    torch.set_num_threads(1)
+        torch.set_num_threads(1)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from credit_gym.baselines.protocol.options import Processes
-from credit_gym.baselines.studies.regimes.map_points import AXES, read_points
+from credit_gym.baselines.studies.regimes.map_points import AXES, drawn_points, read_points
 from credit_gym.baselines.studies.regimes.regimes_advice import advice_table
 from credit_gym.baselines.studies.regimes.regimes_page import map_tables, write_page
 from credit_gym.baselines.studies.regimes.regimes_study import SCORERS, run_map
@@ -20,6 +20,8 @@ from credit_gym.report.command import run as run_command
 
 def main(
     points: Annotated[Path | None, typer.Option(help="A YAML list of regimes in the place of the map's own.")] = None,
+    drawn: Annotated[int, typer.Option(help="So many regimes drawn at random in the place of the map's own.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the drawn regimes.")] = 0,
     scorers: Annotated[str, typer.Option(help="Scorers, separated by commas.")] = ",".join(SCORERS),
     seeds: Annotated[int, typer.Option(help="Suites of tasks that are raced on.", min=1)] = 8,
     pilots: Annotated[int, typer.Option(help="Suites on which step sizes are tuned.", min=1)] = 6,
@@ -29,7 +31,7 @@ def main(
     markdown: Annotated[Path | None, typer.Option(help="Write the page and its figure here.")] = None,
 ) -> None:
     """Episodes until the task is learned, for every scorer at every point of the map."""
-    axes = read_points(points) if points else AXES
+    axes = read_points(points) if points else drawn_points(drawn, seed) if drawn else AXES
     start = time.perf_counter()
     regimes = [regime for group in axes.values() for regime in group]
     records = run_map(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import random
 from pathlib import Path
 
 import yaml
@@ -58,6 +60,36 @@ AXES: dict[str, tuple[Regime, ...]] = {
     ),
 }
 """Axis -> its points. The base lies on several axes under their names; it is raced once."""
+
+
+def drawn_points(number: int, seed: int) -> dict[str, tuple[Regime, ...]]:
+    """Draw regimes from all axes at once, for a look at points that nothing was tuned on.
+
+    Args:
+        number: how many.
+        seed: fixes them.
+    """
+    chance = random.Random(seed)
+    return {"drawn": tuple(_drawn(f"drawn {seed}-{index}", chance) for index in range(number))}
+
+
+def _drawn(name: str, chance: random.Random) -> Regime:
+    floors = chance.randint(2, 16)
+    hazards = {hazard: chance.random() < 0.25 for hazard in ("fatal", "back", "detour", "locked")}
+    verifier = chance.choice(("none", *_VERIFIERS))
+    return Regime(
+        name=name,
+        floors=floors,
+        horizon=math.ceil(floors * chance.choice((2.0, 3.0, 6.0)) * (1.5 if hazards["detour"] else 1.0)),
+        success=chance.choice((0.02, 0.05, 0.1, 0.2, 0.5)),
+        group_size=chance.choice((4, 8, 16, 32)),
+        recurrence=chance.choice((0.0, 0.25, 0.5, 0.75, 1.0, 1.0, 1.0)),
+        verifier=verifier,
+        exact=verifier == "aligned" and chance.random() < 0.5,
+        idle=chance.randint(1, 4),
+        slip=chance.choice((0.0, 0.1, 0.2)),
+        **hazards,
+    )
 
 
 def read_points(path: Path) -> dict[str, tuple[Regime, ...]]:

@@ -20,6 +20,7 @@ from credit_gym.report.plots import plot_ratios, save
 from credit_gym.scorers import DEFAULT
 
 OUTCOME = "grpo"
+_TOLD = 0.2  # share of groups with both outcomes from which on outcomes say enough to compare scorers by
 
 
 def map_tables(found: Mapping[str, Any]) -> list[Table]:
@@ -30,7 +31,7 @@ def map_tables(found: Mapping[str, Any]) -> list[Table]:
     """
     tables = [_axis(axis, records) for axis, records in _by_axis(found)]
     shown = [record for record in found["points"] if {DEFAULT, OUTCOME} <= record["scorers"].keys()]
-    return [_default(shown), *tables] if shown else tables
+    return [_at_worst(shown), _default(shown), *tables] if shown else tables
 
 
 def write_page(found: Mapping[str, Any], page: Path, *, minutes: float) -> None:
@@ -52,11 +53,20 @@ def write_page(found: Mapping[str, Any], page: Path, *, minutes: float) -> None:
     page.write_text(head + "".join(sections), encoding="utf-8")
 
 
-def worst(records: Sequence[Mapping[str, Any]], rivals: Sequence[str]) -> tuple[str, Estimate]:
-    """Return the point at which the default needs the most against the best of some rivals, and the ratio there."""
-    ratios = {record["regime"]["name"]: _ratio(record, DEFAULT, _best(record, rivals)) for record in records}
-    name = max(ratios, key=lambda name: ratios[name].value)
-    return name, ratios[name]
+def _at_worst(records: Sequence[Mapping[str, Any]]) -> Table:
+    """Where the default needs the most episodes, against GRPO and against the best rival."""
+    told = [record for record in records if mixed_share(Regime.parse(record["regime"])) >= _TOLD]
+    asked = (
+        (f"{OUTCOME}, all points", records, (OUTCOME,)),
+        (f"the best rival, points where {_TOLD:.0%} of the groups have both outcomes", told, RIVALS),
+    )
+    rows = []
+    for against, among, rivals in asked:
+        ratios = {r["regime"]["name"]: _ratio(r, DEFAULT, _best(r, rivals)) for r in among}
+        if ratios:
+            name = max(ratios, key=lambda name: ratios[name].value)
+            rows.append((against, len(ratios), name, f"{ratios[name]:.2f}"))
+    return Table("The default at its worst", ("against", "points", "worst at", "episodes needed / those"), tuple(rows))
 
 
 def _default(records: Sequence[Mapping[str, Any]]) -> Table:
