@@ -1,57 +1,80 @@
-"""The three environments, and the weak players that the model imitates before it is trained."""
+"""The environments as exact models: every state with the text that the player reads, and whom the player imitates."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import random
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 
-from credit_gym.agents.core import Agent, Context, random_bits
-from credit_gym.agents.llm.prompting import Prompting
-from credit_gym.agents.replay.allocation import Allocation, FanOut, PerDecision
-from credit_gym.agents.scripted import NoisyExpert
-from credit_gym.wrappers import RecordVerifier
+from credit_gym import rng
+from credit_gym.baselines.studies.headline.walk import walk
+from credit_gym.envs.tabular.build import State, Task, build_model
+from credit_gym.envs.tabular.manifest import embedded_manifest
+from credit_gym.envs.tabular.sketch import attempt, dress, to
+from credit_gym.exact import oracle
+from credit_gym.exact.tabular_model import TabularModel
 
-WORDS = ("dog", "eagle", "shark", "oak", "rose", "apple", "bread", "hammer", "piano", "car", "castle", "shirt")
+WORDS = ("dog", "eagle", "shark", "oak", "rose", "apple", "bread", "hammer", "piano", "car")
+GUESSES = tuple(f"Is it {'an' if word[0] in 'aeo' else 'a'} {word}?" for word in WORDS)
 QUESTIONS = (
-    *("Would you find it inside many homes?", "Is it bigger than a car?", "Is it bigger than a baseball bat?"),
-    *(
-        "Is it an animal?",
-        "Is it made by people?",
-        "Do people commonly eat it?",
-        "Do people wear it?",
-        "Is it a plant?",
-    ),
+    "Is it an animal?",
+    "Is it made by people?",
+    "Do people commonly eat it?",
+    "Is it a plant?",
+    "Is it bigger than a car?",
+    "Would you find it inside many homes?",
 )
+TURNS = 4
+SKILL = 0.4
+"""How often the questioner who is imitated asks the best question on offer; at other times it asks any."""
+_FAMILY = 0x48454144  # keeps the seeds of the climbs apart from those of other families
 
 
-@dataclass(frozen=True)
-class Questioner:
-    """Asks what the expert would now and then, and otherwise one of a few questions, or guesses one of a few words.
+def climbs(towers: int = 6, floors: int = 10, bonus: float = 2.8) -> TabularModel:
+    """Return long climbs by the rules of ``credit/Stochastic-v0``: every floor has a way back down and a fatal action.
 
-    Attributes:
-        expert_share: probability of the expert's question; of the rest, half are guesses.
+    Args:
+        towers: tasks.
+        floors: of each; the horizon is four steps a floor.
+        bonus: how much the behaviour favours progress, logits.
     """
+    return build_model([_climb(index, floors, bonus) for index in range(towers)], verifier_noise=0.02)
 
-    expert_share: float = 0.25
-    name: str = "questioner"
 
-    def act(self, contexts: Sequence[Context], /) -> list[str]:
-        """Return one question per context."""
-        return [self._question(context) for context in contexts]
+def questions() -> TabularModel:
+    """Return ``credit/TwentyQuestions-v0`` about ten nouns, a few questions and one guess a noun on offer."""
+    with tempfile.TemporaryDirectory() as folder:
+        words = Path(folder) / "words.txt"
+        words.write_text("\n".join(WORDS), encoding="utf-8")
+        env = gym.make("credit/TwentyQuestions-v0", words=words, turns=TURNS, expert=False)
+    play = partial(walk, env, offer=lambda _: QUESTIONS + GUESSES, shown=_notes, prior=_asks_well_at_times)
+    return build_model([play(task, horizon=TURNS) for task in range(len(WORDS))])
 
-    def _question(self, context: Context) -> str:
-        bits = random_bits(context, 0)
-        if bits >> 32 < self.expert_share * 2**32:
-            return str(context.info["expert_actions"][0])
-        number = bits & 0xFFFF
-        if bits >> 16 & 1:
-            return QUESTIONS[number % len(QUESTIONS)]
-        word = WORDS[number % len(WORDS)]
-        return f"Is it {'an' if word[0] in 'aeo' else 'a'} {word}?"
+
+def household() -> TabularModel:
+    """Return ``credit/ALFWorldManifest-v0``, eight household tasks, with a behaviour that does anything."""
+    model = embedded_manifest("alfworld")
+    return replace(model, behaviour=oracle.uniform_policy(model)[None])
+
+
+def team(problems: int = 6, roles: str = "chain4") -> TabularModel:
+    """Return ``credit/MultiAgentMath-v0`` with the messages that it offers, and a behaviour that says any.
+
+    Args:
+        problems: tasks.
+        roles: who speaks to whom.
+    """
+    env = gym.make("credit/MultiAgentMath-v0", num_problems=problems, roles=roles)
+    play = partial(walk, env, offer=_admissible, shown=lambda _, observation: observation, prior=_any)
+    speakers: Any = env.unwrapped
+    return build_model([play(task, horizon=len(speakers.roles.order)) for task in range(problems)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,68 +82,71 @@ class Game:
     """An environment to train on.
 
     Attributes:
-        env_id: its Gymnasium id.
-        env_args: its arguments.
-        words: secrets that are written to a file and given as the argument ``words``.
-        teacher: whom the model imitates before it is trained.
-        prompting: how the model is asked; the goal is left out: it is one for all tasks, or part of what is observed.
-        allocation: where the replay trees of C3 branch.
-        groups: tasks of a gradient step.
-        group_size: episodes of a task, where no tree is grown.
-        lessons: steps of imitation.
-        tokens: sampled tokens of a whole training.
+        build: makes the exact model of its tasks; its behaviour is what the player imitates before it is trained.
+        group_size: episodes of a task in a batch; a batch plays every task.
+        tokens: sampled tokens of a whole training; a message is one.
     """
 
-    env_id: str
-    env_args: Mapping[str, Any] = field(default_factory=dict)
-    words: tuple[str, ...] = ()
-    teacher: Agent
-    prompting: Prompting
-    allocation: Allocation
-    groups: int = 1
-    group_size: int = 16
-    lessons: int = 600
-    tokens: int = 80_000
+    build: Callable[[], TabularModel]
+    group_size: int
+    tokens: int
 
-    def make(self, folder: Path) -> gym.Env[str, str]:
-        """Build the environment, its verifier recorded; a list of words is written into the folder."""
-        arguments = dict(self.env_args)
-        if self.words:
-            arguments["words"] = path = folder / "words.txt"
-            if not path.is_file():
-                path.write_text("\n".join(self.words), encoding="utf-8")
-        return RecordVerifier(gym.make(self.env_id, **arguments))
+    @property
+    def model(self) -> TabularModel:
+        """The tasks, made once a process."""
+        return _built(self.build)
 
-
-_GROWING = Prompting(name="headline", system="", max_tokens=48)
-_LATEST = Prompting(name="headline-latest", system="", history_turns=0, max_tokens=48)
 
 GAMES = {
-    "Stochastic": Game(
-        env_id="credit/Stochastic-v0",
-        teacher=NoisyExpert(1.0, 0),
-        prompting=_LATEST,
-        allocation=PerDecision(draws=2),
-        lessons=2500,
-    ),
-    "20 Questions": Game(
-        env_id="credit/TwentyQuestions-v0",
-        env_args={"turns": 6},
-        words=WORDS,
-        lessons=1000,
-        groups=4,
-        tokens=36_000,
-        teacher=Questioner(),
-        prompting=_GROWING,
-        allocation=PerDecision(draws=4),
-    ),
-    "MultiAgentMath": Game(
-        env_id="credit/MultiAgentMath-v0",
-        env_args={"num_problems": 16},
-        teacher=NoisyExpert(1.0, 0),
-        prompting=_LATEST,
-        allocation=FanOut((4, 4)),
-        groups=4,
-        tokens=33_000,
-    ),
+    "Stochastic": Game(build=climbs, group_size=16, tokens=36_000),
+    "ALFWorld": Game(build=household, group_size=8, tokens=32_000),
+    "20 Questions": Game(build=questions, group_size=4, tokens=12_600),
+    "MultiAgentMath": Game(build=team, group_size=4, tokens=1_200),
 }
+
+
+@lru_cache(maxsize=8)
+def _built(build: Callable[[], TabularModel]) -> TabularModel:
+    return build()
+
+
+def _climb(index: int, floors: int, bonus: float) -> Task:
+    chance = random.Random(rng.derive(_FAMILY, index))
+    tower = f"tower {index}"
+    states = []
+    for floor in range(floors):
+        here = f"floor {floor}"
+        moves = {
+            "progress": attempt(0.9, f"floor {floor + 1}", here, bonus=bonus),
+            "loop": to(here),
+            "back": to(f"floor {max(floor - 1, 0)}", -1.0 if floor else 0.0),
+            "fatal": to("shaft"),
+        }
+        where = f"You are on floor {floor} of {floors} of {tower}."
+        states.append(dress(here, where, moves, exploration=0.5, rng=chance))
+    states.append(State("shaft", f"The floor gave way: the climb of {tower} is over."))
+    states.append(State(f"floor {floors}", f"You are on the top floor of {tower}.", success=True))
+    goal = f"Reach floor {floors} of {tower}."
+    return Task(name=f"climb-{index}", goal=goal, states=tuple(states), start="floor 0", horizon=4 * floors)
+
+
+def _notes(game: Any, observation: str) -> str:
+    """What was answered so far, in alphabetical order."""
+    return " ".join(sorted({f"{turn.action} {turn.text}" for turn in game.asked if turn.key})) or observation
+
+
+def _asks_well_at_times(game: Any, messages: Sequence[str]) -> list[float]:
+    left = game.remaining()
+    if len(left) == 1 or len(game.asked) == TURNS - 1:
+        best = messages.index(GUESSES[WORDS.index(left[0])])
+    else:
+        best = int(np.argmax([game.information_gain(message) for message in messages]))
+    return [(1.0 - SKILL) / len(messages) + SKILL * (place == best) for place in range(len(messages))]
+
+
+def _any(game: Any, messages: Sequence[str]) -> list[float]:
+    return [1.0 / len(messages)] * len(messages)
+
+
+def _admissible(info: Mapping[str, Any]) -> list[str]:
+    return list(info["admissible_actions"])
