@@ -1,6 +1,6 @@
 """CreditBench: every scorer on every controlled environment against the exact advantage.
 
-    OPENBLAS_NUM_THREADS=1 python -m credit_gym.baselines.studies.creditbench [--seeds N] [--json FILE] [--markdown FILE]
+    OPENBLAS_NUM_THREADS=1 python -m credit_gym.baselines.studies.creditbench [--seeds N] [--json FILE]
 
 For each environment and seed one suite of tasks is sampled and every scorer sees the same episodes. Two trainers use
 the credits (a greedy score table; an on-policy softmax policy gradient, 15 x 16 episodes); the credits themselves are
