@@ -13,6 +13,7 @@ from credit_gym.data.batch import EpisodeBatch
 NAN = float("nan")
 OPTIONAL = (
     "verifier",
+    "exact_verifier",
     "log_belief",
     "distractor_log_belief",
     "anchor_log_belief",
@@ -90,6 +91,7 @@ def batches(
     steps, points = sum(lengths), sum(lengths) + len(lengths)
     contents = {
         "verifier": _readings(steps, -1.0, 1.0),
+        "exact_verifier": _listed(st.booleans(), len(lengths)),
         "log_belief": _readings(points, -20.0, 0.0),
         "distractor_log_belief": _readings(points, -20.0, 0.0),
         "anchor_log_belief": _readings(points, -20.0, 0.0),
@@ -116,6 +118,7 @@ def batches(
 _SOMETIMES = (
     set(),
     {"verifier"},
+    {"verifier", "exact_verifier"},
     {"value", "parent", "segment"},
     {"advantage", "role"},
     {"log_belief", "invalid"},

@@ -90,11 +90,11 @@ def test_renaming_states_actions_and_groups_changes_nothing(name: str, data: st.
 @every_equivariant_scorer
 @quick
 @given(data=st.data())
-def test_groups_are_scored_on_their_own(name: str, data: st.DataObject) -> None:
+def test_what_lies_outside_a_scorers_scope_changes_nothing(name: str, data: st.DataObject) -> None:
     batch = legal_batch(data, name)
     credit = scorers.score(batch, name)
-    alone = scorers.get(name).scope == "episode"
-    owner = np.arange(batch.num_episodes) if alone else batch.group
+    owners = {"episode": np.arange(batch.num_episodes), "group": batch.group, "batch": np.zeros_like(batch.group)}
+    owner = owners[scorers.get(name).scope]
     for one in np.unique(owner):
         episodes = np.flatnonzero(owner == one)
         try:
@@ -112,7 +112,8 @@ def test_one_episode_is_enough(name: str, success: bool, truncated: bool, length
     run = Run(path=[0] * (length + 1), actions=[0] * length, success=success, truncated=truncated, group=3)
     offsets = np.arange(length + 1)
     sizes = {c: length + (c == "value" or c.endswith("log_belief")) for c in OPTIONAL}
-    kinds = {"role": np.int64, "parent": np.int64, "segment": np.int64, "invalid": bool}
+    sizes["exact_verifier"] = 1  # one an episode
+    kinds = {"role": np.int64, "parent": np.int64, "segment": np.int64, "invalid": bool, "exact_verifier": bool}
     columns = {c: np.zeros(size, dtype=kinds.get(c, float)) for c, size in sizes.items()}
     credit = scorers.score(batch_of([run], logprob_offsets=offsets, **columns), name)
     assert credit.shape == (length,)
