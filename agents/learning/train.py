@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import gymnasium as gym
@@ -18,6 +19,7 @@ from credit_gym.agents.learning.grpo import grpo_trainer
 from credit_gym.agents.learning.throughput import Stopwatch
 from credit_gym.agents.learning.trainer_rollouts import Rollout
 from credit_gym.agents.learning.training import SETTINGS, Training, load_training, save_training
+from credit_gym.data.foreign_text import read_json
 from credit_gym.errors import StoreError, unknown
 from credit_gym.scorers import check_options
 from credit_gym.store import sole_use
@@ -68,12 +70,18 @@ def train(
         return run.go(None)
 
 
-def resume(folder: str | Path, on_step: Callable[[Mapping[str, float]], None] = lambda row: None) -> Path:
+def resume(
+    folder: str | Path,
+    on_step: Callable[[Mapping[str, float]], None] = lambda row: None,
+    *,
+    trust_remote_code: bool = False,
+) -> Path:
     """Go on with a training from its newest complete checkpoint, or from the start if it has none.
 
     Args:
         folder: of the training.
         on_step: told each new line of the curve.
+        trust_remote_code: run code that comes with the model; asked for anew, whatever the folder says.
 
     Returns:
         The folder of the model.
@@ -82,7 +90,7 @@ def resume(folder: str | Path, on_step: Callable[[Mapping[str, float]], None] = 
         StoreError: there is no training, its settings or its newest checkpoint are damaged, or it is under way already.
     """
     folder = Path(folder)
-    training = load_training(folder)
+    training = replace(load_training(folder), trust_remote_code=trust_remote_code)
     with sole_use(folder):
         checkpoint = newest(folder)
         return _Run(folder, training, on_step).go(checkpoint)
@@ -99,8 +107,12 @@ class _Run:
                 raise unknown(kind, name, known)
         dtype = _dtype(training.dtype)
         self._folder, self._training, self._on_step = folder, training, on_step
-        model = SyncedHuggingFace(training.model, dtype=dtype if training.lora_rank else "float32")
-        player = PLAYERS[training.rollouts](model, dtype, training.vllm_options)
+        trusted = training.trust_remote_code
+        model = SyncedHuggingFace(
+            training.model, dtype=dtype if training.lora_rank else "float32", trust_remote_code=trusted
+        )
+        options = {**training.vllm_options, "trust_remote_code": trusted}
+        player = PLAYERS[training.rollouts](model, dtype, options)
         self._rollout = Rollout(
             self._environment, player, training.prompting, training.scorer, training.options, seed=training.seed
         )
@@ -151,7 +163,7 @@ def _lines_up_to(path: Path, step: int) -> list[str]:
     kept = []
     for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else ():
         try:
-            row = json.loads(line)
+            row = read_json(line)
         except ValueError:
             continue
         if row["step"] <= step:

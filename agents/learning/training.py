@@ -10,6 +10,7 @@ from typing import Any
 
 from credit_gym.agents.llm.fields import check_fields
 from credit_gym.agents.llm.prompting import Prompting, prompting_from, prompting_record
+from credit_gym.data.foreign_text import file_text, read_json
 from credit_gym.errors import CreditGymError, StoreError
 from credit_gym.scorers import DEFAULT
 
@@ -42,6 +43,7 @@ class Training:
         save_every: steps between checkpoints.
         keep: most checkpoints kept.
         seed: fixes everything.
+        trust_remote_code: run code that comes with the model.
     """
 
     env: str
@@ -63,6 +65,7 @@ class Training:
     save_every: int = 20
     keep: int = 2
     seed: int = 0
+    trust_remote_code: bool = False
 
     def __post_init__(self) -> None:
         problems = {
@@ -74,6 +77,7 @@ class Training:
             "learning_rate must be above 0": not self.learning_rate > 0,
             "seed must be at least 0": self.seed < 0,
             "vllm_options are for rollouts='vllm'": bool(self.vllm_options) and self.rollouts != "vllm",
+            "trust_remote_code is a setting of its own": "trust_remote_code" in self.vllm_options,
             "its key must be a name, since it goes on from its folder alone": callable(self.options.get("key")),
             "accumulate must divide groups * group_size": self.groups * self.group_size % max(self.accumulate, 1) != 0,
         }
@@ -96,7 +100,7 @@ def load_training(folder: str | Path) -> Training:
     """
     path = Path(folder) / SETTINGS
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_json(file_text(path))
         check_fields("setting of a training", record, Training)
         return Training(**{**record, "prompting": prompting_from(record["prompting"])})
     except FileNotFoundError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import json
 import os
 import threading
 from functools import cached_property
@@ -13,9 +12,11 @@ from typing import Any, TypeAlias
 
 import torch
 from huggingface_hub import snapshot_download
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM
 
 from credit_gym.agents.likelihood.network import Network
+from credit_gym.agents.llm.pretrained import load_model, load_tokenizer
+from credit_gym.data.foreign_text import file_text, read_json
 from credit_gym.errors import BackendError, CreditGymError
 
 _DTYPES = ("float32", "bfloat16", "float16")
@@ -34,14 +35,18 @@ class LanguageModel:
         device: "cpu", "cuda", "cuda:1", ...; by default a GPU if there is one.
         dtype: "float32", "bfloat16" or "float16". In half precision beliefs move by up to 0.1 nats with the way they
             are computed, as much as a turn does; keep to float32 where the model fits.
+        trust_remote_code: run code that comes with the model; a warning says so.
     """
 
-    def __init__(self, path: str | Path, *, device: str | None = None, dtype: str = "float32") -> None:
+    def __init__(
+        self, path: str | Path, *, device: str | None = None, dtype: str = "float32", trust_remote_code: bool = False
+    ) -> None:
         if dtype not in _DTYPES:
             raise CreditGymError(f"There is no precision called {dtype!r}; take one of {', '.join(_DTYPES)}.")
         self.path = str(path)
         self.dtype = dtype
         self._device = device
+        self._trusted = trust_remote_code
         self._own: Network | None = None
 
     @classmethod
@@ -65,7 +70,7 @@ class LanguageModel:
         Raises:
             BackendError: there is no such model, or its files are broken.
         """
-        return self._own or _resident(self.folder, self._device, self.dtype)
+        return self._own or _resident(self.folder, self._device, self.dtype, self._trusted)
 
     @cached_property
     def tokenizer(self) -> Any:
@@ -75,7 +80,9 @@ class LanguageModel:
             BackendError: the folder has none.
         """
         try:
-            return AutoTokenizer.from_pretrained(self.folder)
+            return load_tokenizer(self.folder, trust_remote_code=self._trusted)
+        except BackendError:
+            raise
         except Exception as error:
             raise BackendError(f"The tokenizer in {self.path!r} cannot be loaded: {_first_line(error)}") from error
 
@@ -125,7 +132,10 @@ def folder_hash(folder: Path) -> str:
     adapter = folder / "adapter_config.json"
     if not adapter.exists():
         return known
-    base = str(json.loads(adapter.read_text(encoding="utf-8"))["base_model_name_or_path"])
+    try:
+        base = str(read_json(file_text(adapter))["base_model_name_or_path"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise BackendError(f"{adapter} names no base model ({error}): save the adapter again.") from None
     below = folder_hash(Path(base)) if Path(base).is_dir() else base
     return hashlib.sha256(f"{known} {below}".encode()).hexdigest()
 
@@ -141,14 +151,16 @@ _lock = threading.RLock()
 _loaded: dict[tuple[_Stamp, str, str], Network] = {}
 
 
-def _resident(folder: Path, device: str | None, dtype: str) -> Network:
+def _resident(folder: Path, device: str | None, dtype: str, trusted: bool) -> Network:
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     key = (_stamp(folder), device, dtype)  # a folder that was written to again is another model
     with _lock:
         if key not in _loaded:
             _free()
             try:
-                model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype))
+                model = load_model(AutoModelForCausalLM, folder, trust_remote_code=trusted, dtype=getattr(torch, dtype))
+            except BackendError:
+                raise
             except Exception as error:
                 raise BackendError(f"The model in {str(folder)!r} cannot be loaded: {_first_line(error)}") from error
             _loaded[key] = Network(model.to(device).eval())

@@ -104,10 +104,12 @@ def _load(path: str, device: str) -> tuple[Any, Any]:
         import transformers
     except ImportError as error:
         raise missing_extra(error.name or "transformers", "hf") from error
-    classes: Any = transformers.AutoModelForSequenceClassification
+    from credit_gym.agents.llm.pretrained import load_model, load_tokenizer
+
+    kind = transformers.AutoModelForSequenceClassification
     try:
-        tokenizer: Any = transformers.AutoTokenizer.from_pretrained(path)
-        model, info = classes.from_pretrained(path, use_safetensors=True, output_loading_info=True)
+        tokenizer = load_tokenizer(path)
+        model, info = load_model(kind, path, output_loading_info=True)
     except (OSError, ValueError, KeyError) as error:
         said = str(error).strip().partition("\n")[0]
         raise BackendError(f"The reward model {path!r} cannot be loaded: {said}") from error

@@ -34,6 +34,7 @@ class Settings:
         max_tokens: most tokens, prompts included, that the agent may spend in its lifetime, None for no cap.
         price: dollars per million tokens of prompts and of answers, None for the list price of a known model.
         cache: folder of answers that are not to be asked for again, None for no cache.
+        trust_remote_code: run code that comes with a model's folder.
 
     Raises:
         CreditGymError: a value that makes no sense.
@@ -49,6 +50,7 @@ class Settings:
     max_tokens: float | None = None
     price: Price | None = None
     cache: str | None = None
+    trust_remote_code: bool = False
 
     def __post_init__(self) -> None:
         for name in ("timeout", "rpm", "tpm", "max_cost", "max_tokens"):
@@ -59,6 +61,8 @@ class Settings:
             value = getattr(self, name)
             if type(value) is not int or value < least:
                 raise CreditGymError(f"{name} must be a whole number, {least} or more, not {value!r}.")
+        if type(self.trust_remote_code) is not bool:
+            raise CreditGymError("trust_remote_code must be true or false.")
         if self.price is not None and not (
             len(self.price) == 2 and all(_is_number(part) and part >= 0 for part in self.price)
         ):
@@ -127,14 +131,14 @@ def _hf(argument: str, settings: Settings) -> BatchBackend:
     folder = _folder("hf", argument)
     from credit_gym.agents.llm.hf import HuggingFaceBackend
 
-    return _capped(HuggingFaceBackend(folder), settings)
+    return _capped(HuggingFaceBackend(folder, trust_remote_code=settings.trust_remote_code), settings)
 
 
 def _vllm(argument: str, settings: Settings) -> BatchBackend:
     folder = _folder("vllm", argument)
     from credit_gym.agents.llm.vllm import VLLMBackend
 
-    return _capped(VLLMBackend(folder), settings)
+    return _capped(VLLMBackend(folder, trust_remote_code=settings.trust_remote_code), settings)
 
 
 def _polite(client: AsyncBackend, settings: Settings) -> AsyncBackend:

@@ -12,10 +12,11 @@ from credit_gym.errors import BackendError, missing_extra
 
 try:
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     from credit_gym.agents.llm.chat_tokens import ChatTokens
     from credit_gym.agents.llm.prefixes import Prefixes, joined
+    from credit_gym.agents.llm.pretrained import load_model, load_tokenizer
     from credit_gym.agents.llm.sampling import Trie, choice_trie, sample
 except ModuleNotFoundError as error:
     raise missing_extra(error.name or "transformers", "hf") from None
@@ -33,7 +34,7 @@ class HuggingFaceBackend:
 
     Equal prompts of a call are computed once, the beginnings that prompts share with earlier ones not again (where all
     layers attend to everything), and rows leave the batch when they end. Only safetensors are loaded, and code that
-    comes with a model is never run.
+    comes with a model is not run unless it is trusted.
 
     Tools are shown by the chat template. A call that the model writes, in whatever dialect it was trained on, is among
     the completion's ``tool_calls``; its text and its tokens stay as they are.
@@ -46,6 +47,7 @@ class HuggingFaceBackend:
         kept_tokens: most tokens of earlier calls whose keys and values are kept for the next turns; 0 for none.
         chat_template: a Jinja template in place of the model's own; :data:`credit_gym.agents.llm.chat_tokens.PLAIN` for
             base models.
+        trust_remote_code: run code that comes with the model; a warning says so.
 
     Attributes:
         model: the model, in evaluation mode.
@@ -65,10 +67,12 @@ class HuggingFaceBackend:
         batch_tokens: int = 65_536,
         kept_tokens: int = 65_536,
         chat_template: str | None = None,
+        trust_remote_code: bool = False,
     ) -> None:
         self.path = str(path)
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        self.model, self.tokenizer = _load(self.path, device, dtype or ("float32" if device == "cpu" else "auto"))
+        dtype = dtype or ("float32" if device == "cpu" else "auto")
+        self.model, self.tokenizer = _load(self.path, device, dtype, trust_remote_code)
         config = self.model.config.get_text_config(decoder=True)
         self.chat = ChatTokens(self.tokenizer, chat_template, vocabulary=config.vocab_size)
         self._batch_tokens = batch_tokens
@@ -260,10 +264,10 @@ def _batches(rows: Iterable[_Row], tokens: int) -> Iterator[list[_Row]]:
         yield batch
 
 
-def _load(path: str, device: str, dtype: str) -> tuple[Any, Any]:
+def _load(path: str, device: str, dtype: str, trusted: bool) -> tuple[Any, Any]:
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path)
-        model: Any = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, use_safetensors=True)
+        tokenizer = load_tokenizer(path, trust_remote_code=trusted)
+        model = load_model(AutoModelForCausalLM, path, trust_remote_code=trusted, dtype=dtype)
     except (OSError, ValueError) as error:
         said = str(error).strip().partition("\n")[0]
         raise BackendError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -34,6 +35,7 @@ class VLLMBackend:
         dtype: such as ``float32``; None is float32 on the CPU and the model's own elsewhere.
         chat_template: a Jinja template in place of the model's own; :data:`credit_gym.agents.llm.chat_tokens.PLAIN` for
             base models.
+        trust_remote_code: run code that comes with the model; weights that are pickles are never read.
         vllm_options: further arguments of ``vllm.LLM``, such as ``max_model_len`` or ``tensor_parallel_size``.
 
     Attributes:
@@ -46,7 +48,13 @@ class VLLMBackend:
     """
 
     def __init__(
-        self, path: str, *, dtype: str | None = None, chat_template: str | None = None, **vllm_options: Any
+        self,
+        path: str,
+        *,
+        dtype: str | None = None,
+        chat_template: str | None = None,
+        trust_remote_code: bool = False,
+        **vllm_options: Any,
     ) -> None:
         os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
         try:
@@ -59,7 +67,14 @@ class VLLMBackend:
 
         self.path = str(path)
         on_cpu = current_platform.is_cpu()
-        options = {"dtype": dtype or ("float32" if on_cpu else "auto"), "enforce_eager": on_cpu, **vllm_options}
+        options = {
+            "dtype": dtype or ("float32" if on_cpu else "auto"),
+            "enforce_eager": on_cpu,
+            "load_format": "safetensors",
+        }
+        options |= {**vllm_options, "trust_remote_code": trust_remote_code}
+        if trust_remote_code:
+            warnings.warn(f"Code that comes with {path!r} is run, as trust_remote_code asks for it.", stacklevel=2)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="vllm")
         try:
             self.llm = self._thread.submit(vllm.LLM, model=self.path, **options).result()

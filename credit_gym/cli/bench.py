@@ -39,6 +39,7 @@ def bench(
     timeout: lm.Timeout = None,
     retries: lm.Retries = None,
     cache: lm.Cache = None,
+    trust_remote_code: lm.TrustRemoteCode = False,
     log: Logs = None,
     to: TableFormat = "terminal",
     out: Out = RUNS,
@@ -65,6 +66,7 @@ def bench(
         "timeout": timeout,
         "retries": retries,
         "cache": cache,
+        "trust_remote_code": trust_remote_code or None,
     }
     if resume is None:
         options = {"prompting": prompting, "temperature": temperature, **limits}

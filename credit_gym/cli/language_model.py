@@ -27,6 +27,9 @@ Tpm = Annotated[float | None, typer.Option(help="Most tokens a minute.")]
 Timeout = Annotated[float | None, typer.Option(help="Seconds within which a server must answer; 120 by default.")]
 Retries = Annotated[int | None, typer.Option(help="Most repetitions of a request that failed; 5 by default.")]
 Cache = Annotated[Path | None, typer.Option(help="Folder of answers, none of which is asked for again.", metavar="DIR")]
+TrustRemoteCode = Annotated[
+    bool, typer.Option("--trust-remote-code", help="Run code that comes with a model's folder; never on by itself.")
+]
 
 
 def is_language_model(agent: str) -> bool:
@@ -43,12 +46,13 @@ def read_settings(
     temperature: float | None,
     price: str | None,
     cache: Path | None,
-    **limits: float | None,
+    **limits: float | bool | None,
 ) -> Settings:
     """Return the settings that a command's options give.
 
     Args:
-        before: the record of settings that the options change, None for the defaults.
+        before: the record of settings that the options change, None for the defaults; whether code of a model is
+            trusted is asked for anew, for a record may be somebody else's.
         prompting: name or file.
         temperature: replaces that of the prompting.
         price: two numbers.
@@ -63,7 +67,7 @@ def read_settings(
     from credit_gym.agents.llm.backends import Settings, settings_from
     from credit_gym.agents.llm.prompting import load_prompting
 
-    settings = Settings() if before is None else settings_from(before)
+    settings = Settings() if before is None else settings_from({**before, "trust_remote_code": False})
     if prompting is not None:
         settings = replace(settings, prompting=load_prompting(prompting))
     if temperature is not None:

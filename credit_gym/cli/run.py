@@ -59,6 +59,7 @@ def run(
     timeout: lm.Timeout = None,
     retries: lm.Retries = None,
     cache: lm.Cache = None,
+    trust_remote_code: lm.TrustRemoteCode = False,
     log: Logs = None,
     out: Out = RUNS,
     resume: Annotated[str | None, typer.Option(metavar="RUN", help="Play what is missing of a stopped run.")] = None,
@@ -89,6 +90,7 @@ def run(
         "timeout": timeout,
         "retries": retries,
         "cache": cache,
+        "trust_remote_code": trust_remote_code or None,
     }
     if resume is None and env is None:
         raise typer.BadParameter("give --env with the id of an environment; `credit-gym envs` lists them.")

@@ -39,6 +39,7 @@ def train(
     dtype: Annotated[str, typer.Option(help="auto (bfloat16 on a GPU), float32 or bfloat16.")] = "auto",
     save_every: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 20,
     seed: Annotated[int, typer.Option(min=0, help="Fixes everything.")] = 0,
+    trust_remote_code: lm.TrustRemoteCode = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the training in the folder.")] = False,
 ) -> None:
     """Train a language model on-policy through TRL, each turn's credit by a scorer as the advantage of its tokens.
@@ -59,7 +60,7 @@ def train(
     if resume:
         if any(given is not None for given in (env, env_arg, model, scorer, option, prompting, temperature)):
             raise typer.BadParameter("a resumed training keeps its own settings; give only the folder.")
-        typer.echo(trainer.resume(folder, show))
+        typer.echo(trainer.resume(folder, show, trust_remote_code=trust_remote_code))
         return
     if env is None or model is None:
         raise typer.BadParameter("give --env and --model (or --resume).")
@@ -84,5 +85,6 @@ def train(
         dtype=dtype,
         save_every=save_every,
         seed=seed,
+        trust_remote_code=trust_remote_code,
     )
     typer.echo(trainer.train(folder, settings, show))

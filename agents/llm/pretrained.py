@@ -1,0 +1,59 @@
+"""Models and tokenizers from folders of others: safetensors only, and no code of theirs unless somebody says so.
+
+A folder may name Python files that transformers would run to build the model, and weights may be pickles, which run
+what they like when they are read. Neither is asked about on the terminal: the one is refused by default, the other
+always.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import transformers
+
+from credit_gym.errors import BackendError
+
+
+def load_tokenizer(path: str | Path, *, trust_remote_code: bool = False) -> Any:
+    """Return the tokenizer of a folder, or of a name on the hub.
+
+    Raises:
+        BackendError: it needs code that comes with it, and that is not trusted.
+        OSError: there is none; ValueError and others as transformers raises them.
+    """
+    return _load(transformers.AutoTokenizer, path, trust_remote_code)
+
+
+def load_model(kind: Any, path: str | Path, *, trust_remote_code: bool = False, **options: Any) -> Any:
+    """Return the model of a folder, or of a name on the hub.
+
+    Args:
+        kind: a class of transformers that loads one, such as ``AutoModelForCausalLM``.
+        path: the folder; of an adapter, the base model that it names is loaded too.
+        trust_remote_code: run code that comes with the model; a warning says so.
+        options: further arguments of ``from_pretrained``.
+
+    Raises:
+        BackendError: it needs code that comes with it, and that is not trusted; or its weights are no safetensors.
+        OSError: there is none; ValueError and others as transformers raises them.
+    """
+    folder = Path(path)
+    if (folder / "adapter_config.json").exists() and not (folder / "adapter_model.safetensors").exists():
+        raise BackendError(f"The adapter in {str(path)!r} is no safetensors file: save it again as one.")
+    return _load(kind, path, trust_remote_code, use_safetensors=True, **options)
+
+
+def _load(kind: Any, path: str | Path, trust_remote_code: bool, **options: Any) -> Any:
+    if trust_remote_code:
+        warnings.warn(f"Code that comes with {str(path)!r} is run, as trust_remote_code asks for it.", stacklevel=4)
+    try:
+        return kind.from_pretrained(path, trust_remote_code=trust_remote_code, **options)
+    except ValueError as error:
+        if trust_remote_code or "trust_remote_code" not in str(error):
+            raise
+    raise BackendError(
+        f"{str(path)!r} brings code of its own, which is not run: choose a model that transformers knows, or add "
+        "--trust-remote-code (trust_remote_code=True) if you trust whoever wrote it."
+    )
