@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from credit_gym.data.action_format import ActionFormat
 from credit_gym.envs.team.generated import code_problems, math_problems
@@ -14,8 +15,9 @@ from credit_gym.envs.team.overlap import require_disjoint
 from credit_gym.envs.team.problems import CodeProblem, MathProblem, Problem
 from credit_gym.envs.team.sandbox import Isolation, Limits, shared_sandbox
 from credit_gym.envs.team.sources import BadRows, PathLike, read_problems, reasoning_gym_problems
-from credit_gym.envs.team.turns import MultiAgentEnv, P, Roles, Verdict
+from credit_gym.envs.team.turns import Moment, MultiAgentEnv, P, Roles, Verdict
 from credit_gym.errors import ManifestError, unknown
+from credit_gym.estimation.ranges import Count, Whole
 
 _REASONING_GYM = "reasoning_gym:"
 
@@ -50,8 +52,8 @@ class MultiAgentMath(MultiAgentEnv[MathProblem]):
         *,
         problems: PathLike | None = None,
         split: str | None = None,
-        num_problems: int | None = None,
-        problem_seed: int = 0,
+        num_problems: Count | None = None,
+        problem_seed: Whole = 0,
         grading: Mode = "default",
         bad_rows: BadRows = "skip",
         held_out: PathLike | None = None,
@@ -115,12 +117,12 @@ class MultiAgentCode(MultiAgentEnv[CodeProblem]):
         *,
         problems: PathLike | None = None,
         split: str | None = None,
-        num_problems: int | None = None,
-        problem_seed: int = 0,
+        num_problems: Count | None = None,
+        problem_seed: Whole = 0,
         reward: Reward = "all",
         packages: Sequence[str] = (),
         limits: Limits | None = None,
-        isolation: Isolation = "auto",
+        isolation: Isolation = "namespaces",
         bad_rows: BadRows = "skip",
         held_out: PathLike | None = None,
         render_mode: str | None = None,
@@ -135,6 +137,15 @@ class MultiAgentCode(MultiAgentEnv[CodeProblem]):
         super().__init__(chosen, roles, render_mode=render_mode)
         self._reward: Reward = reward
         self._sandbox = shared_sandbox(tuple(packages), limits, isolation)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Moment:
+        """Start an episode; see :class:`MultiAgentEnv`.
+
+        Raises:
+            SandboxError: programs could not be run here.
+        """
+        _ = self._sandbox.isolation  # said now, not after the team has worked for nothing
+        return super().reset(seed=seed, options=options)
 
     def grade(self, problem: CodeProblem, message: str) -> Verdict:
         """Return the verdict on a program: whether its tests pass, or how many do."""

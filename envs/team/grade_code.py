@@ -45,6 +45,7 @@ class CodeGrade(NamedTuple):
         total: tests.
         method: where the program was found (:class:`Source`).
         error: what went wrong first, in words; empty where nothing did.
+        trusted: whether the sandbox holds what a program might do to its verdict.
     """
 
     correct: bool
@@ -52,6 +53,7 @@ class CodeGrade(NamedTuple):
     total: int
     method: str
     error: str
+    trusted: bool = True
 
 
 def extract_program(message: str) -> Source:
@@ -103,7 +105,7 @@ def grade_code(
     results = sandbox.run(Program(source, tests, names, setup), stop_at_failure=reward == "all")
     passed = sum(result.passed for result in results)
     error = next((result.error for result in results if not result.passed), "")
-    return CodeGrade(passed == len(tests), passed, len(tests), method, error)
+    return CodeGrade(passed == len(tests), passed, len(tests), method, error, sandbox.trusted)
 
 
 def complete(opening: str, source: str, name: str) -> str:

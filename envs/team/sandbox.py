@@ -8,7 +8,6 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 import warnings
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,15 +18,20 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from credit_gym.envs.team.pool import WorkerPool
+from credit_gym.envs.team.sandbox_fence import landlock_version
 from credit_gym.envs.team.sandbox_wire import receive, send
 from credit_gym.errors import CreditGymError, unknown
 
-Isolation = Literal["auto", "namespaces", "process"]
+Isolation = Literal["namespaces", "process"]
 
 _CHILD = Path(__file__).with_name("sandbox_child.py")
 _GRACE = 10.0  # seconds that the supervisor itself may take; a healthy one needs milliseconds
 _LIBRARIES = ("/lib", "/lib64", "/lib32", "/usr/lib", "/usr/lib64", "/usr/lib32", "/usr/local/lib")
 _LONGEST_PROGRAM = 1_000_000
+_ADVICE = {
+    "namespaces": 'Allow user namespaces, or ask for isolation="process", whose verdicts are not trusted.',
+    "process": "It needs Linux with filters of system calls, and a Python that user nobody can read.",
+}
 
 
 class SandboxError(CreditGymError, RuntimeError):
@@ -86,22 +90,24 @@ class Sandbox:
 
     Every test runs in two new processes: the program in one, the test in the other, which sees the values that the
     program answers and never its objects (:mod:`~credit_gym.envs.team.sandbox_call`). Both have an empty environment,
-    limits, and no descriptors but their sockets. With ``isolation`` ``namespaces`` each also has PID and mount
-    namespaces of its own, without network, with an empty temporary folder, and with no files in sight but Python's,
-    read-only; whatever it starts dies with it. Where the system allows no namespaces, ``process`` keeps the limits and
-    the clean-up, but a program can read, write, signal and reach over the network what the calling user can (user
-    ``nobody`` where that is root).
+    limits, no descriptors but their sockets, and no keyrings (:mod:`~credit_gym.envs.team.sandbox_fence`). With
+    ``isolation`` ``namespaces`` each also has PID and mount namespaces of its own, without network, with an empty
+    temporary folder, and with no files in sight but Python's, read-only; whatever it starts dies with it.
+
+    ``process`` is for systems that allow no namespaces, and must be asked for. Sockets, files and signals are
+    refused by the kernel's filters as far as it has them, but the process table, the disk and the number of processes
+    are the system's, so its verdicts are not :attr:`trusted`, and it warns so before anything runs.
 
     A program and its test hand each other values of up to 64 MiB a call; a larger one fails the test, which says so.
 
-    Results are cached by content. Safe to use from many threads.
+    Results are cached by content, an untrusted one only where the test passed: a failure may have been the doing of
+    another process. Safe to use from many threads.
 
     Args:
         workers: tests that run at the same time.
         limits: what a program may use.
         packages: installed packages that programs may import beside the standard library, such as ``("numpy",)``.
-        isolation: ``auto`` takes namespaces where the system has them and warns where it has not; ``namespaces``
-            insists on them.
+        isolation: ``namespaces``, or ``process`` where the system has none.
         cache_size: results remembered.
 
     Raises:
@@ -114,7 +120,7 @@ class Sandbox:
         workers: int = 2,
         limits: Limits | None = None,
         packages: Sequence[str] = (),
-        isolation: Isolation = "auto",
+        isolation: Isolation = "namespaces",
         cache_size: int = 10_000,
     ) -> None:
         if isolation not in get_args(Isolation):
@@ -124,25 +130,27 @@ class Sandbox:
         self.limits = limits or Limits()
         self._packages = tuple(packages)
         self._library_paths = sorted({_library_path(name) for name in packages})
+        self.trusted = isolation == "namespaces"
+        """Whether a program cannot have a hand in its verdict."""
+        if not self.trusted:
+            warnings.warn(_what_process_cannot_hold(), stacklevel=2)
         self._wanted = isolation
         self._workers = workers
         self._pool = WorkerPool(self._start, workers)
-        self._isolation: str | None = None
-        self._choice = threading.Lock()
-        self._remembered = lru_cache(cache_size)(self._test)
+        self._proven = False
+        self._remembered = lru_cache(cache_size)(self._sure)
 
     @property
     def isolation(self) -> str:
-        """``namespaces`` or ``process``: what this system allows.
+        """``namespaces`` or ``process``, tried out on this system.
 
         Raises:
-            SandboxError: ``namespaces`` were asked for, and the system has none.
+            SandboxError: the system has not what it takes.
         """
-        if self._isolation is None:
+        if not self._proven:
             with self._pool.lend():
-                pass
-        assert self._isolation is not None
-        return self._isolation
+                self._proven = True
+        return self._wanted
 
     def run(self, program: Program, *, stop_at_failure: bool = False) -> tuple[Result, ...]:
         """Run the tests of a program; return one result each, fewer where it stops at the first failure.
@@ -152,7 +160,10 @@ class Sandbox:
         """
         results = []
         for test in program.tests:
-            results.append(self._remembered(program.source, test, program.names, program.setup))
+            try:
+                results.append(self._remembered(program.source, test, program.names, program.setup))
+            except _DoubtfulError as doubtful:
+                results.append(doubtful.result)
             if stop_at_failure and not results[-1].passed:
                 break
         return tuple(results)
@@ -172,6 +183,17 @@ class Sandbox:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _sure(self, source: str, test: str, names: tuple[str, ...], setup: str) -> Result:
+        """The result of a test if it may be remembered.
+
+        Raises:
+            _DoubtfulError: it may not.
+        """
+        result = self._test(source, test, names, setup)
+        if not (self.trusted or result.passed):
+            raise _DoubtfulError(result)
+        return result
+
     def _test(self, source: str, test: str, names: tuple[str, ...], setup: str) -> Result:
         if len(source) > _LONGEST_PROGRAM:
             return Result(False, f"The program is longer than {_LONGEST_PROGRAM} characters.")
@@ -179,34 +201,22 @@ class Sandbox:
             return supervisor.run({"source": source, "test": test, "names": names, "setup": setup})
 
     def _start(self) -> _Supervisor:
-        with self._choice:
-            if self._isolation is None:
-                supervisor, self._isolation = self._first()
-                return supervisor
-        return self._supervisor(self._isolation)
-
-    def _first(self) -> tuple[_Supervisor, str]:
-        if self._wanted != "process":
-            try:
-                return self._supervisor("namespaces"), "namespaces"
-            except SandboxError as error:
-                if self._wanted == "namespaces":
-                    raise
-                warnings.warn(
-                    f"Programs run without namespaces, so they can reach files and the network: {error}", stacklevel=2
-                )
-        return self._supervisor("process"), "process"
-
-    def _supervisor(self, isolation: str) -> _Supervisor:
-        return _Supervisor(self.limits, self._packages, self._library_paths, isolation)
+        return _Supervisor(self.limits, self._packages, self._library_paths, self._wanted)
 
 
 @lru_cache(maxsize=8)
 def shared_sandbox(
-    packages: tuple[str, ...] = (), limits: Limits | None = None, isolation: Isolation = "auto"
+    packages: tuple[str, ...] = (), limits: Limits | None = None, isolation: Isolation = "namespaces"
 ) -> Sandbox:
     """Return the sandbox that everything in this process with the same options shares."""
     return Sandbox(workers=os.cpu_count() or 1, limits=limits, packages=packages, isolation=isolation)
+
+
+class _DoubtfulError(Exception):
+    """A result that another run might not give."""
+
+    def __init__(self, result: Result) -> None:
+        self.result = result
 
 
 class _Supervisor:
@@ -238,7 +248,9 @@ class _Supervisor:
         reply = self._reply()
         if reply["error"] is not None:
             self.stop()
-            raise SandboxError(f"The sandbox cannot start with isolation {isolation!r}: {reply['error']}.")
+            raise SandboxError(
+                f"The sandbox cannot start with isolation {isolation!r}: {reply['error']}. {_ADVICE[isolation]}"
+            )
 
     def run(self, job: dict[str, Any]) -> Result:
         """Run one test."""
@@ -263,11 +275,15 @@ class _Supervisor:
         return Result(verdict["error"] is None, verdict["error"] or "")
 
     def stop(self) -> None:
-        """Kill the process; what it supervises dies with it."""
-        self._socket.close()
+        """End the process, which ends what it supervises, and kill it if it does not."""
         if self._owner == os.getpid():  # a fork of the owner holds this object too
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_GRACE)
             self._process.kill()
             self._process.wait()
+        self._socket.close()
 
     def _reply(self) -> Any:
         try:
@@ -281,6 +297,14 @@ class _Supervisor:
             self.stop()
             raise SandboxError(f"The sandbox's supervisor does not answer ({reason}).")
         return json.loads(data)
+
+
+def _what_process_cannot_hold() -> str:
+    files = "" if landlock_version() else "read and write all files of their user, "
+    return (
+        f"Without namespaces programs can {files}see the system's processes and fill its disk: their verdicts are not "
+        'trusted. Use isolation="namespaces" where the system allows it, or a container for this process.'
+    )
 
 
 def _library_path(package: str) -> str:

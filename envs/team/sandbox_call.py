@@ -95,9 +95,9 @@ class Tester(Peer):
 class Remote:
     """An object of the program, held by the test.
 
-    It can be called, looked into and gone through: what it answers is plain data, or another remote. It equals nothing
-    but what its own program says of its own kind, and no comparison with a value of the test is put to it: the program
-    would decide its own verdict.
+    It can be called, looked into and gone through: what it answers is plain data, or another remote. It has no order,
+    and is never asked how it compares: the program would decide its own verdict. It equals itself, and an object of the
+    same class whose attributes hold the same, which the test compares; one without attributes equals nothing else.
     """
 
     def __init__(self, link: Tester, handle: int) -> None:
@@ -117,7 +117,10 @@ class Remote:
         self._link.ask("set", self._handle, name, arguments=(value,))
 
     def __eq__(self, other: object) -> bool:
-        return self is other or (isinstance(other, Remote) and self._operate("eq", other) is True)
+        if self is other or not isinstance(other, Remote):
+            return self is other
+        (kind, held), (other_kind, other_held) = self._operate("state"), other._operate("state")
+        return kind is other_kind and type(held) is type(other_held) is dict and held != {} and held == other_held
 
     def __hash__(self) -> int:
         return hash(self._handle)
@@ -142,11 +145,6 @@ class Remote:
 
     def __contains__(self, item: Any) -> bool:
         return any(item is other or item == other for other in self)
-
-    def __lt__(self, other: Any) -> bool:
-        if not isinstance(other, Remote):
-            return NotImplemented
-        return self._operate("lt", other) is True
 
     def __next__(self) -> Any:
         return self._operate("next")
@@ -234,9 +232,15 @@ _ANSWERS: dict[str, Callable[..., Any]] = {
     "set": Program._set,
     "operate": Program._operate,
 }
+
+
+def _state(value: Any) -> tuple[type, dict[str, Any]]:
+    """What two objects are compared by; a class, like any object without attributes, has nothing to compare."""
+    return type(value), {} if isinstance(value, type) else dict(getattr(value, "__dict__", {}))
+
+
 _OPERATIONS: dict[str, Callable[..., Any]] = {
-    "eq": operator.eq,
-    "lt": operator.lt,
+    "state": _state,
     "bool": bool,
     "len": len,
     "str": str,

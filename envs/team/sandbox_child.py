@@ -27,6 +27,8 @@ from typing import Any, NoReturn
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _DEVNULL = os.open(os.devnull, os.O_RDWR)  # opened here, for inside there is no /dev
 _NOBODY = 65534
+_FREE_USERS = 0x60000000  # user ids that no system hands out; the supervisor's process id is added
+_NEIGHBOURS = 256  # processes that others of the same user may start during a test
 _NOT_CONFINED = 70  # exit status of a process that could not be shut in
 
 _NEWNS, _NEWUTS, _NEWIPC, _NEWUSER, _NEWPID, _NEWNET = (
@@ -52,17 +54,22 @@ def main() -> None:
     """Shut this process in, say so, and serve requests until the parent hangs up."""
     options = json.loads(sys.argv[1])
     parent = socket.socket(fileno=os.dup(0))
-    calls = _import_beside("sandbox_call")
+    owner = os.pidfd_open(os.getppid())
+    calls, fence = _import_beside("sandbox_call"), _import_beside("sandbox_fence")
     sys.path.extend(options["library_paths"])
     try:
         for name in (*_PRELOADED, *options["packages"]):
             importlib.import_module(name)
-        family = _enter_namespaces(options["readable"]) if options["isolation"] == "namespaces" else _Family()
+        readable = options["readable"]
+        family = (
+            _enter_namespaces(readable, fence) if options["isolation"] == "namespaces" else _Family(readable, fence)
+        )
     except (OSError, ImportError) as error:
         parent.send(json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
         return
     parent.send(b'{"error": null}')
-    _supervise(parent, calls, options, family)
+    with suppress(BrokenPipeError):  # nobody waits for the answer any more
+        _supervise(parent, owner, calls, options, family)
 
 
 def _import_beside(name: str) -> Any:
@@ -79,7 +86,10 @@ def _import_beside(name: str) -> Any:
 class _Namespaces:
     """Every process is the first of its own PID namespace: when it dies, the kernel kills all it has started."""
 
-    def __init__(self, readable: list[str]) -> None:
+    user = _NOBODY
+
+    def __init__(self, readable: list[str], fence: Any) -> None:
+        self._fence = fence
         self._own = os.open("/proc/self/ns/pid", os.O_RDONLY)
         self._scratch = "/scratch" if any(folder.startswith("/tmp/") for folder in readable) else "/tmp"
         _build_root(readable, self._scratch)
@@ -97,45 +107,66 @@ class _Namespaces:
         _mount("tmpfs", self._scratch, "tmpfs", _MS_NOSUID | _MS_NODEV, size)
         os.chdir(self._scratch)
 
+    def processes(self, most: int) -> int:
+        """The limit on processes: they are counted for each user of a namespace, and this one has its own."""
+        return most
+
+    def fence(self) -> None:
+        self._fence.forbid_calls(shared_system=False)
+
     def sweep(self) -> None:
         """The kernel has done it."""
 
 
 class _Family:
-    """Without namespaces: a session and a folder for every process, and orphans that come to the supervisor."""
+    """Without namespaces: a process group that none of it can leave, a folder, and orphans that come to the supervisor.
 
-    def __init__(self) -> None:
+    Where root starts it, its user is nobody else's either, so that its processes are counted alone.
+    """
+
+    def __init__(self, readable: list[str], fence: Any) -> None:
         _check(_LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
         _check(_LIBC.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0))  # no process of the same user may look into this one
-        self._folder = ""
-        if os.geteuid() == 0 and not _readable_by_nobody(os.__file__):
-            raise OSError(f"user nobody, as whom programs run when root starts them, cannot read {os.__file__}")
+        self._fence, self._readable, self._folder = fence, readable, ""
+        self._is_root = os.geteuid() == 0
+        self.user = next((user for user in (_FREE_USERS + os.getpid(), _NOBODY) if _can_become(user)), _NOBODY)
+        if self._is_root and not _readable_by(self.user, os.__file__):
+            raise OSError(f"user {self.user}, as whom programs run when root starts them, cannot read {os.__file__}")
 
     def fork(self) -> int:
         self._folder = self._folder or tempfile.mkdtemp(prefix="credit-gym-")
         return os.fork()
 
     def enter(self, limits: dict[str, int]) -> None:
-        os.setsid()
-        if os.geteuid() == 0:
-            os.chown(self._folder, _NOBODY, _NOBODY)
+        if self._is_root:
+            os.chown(self._folder, self.user, self.user)
         os.chdir(self._folder)
 
+    def processes(self, most: int) -> int:
+        """The limit on processes; where others of the same user are counted with them, those come on top."""
+        if self._is_root and self.user != _NOBODY:
+            return most
+        everybody = int(Path("/proc/loadavg").read_text().split()[3].partition("/")[2])
+        return most + everybody + _NEIGHBOURS
+
+    def fence(self) -> None:
+        self._fence.leave_only(self._readable, self._folder)
+        self._fence.forbid_calls(shared_system=True)
+
     def sweep(self) -> None:
-        """Kill what has come to the supervisor, until nothing more comes, and remove the folder."""
-        while children := _children():
-            for pid in children:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-                with suppress(ChildProcessError):
-                    os.waitpid(pid, 0)
+        """Wait for the end of all that was killed, and remove the folder."""
+        with suppress(ChildProcessError):
+            while True:
+                os.waitpid(-1, 0)
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder = ""
 
 
-def _supervise(parent: socket.socket, calls: Any, options: dict[str, Any], family: _Namespaces | _Family) -> None:
+def _supervise(
+    parent: socket.socket, owner: int, calls: Any, options: dict[str, Any], family: _Namespaces | _Family
+) -> None:
     limits = options["limits"]
-    while True:
+    while parent.fileno() in _wait({parent.fileno(): select.POLLIN, owner: select.POLLIN}):
         message, handles, _, _ = socket.recv_fds(parent, 1, 1)
         if not message:
             return
@@ -145,8 +176,13 @@ def _supervise(parent: socket.socket, calls: Any, options: dict[str, Any], famil
         tester = _spawn(family, limits, [tester_parent, tester_end], calls.run_test)
         for connection in (tester_parent, tester_end, program_end):
             connection.close()
-        in_time = _ends(tester, options["seconds"])
+        ended = os.pidfd_open(tester)
+        awaited = {ended: select.POLLIN, owner: select.POLLIN, parent.fileno(): 0}  # 0: its end alone
+        in_time = ended in _wait(awaited, options["seconds"])
+        os.close(ended)
         for pid in (program, tester):
+            with suppress(ProcessLookupError):  # it has not got as far as a group of its own
+                os.killpg(pid, signal.SIGKILL)
             os.kill(pid, signal.SIGKILL)  # a child that has ended is still there until it is waited for
             _, status = os.waitpid(pid, 0)
         family.sweep()
@@ -164,26 +200,25 @@ def _spawn(
     status = _NOT_CONFINED
     try:
         _close_all_but(sockets)
+        os.setsid()  # a signal to the group must not reach the supervisor
         family.enter(limits)
-        _confine(limits)
+        _confine(limits | {"processes": family.processes(limits["processes"])}, family.user)
+        family.fence()
         status = 0
         task(*sockets)
     finally:
         os._exit(status)
 
 
-def _ends(pid: int, seconds: float) -> bool:
-    """Wait for the end of a process for so many seconds; return whether it came."""
-    handle = os.pidfd_open(pid)
-    try:
-        poll = select.poll()
-        poll.register(handle, select.POLLIN)
-        return bool(poll.poll(seconds * 1000))
-    finally:
-        os.close(handle)
+def _wait(events: dict[int, int], seconds: float | None = None) -> set[int]:
+    """Wait for one of the descriptors; return those that are ready, none after so many seconds."""
+    poll = select.poll()
+    for handle, wanted in events.items():
+        poll.register(handle, wanted)
+    return {handle for handle, _ in poll.poll(None if seconds is None else seconds * 1000)}
 
 
-def _confine(limits: dict[str, int]) -> None:
+def _confine(limits: dict[str, int], user: int) -> None:
     """Limit what this process and its children may use, and give up every privilege."""
     megabyte = 1 << 20
     for kind, value in (
@@ -196,9 +231,7 @@ def _confine(limits: dict[str, int]) -> None:
     ):
         resource.setrlimit(kind, (value, value))
     if os.geteuid() == 0:  # the limit on processes does not bind root
-        os.setgroups([])
-        os.setresgid(_NOBODY, _NOBODY, _NOBODY)
-        os.setresuid(_NOBODY, _NOBODY, _NOBODY)
+        _become(user)
     _check(_LIBC.capset(ctypes.byref((ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)), (ctypes.c_uint32 * 6)()))
     _check(_LIBC.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
     _check(_LIBC.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0))
@@ -213,7 +246,7 @@ def _close_all_but(sockets: list[socket.socket]) -> None:
         os.closerange(low + 1, high)
 
 
-def _enter_namespaces(readable: list[str]) -> _Namespaces:
+def _enter_namespaces(readable: list[str], fence: Any) -> _Namespaces:
     """Leave the machine's users, processes, network and files behind; only the given folders stay, read-only.
 
     Returns in a forked process, the first of a new PID namespace; the process that called waits for it and exits.
@@ -229,7 +262,7 @@ def _enter_namespaces(readable: list[str]) -> _Namespaces:
     _check(_LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
     with suppress(OSError):  # one door less; where it cannot be closed, what is behind it gives no privilege here
         Path("/proc/sys/user/max_user_namespaces").write_text("0")
-    return _Namespaces(readable)
+    return _Namespaces(readable, fence)
 
 
 def _unshare_with_ids(flags: int, users: str, groups: str) -> None:
@@ -286,31 +319,35 @@ def _wait_and_exit(pid: int) -> NoReturn:
     os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
 
 
-def _readable_by_nobody(path: str) -> bool:
+def _can_become(user: int) -> bool:
+    return _succeeds(lambda: _become(user))
+
+
+def _readable_by(user: int, path: str) -> bool:
+    def look() -> None:
+        _become(user)
+        os.close(os.open(path, os.O_RDONLY))
+
+    return _succeeds(look)
+
+
+def _become(user: int) -> None:
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+
+
+def _succeeds(attempt: Callable[[], None]) -> bool:
+    """Whether something raises nothing, in a process of its own."""
     pid = os.fork()
     if not pid:
         status = 1
         try:
-            os.setgroups([])
-            os.setresgid(_NOBODY, _NOBODY, _NOBODY)
-            os.setresuid(_NOBODY, _NOBODY, _NOBODY)
-            status = 0 if os.access(path, os.R_OK) else 1
+            attempt()
+            status = 0
         finally:
             os._exit(status)
     return os.waitpid(pid, 0)[1] == 0
-
-
-def _children() -> list[int]:
-    """The processes whose parent is this one."""
-    mine = str(os.getpid())
-    found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            with suppress(OSError):
-                text = Path("/proc", name, "stat").read_text(encoding="utf-8", errors="replace")
-                if text.rpartition(")")[2].split()[1] == mine:
-                    found.append(int(name))
-    return found
 
 
 def _mount(source: str | None, target: str, kind: str | None, flags: int, data: str | None = None) -> None:
