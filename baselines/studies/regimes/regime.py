@@ -35,6 +35,14 @@ for doing nothing. ``opposed``: the sign turned round. ``early``: aligned on the
 
 _FAMILY = 0x52454749  # keeps the seeds of this family apart from those of the others
 _NOISE = {"noisy": 0.4, "random": 1.0}
+_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
+    "str": ((str,), "text"),
+    "Verifier": ((str,), "the name of a verifier"),
+    "int": ((int,), "a whole number"),
+    "float": ((int, float), "a number"),
+    "bool": ((bool,), "true or false"),
+}
+"""Annotation of an attribute -> what values it takes, and how they are called."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +84,10 @@ class Regime:
     locked: bool = False
 
     def __post_init__(self) -> None:
+        for each in fields(self):
+            value, (types, kind) = getattr(self, each.name), _TYPES[str(each.type)]
+            if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+                raise ManifestError(f"Regime {self.name!r:.80}: {each.name} must be {kind}, not {value!r:.80}.")
         if self.verifier not in get_args(Verifier):
             raise unknown("verifier of a regime", self.verifier, get_args(Verifier))
         if not (0.0 < self.success < 1.0 and 0.0 <= self.recurrence <= 1.0 and 0.0 <= self.slip < 1.0):
@@ -102,11 +114,10 @@ class Regime:
         known = {field.name for field in fields(cls)}
         for name in entry:
             if name not in known:
-                raise unknown("attribute of a regime", name, known)
-        try:
-            return cls(**entry)
-        except TypeError as error:
-            raise ManifestError(f"A regime does not fit: {error}.") from None
+                raise unknown("attribute of a regime", str(name), known)
+        if "name" not in entry:
+            raise ManifestError("A regime must have a name, such as name: mine.")
+        return cls(**entry)
 
 
 def regime_model(regime: Regime, seeds: range) -> TabularModel:

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from credit_gym.baselines.studies.regimes.points import AXES, BASE
+from credit_gym.baselines.studies.regimes.map_points import AXES
 from credit_gym.baselines.studies.regimes.regime import Regime
 from credit_gym.baselines.studies.regimes.regimes_advice import advice_table, regime_place
 from credit_gym.credit.regime_map import distance, shipped_map
 from credit_gym.errors import ManifestError
 
+BASE = Regime(name="base")
 ROWS = {"exact advantage": [8.0, 16.123456], "grpo": [None, 40.0], "evidence_lambda": [16.0, 16.0]}
 
 
