@@ -77,8 +77,9 @@ kindest). *top1*: the credit's argmax is an optimal observed action. *spearman*,
 with the exact finite-horizon advantage of the behaviour, per decision state; *bias2* and *variance* are relative
 energies over 16 replicate batches; *N90* is the least group size from which on top-1 stays at 0.9 or more (—: not up
 to 512). *reads* says what a scorer needs besides the trajectories. Stand-ins of methods that were published with a
-learned model are called "-like". To our knowledge there is no other public table of scorers against exact advantages
-on matched data.
+learned model are called "-like". The other public
+bench of credits against exact advantages that we know of, AgentCreditBench (2026), has three small worlds and seven
+estimators.
 
 How to read it: success hides fidelity (`combined` wins the stochastic suite with flat credits off the path); a verifier
 that misleads is fatal for whoever trusts it (`regress`, `keydoor`); a scorer that pools the transition graph needs no
