@@ -77,15 +77,21 @@ kindest). *top1*: the credit's argmax is an optimal observed action. *spearman*,
 with the exact finite-horizon advantage of the behaviour, per decision state; *bias2* and *variance* are relative
 energies over 16 replicate batches; *N90* is the least group size from which on top-1 stays at 0.9 or more (—: not up
 to 512). *reads* says what a scorer needs besides the trajectories. Stand-ins of methods that were published with a
-learned model are called "-like". The other public
-bench of credits against exact advantages that we know of, AgentCreditBench (2026), has three small worlds and seven
-estimators.
+learned model are called "-like". The other public bench of credits against exact advantages that we know of,
+AgentCreditBench (2026), has three small worlds and seven estimators.
 
 How to read it: success hides fidelity (`combined` wins the stochastic suite with flat credits off the path); a verifier
 that misleads is fatal for whoever trusts it (`regress`, `keydoor`); a scorer that pools the transition graph needs no
 verifier here, because states recur; nothing here is a statement about language models. `oracle` is no method but a
 ceiling: its table holds the exact advantage of the recorded behaviour, and its policy gradient the exact advantage of
 the policy as it stands at each iteration.
+
+The survey of credit assignment 2604.09459 counts what 41 papers left out and proposes controlled tasks with a fork in them.
+As far as its checklist is known to us: *intervals over seeds* (2 of 41 papers): yes. *Baselines at equal compute* (none):
+yes, all scorers see the same episodes, and the policy gradient samples as many for each. *Cost* (none gives GPU hours): steps
+a second of every scorer are in [speed.md](speed.md); nothing here needs a GPU. *Controlled forks*: `decoy`, `decoydead`, `lucky`,
+`slip`, `regress` and `keydoor`, each with the exact advantage at the fork. Not met: language models, credit below the turn, and
+horizons beyond fifty steps.
 """
     return head + "".join(
         f"\n## {table.title}\n\n{to_markdown(Table('', table.columns, table.rows))}" for table in tables
