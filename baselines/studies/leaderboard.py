@@ -86,12 +86,12 @@ verifier here, because states recur; nothing here is a statement about language 
 ceiling: its table holds the exact advantage of the recorded behaviour, and its policy gradient the exact advantage of
 the policy as it stands at each iteration.
 
-The survey of credit assignment 2604.09459 counts what 41 papers left out and proposes controlled tasks with a fork in them.
-As far as its checklist is known to us: *intervals over seeds* (2 of 41 papers): yes. *Baselines at equal compute* (none):
-yes, all scorers see the same episodes, and the policy gradient samples as many for each. *Cost* (none gives GPU hours): steps
-a second of every scorer are in [speed.md](speed.md); nothing here needs a GPU. *Controlled forks*: `decoy`, `decoydead`, `lucky`,
-`slip`, `regress` and `keydoor`, each with the exact advantage at the fork. Not met: language models, credit below the turn, and
-horizons beyond fifty steps.
+The survey of credit assignment 2604.09459 counts what 41 papers left out and proposes controlled tasks with a fork. As
+far as its checklist is known to us: *intervals over seeds* (2 of 41 papers): yes. *Baselines at equal compute* (none):
+yes, all scorers see the same episodes, and the policy gradient samples as many for each. *Cost* (none gives GPU hours):
+steps a second of every scorer are in [speed.md](speed.md); nothing here needs a GPU. *Controlled forks*: `decoy`,
+`decoydead`, `lucky`, `slip`, `regress` and `keydoor`, each with the exact advantage at the fork. Not met: language
+models, credit below the turn, and horizons beyond fifty steps.
 """
     return head + "".join(
         f"\n## {table.title}\n\n{to_markdown(Table('', table.columns, table.rows))}" for table in tables
