@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import string
-from typing import Any
+from types import ModuleType
+from typing import Any, NoReturn
 
+from gymnasium.error import Error
 from gymnasium.spaces import Text
+from gymnasium.vector.utils import create_shared_memory
 
 
 class FreeText(Text):
@@ -40,3 +43,12 @@ class FreeText(Text):
 
     def __eq__(self, other: object, /) -> bool:
         return isinstance(other, FreeText) and self.max_length == other.max_length
+
+
+@create_shared_memory.register(FreeText)
+def _no_shared_memory(space: FreeText, n: int = 1, ctx: ModuleType | None = None) -> NoReturn:
+    """Refuse what Gymnasium would do with any text: a block of ``max_length`` characters that it reads only once."""
+    raise Error(
+        'Text of any length does not fit into shared memory: give make_vec vector_kwargs={"shared_memory": False} '
+        "for asynchronous environments, or another vectorization_mode."
+    )

@@ -8,7 +8,8 @@
 ``team``          several roles answer one question; and a small team game that is exact
 ``who_and_when``  which agent made a failed run fail, and when
 
-In each, ``env.py`` is the Gymnasium face. ``text_env`` and ``text_vector_env`` hold what all families share.
+In each, ``env.py`` is the Gymnasium face. ``text_env`` and ``text_vector_env`` hold what all families share,
+``inputs`` checks what is given to any of them.
 """
 
 from __future__ import annotations

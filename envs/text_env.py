@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any, NamedTuple, Self, SupportsFloat
@@ -15,6 +15,7 @@ from gymnasium.utils import seeding
 
 from credit_gym import rng
 from credit_gym.data.action_format import LINE, ActionFormat
+from credit_gym.envs.inputs import check_arguments, checked_reset, checked_step
 from credit_gym.spaces import FreeText
 
 
@@ -28,6 +29,9 @@ class TextEnv(gym.Env[str, str]):
     (False where Gymnasium's ``TimeLimit`` ended it first). An action that the game refuses is answered in text, flagged
     ``info["invalid"]`` and never raises.
 
+    What a caller gives is checked here for all of them (:mod:`credit_gym.envs.inputs`): arguments by the annotations of
+    ``__init__``, options of ``reset`` by :attr:`reset_options`, and an action is a ``str``.
+
     An environment with a list of tasks has ``num_tasks``, and ``reset(options={"task": index})`` picks one.
 
     ``copy.deepcopy`` and ``pickle`` make the environment anew from its arguments and move it to the same moment by
@@ -36,6 +40,7 @@ class TextEnv(gym.Env[str, str]):
     Attributes:
         action_format: how long an action is and how it is written; the kind in ``info["action_format"]`` takes its
             place at moments where another one is due.
+        reset_options: names that ``options`` of :meth:`reset` may have; any other is refused.
         limit_argument: name of the argument that sets :attr:`most_steps`, empty where there is none.
         exact_verifier: whether the verifier's readings are the change of an exact potential, of how good an end can
             still be reached and how soon. Then ``info["exact_verifier"]`` says so at reset, and a scorer may trust them
@@ -48,6 +53,7 @@ class TextEnv(gym.Env[str, str]):
     """
 
     action_format: ActionFormat = LINE
+    reset_options: Collection[str] = ("task",)
     limit_argument: str = ""
     exact_verifier: bool = False
     blocking: bool = False
@@ -55,13 +61,17 @@ class TextEnv(gym.Env[str, str]):
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 (declared so by gymnasium.Env)
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Declare the mode ``ansi`` for a class that has ``render``, unless it declares modes of its own."""
+        """Put the checks around a class, and declare the mode ``ansi`` if it has ``render`` and declares no mode."""
         super().__init_subclass__(**options)
+        for name, checked in (("reset", checked_reset), ("step", checked_step)):
+            if name in vars(cls):
+                setattr(cls, name, checked(vars(cls)[name]))
         if cls.render is not gym.Env.render and not cls.metadata.get("render_modes"):
             cls.metadata = {**cls.metadata, "render_modes": ["ansi"]}
 
     def __new__(cls, *arguments: Any, **options: Any) -> Self:
-        """Remember the arguments: copies are made from them."""
+        """Check the arguments and remember them: copies are made from them."""
+        check_arguments(cls, arguments, options)
         env = super().__new__(cls)
         env._recipe = _Recipe(cls, arguments, options)
         return env

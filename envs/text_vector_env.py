@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Self, TypeAlias
 
 import gymnasium as gym
 import numpy as np
@@ -13,7 +13,8 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode
 
 from credit_gym.data.grouping import BoolArray, FloatArray, IntArray
-from credit_gym.envs.text_env import refuse_longer
+from credit_gym.envs.inputs import check_actions, check_arguments, check_options
+from credit_gym.envs.text_env import refuse_longer, task_number
 from credit_gym.spaces import FreeText
 
 Actions: TypeAlias = Sequence[str] | Sequence[int] | IntArray
@@ -31,6 +32,13 @@ class TextVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
     Raises:
         gymnasium.error.Error: ``max_episode_steps`` is no positive integer, or larger than ``most_steps``.
     """
+
+    reset_options: Collection[str] = ("task",)
+
+    def __new__(cls, *arguments: Any, **options: Any) -> Self:
+        """Check the arguments; ``max_episode_steps`` is Gymnasium's own and has a check of its own."""
+        check_arguments(cls, arguments, {name: options[name] for name in options if name != "max_episode_steps"})
+        return super().__new__(cls)
 
     def __init__(
         self,
@@ -62,6 +70,8 @@ class TextVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
                 goes on.
             options: ``{"task": i}`` with the index of one task or of n of them.
         """
+        if options:
+            check_options(options, self.reset_options)
         seeds = seed_list(seed, self.num_envs)
         if not self._seeded:
             seeds = [seeding.np_random()[1] if own is None else own for own in seeds]
@@ -78,10 +88,11 @@ class TextVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
 
         Raises:
             ResetNeeded: :meth:`reset` was never called.
-            InvalidAction: there are not n actions.
+            InvalidAction: there are not n actions, or they are neither texts nor integers.
         """
         if not self._seeded:
             raise gym.error.ResetNeeded("There is no episode to step: call reset() first.")
+        check_actions(actions, self.num_envs)
         return self._move(actions)
 
     def _late(self, steps: IntArray) -> BoolArray:
@@ -118,6 +129,24 @@ def masked(columns: Mapping[str, Any]) -> dict[str, Any]:
     """
     copies = next(len(column) for column in columns.values() if not isinstance(column, Mapping))
     return {**columns, **{f"_{name}": np.ones(copies, dtype=np.bool_) for name in columns}}
+
+
+def task_list(tasks: object, copies: int, count: int) -> list[int]:
+    """Return ``options["task"]`` as the indices of n tasks.
+
+    Args:
+        tasks: one index, or n of them.
+        copies: n.
+        count: how many tasks there are.
+
+    Raises:
+        gymnasium.error.Error: it is neither.
+    """
+    given: Any = tasks.tolist() if isinstance(tasks, np.ndarray) else tasks
+    each = list(given) if isinstance(given, Sequence) and not isinstance(given, str | bytes) else [given] * copies
+    if len(each) != copies:
+        raise gym.error.Error(f'options["task"] must be one task or {copies} of them, not {len(each)}.')
+    return [task_number(task, count) for task in each]
 
 
 def seed_list(seed: int | Sequence[int | None] | IntArray | None, count: int) -> list[int | None]:

@@ -28,5 +28,11 @@ Share = Annotated[float, Range("[0, 1]")]
 
 Positive = Annotated[float, Range("(0, inf)")]
 NonNegative = Annotated[float, Range("[0, inf)")]
+Count = Annotated[int, Range("[1, inf)")]
+"""How many of something there must be."""
+
+Whole = Annotated[int, Range("[0, inf)")]
+"""A seed, or a number of something that may be missing."""
+
 Finite = Range("(-inf, inf)")
 """What a number must be in whose signature declares no range."""

@@ -60,13 +60,18 @@ class Option:
 
 
 @lru_cache(maxsize=1024)
-def declared(function: Callable[..., Any]) -> Mapping[str, Option]:
-    """Return the options that a scorer's signature declares, by name, in its order; the batch is none of them."""
+def declared(function: Callable[..., Any], skip: int = 1) -> Mapping[str, Option]:
+    """Return the options that a scorer's signature declares, by name, in its order; the batch is none of them.
+
+    Args:
+        function: the scorer, or anything else that takes options.
+        skip: parameters at its beginning that are none: the batch, or a method's self.
+    """
     try:
         hints = get_type_hints(function, include_extras=True)
     except NameError:  # an annotation that only type checkers can resolve
         hints = {}
-    named = list(inspect.signature(function).parameters.values())[1:]
+    named = list(inspect.signature(function).parameters.values())[skip:]
     return {
         p.name: _option(p.name, p.default, hints.get(p.name, type(p.default)))
         for p in named
@@ -89,8 +94,22 @@ def check_options(
         UnknownNameError: there is no such option, or no such choice.
         OptionError: a value is not of the option's type, or outside its range.
     """
-    known = _known(function, options, key)
-    return {name: _checked(scorer, _named(scorer, name, known), value) for name, value in options.items()}
+    return check_values(scorer, _known(function, options, key), options)
+
+
+def check_values(owner: str, known: Mapping[str, Option], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values by name, each a plain one of its declared type.
+
+    Args:
+        owner: whose options they are, as errors name it.
+        known: what is declared.
+        values: what was asked for; whole numbers are numbers too, truth values are not.
+
+    Raises:
+        UnknownNameError: there is no such option, or no such choice.
+        OptionError: a value is not of the option's type, or outside its range.
+    """
+    return {name: _checked(owner, _named(owner, name, known), value) for name, value in values.items()}
 
 
 def read_options(

@@ -17,6 +17,7 @@ from credit_gym.envs.alfworld.signals import Journal, signals
 from credit_gym.envs.alfworld.tasks import ENGINES, StoredTask, list_tasks, task_names
 from credit_gym.envs.text_env import TextEnv
 from credit_gym.errors import unknown
+from credit_gym.estimation.ranges import Count
 
 NOTHING_HAPPENS = "Nothing happens."
 DISCOUNT = 0.99
@@ -89,9 +90,9 @@ class ALFWorldEnv(TextEnv):
         self,
         split: str = "train",
         *,
-        num_tasks: int = 120,
+        num_tasks: Count = 120,
         task_types: Collection[str] | None = None,
-        max_steps: int = 50,
+        max_steps: Count = 50,
         data: str | os.PathLike[str] | None = None,
         engine: str = "native",
         expert: str = "optimal",

@@ -6,7 +6,6 @@ import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 
 from credit_gym import rng
@@ -17,7 +16,8 @@ from credit_gym.envs.alfworld.native_engine import State, admissible, adopt, fin
 from credit_gym.envs.alfworld.progress import Arrivals, Progress
 from credit_gym.envs.alfworld.rules import Operator
 from credit_gym.envs.alfworld.tasks import list_tasks, load_native
-from credit_gym.envs.text_vector_env import Actions, TextVectorEnv, masked, objects
+from credit_gym.envs.text_vector_env import Actions, TextVectorEnv, masked, objects, task_list
+from credit_gym.estimation.ranges import Count
 
 Observations = tuple[str, ...]
 
@@ -53,12 +53,12 @@ class ALFWorldVectorEnv(TextVectorEnv):
 
     def __init__(
         self,
-        num_envs: int = 1,
+        num_envs: Count = 1,
         *,
         split: str = "train",
-        num_tasks: int = 120,
+        num_tasks: Count = 120,
         task_types: Collection[str] | None = None,
-        max_steps: int = 50,
+        max_steps: Count = 50,
         data: str | os.PathLike[str] | None = None,
         admissible: bool = True,
         verifier: bool = True,
@@ -104,9 +104,7 @@ class ALFWorldVectorEnv(TextVectorEnv):
     def _start(self, options: Mapping[str, Any] | None) -> tuple[Observations, dict[str, Any]]:
         tasks = [self._drawn(copy) for copy in range(self.num_envs)]
         if options is not None and "task" in options:
-            tasks = np.broadcast_to(np.asarray(options["task"], dtype=np.int64), self.num_envs).tolist()
-            if any(not 0 <= task < len(self.tasks) for task in tasks):
-                raise gym.error.Error(f'options["task"] must be integers from 0 to {len(self.tasks) - 1}, not {tasks}.')
+            tasks = task_list(options["task"], self.num_envs, len(self.tasks))
         first = load_native(self.tasks[tasks[0]])
         self._states = [first.game.start] * self.num_envs
         self._progress = [first.progress] * self.num_envs
@@ -118,8 +116,6 @@ class ALFWorldVectorEnv(TextVectorEnv):
         return observations, self._infos(np.zeros(self.num_envs), nothing, nothing)
 
     def _move(self, actions: Actions) -> tuple[Observations, FloatArray, BoolArray, BoolArray, dict[str, Any]]:
-        if len(actions) != self.num_envs:
-            raise gym.error.InvalidAction(f"step() needs {self.num_envs} actions, not {len(actions)}.")
         states = self._states
         commands = self._commands(actions)
         observations, verifier, refused = [NOTHING_HAPPENS] * self.num_envs, [0.0] * self.num_envs, []

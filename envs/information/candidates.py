@@ -17,6 +17,7 @@ from credit_gym.envs.information.reward import Turn
 from credit_gym.envs.information.sources import Scenario, choose, known_to_rules, read_scenarios, split_of
 from credit_gym.envs.information.world import Question, information_gain, log_belief, members
 from credit_gym.errors import CreditGymError, unknown
+from credit_gym.estimation.ranges import Count
 
 
 class CandidateEnv(QuestionEnv):
@@ -69,11 +70,11 @@ class CandidateEnv(QuestionEnv):
         self,
         split: str | None = None,
         *,
-        turns: int = 20,
+        turns: Count = 20,
         mode: str = "default",
         answerer: Answerer | LLMJudge | None = None,
         words: str | os.PathLike[str] | None = None,
-        num_tasks: int | None = None,
+        num_tasks: Count | None = None,
         reward: str = "outcome",
         expert: bool = True,
         render_mode: str | None = None,

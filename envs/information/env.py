@@ -13,6 +13,7 @@ import numpy as np
 from credit_gym.envs.information.reward import REWARDS, Turn
 from credit_gym.envs.text_env import TextEnv, task_number
 from credit_gym.errors import CreditGymError, unknown
+from credit_gym.estimation.ranges import Count
 
 MODES = ("default", "upstream")
 NOTHING_KNOWN = float("nan")
@@ -81,7 +82,7 @@ class QuestionEnv(TextEnv):
     limit_argument = "turns"
 
     def __init__(
-        self, tasks: Sequence[Task], *, turns: int = 20, reward: str = "outcome", render_mode: str | None = None
+        self, tasks: Sequence[Task], *, turns: Count = 20, reward: str = "outcome", render_mode: str | None = None
     ) -> None:
         super().__init__(render_mode=render_mode)
         if reward not in REWARDS:

@@ -18,6 +18,7 @@ from credit_gym.envs.information.reward import REWARDS, Turn
 from credit_gym.envs.information.scenarios import ScenarioEnv
 from credit_gym.envs.information.world import phrases, read_yaml
 from credit_gym.errors import unknown
+from credit_gym.estimation.ranges import Count
 
 GOOD = 8
 """Least grade of a judge that counts as success."""
@@ -66,10 +67,10 @@ class PersonalizationEnv(ScenarioEnv):
         self,
         split: str | None = None,
         *,
-        questions: int = 5,
+        questions: Count = 5,
         answerer: Answerer | LLMJudge | None = None,
         scenarios: str | os.PathLike[str] | None = None,
-        num_tasks: int | None = None,
+        num_tasks: Count | None = None,
         reward: str = "fit",
         expert: bool = True,
         render_mode: str | None = None,

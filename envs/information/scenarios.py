@@ -20,6 +20,7 @@ from credit_gym.envs.information.sources import Scenario, choose, read_scenarios
 from credit_gym.envs.information.world import Question, members
 from credit_gym.envs.webshop.stemmer import stem
 from credit_gym.errors import CreditGymError, ManifestError, unknown
+from credit_gym.estimation.ranges import Count
 
 ONE_AT_A_TIME = "One thing at a time, please."
 REPEATED = "You have already done that; try something else."
@@ -69,12 +70,12 @@ class ScenarioEnv(QuestionEnv):
         self,
         split: str | None = None,
         *,
-        turns: int = 20,
+        turns: Count = 20,
         mode: str = "default",
-        attempts: int | None = 1,
+        attempts: Count | None = 1,
         answerer: Answerer | LLMJudge | None = None,
         scenarios: str | os.PathLike[str] | None = None,
-        num_tasks: int | None = None,
+        num_tasks: Count | None = None,
         reward: str = "outcome",
         expert: bool = True,
         render_mode: str | None = None,

@@ -11,6 +11,7 @@ from credit_gym.envs.tabular.build import State, Task, build_model
 from credit_gym.envs.tabular.diseases import MAZES, Maze
 from credit_gym.envs.tabular.sketch import dress
 from credit_gym.errors import unknown
+from credit_gym.estimation.ranges import Count, Share, Whole
 from credit_gym.exact.tabular_model import TabularModel
 
 DIAGNOSTIC_TASKS = tuple(MAZES)
@@ -19,10 +20,10 @@ DIAGNOSTIC_TASKS = tuple(MAZES)
 @lru_cache(maxsize=64)
 def diagnostic_model(
     task: str = "selfloop",
-    num_tasks: int = 6,
-    suite_seed: int = 0,
-    exploration: float = 0.5,
-    verifier_noise: float = 0.02,
+    num_tasks: Count = 6,
+    suite_seed: Whole = 0,
+    exploration: Share = 0.5,
+    verifier_noise: Share = 0.02,
 ) -> TabularModel:
     """Return instances of one diagnostic task side by side; :mod:`credit_gym.envs.tabular.diseases` describes them.
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from inspect import Parameter, Signature, signature
 from typing import Any, TypeVar
 
+from credit_gym.envs.inputs import check_call
 from credit_gym.exact.tabular_model import TabularModel
 
 E = TypeVar("E")
@@ -27,7 +29,10 @@ def entry_point(
     """
     of_model, (_, *own) = signature(model), signature(create).parameters.values()
 
+    plain = model.func if isinstance(model, partial) else model
+
     def make(*args: Any, **arguments: Any) -> E:
+        check_call(name, [each.name for each in parameters], (plain, create), arguments)
         given = of_model.bind(**{name: arguments.pop(name) for name in of_model.parameters if name in arguments})
         given.apply_defaults()
         return create(model(*given.args, **given.kwargs), *args, **arguments)

@@ -9,6 +9,7 @@ from functools import lru_cache, partial
 from credit_gym import rng
 from credit_gym.envs.tabular.build import State, Task, build_model
 from credit_gym.envs.tabular.sketch import Move, attempt, dress, to
+from credit_gym.estimation.ranges import Count, Share, Whole
 from credit_gym.exact.tabular_model import TabularModel
 
 PROGRESS_BONUS = 2.0
@@ -19,7 +20,7 @@ _FAMILY = 0x53544F43  # keeps the seeds of this family apart from those of the d
 
 @lru_cache(maxsize=64)
 def stochastic_model(
-    num_tasks: int = 20, suite_seed: int = 0, exploration: float = 0.5, verifier_noise: float = 0.02
+    num_tasks: Count = 20, suite_seed: Whole = 0, exploration: Share = 0.5, verifier_noise: Share = 0.02
 ) -> TabularModel:
     """Return a suite of random climbs, all its tasks side by side.
 

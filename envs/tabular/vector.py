@@ -17,8 +17,8 @@ from credit_gym.envs.tabular.dynamics import dynamics, start_states
 from credit_gym.envs.tabular.entry import entry_point
 from credit_gym.envs.tabular.manifest import manifest_model
 from credit_gym.envs.tabular.stochastic import noisy_model, stochastic_model
-from credit_gym.envs.text_env import task_number
-from credit_gym.envs.text_vector_env import Actions, TextVectorEnv, masked, objects
+from credit_gym.envs.text_vector_env import Actions, TextVectorEnv, masked, objects, task_list
+from credit_gym.estimation.ranges import Count
 from credit_gym.exact.tabular_model import TabularModel
 from credit_gym.rng import UIntArray, advance_array, derive_array, mix_array
 
@@ -53,7 +53,7 @@ class TabularVectorEnv(TextVectorEnv):
     def __init__(
         self,
         model: TabularModel,
-        num_envs: int = 1,
+        num_envs: Count = 1,
         *,
         observation: ObservationMode = "text",
         max_episode_steps: int | None = None,
@@ -104,8 +104,7 @@ class TabularVectorEnv(TextVectorEnv):
         bits = mix_array(self._stream)
         task = self._draw_tasks(bits)
         if options is not None and "task" in options:
-            chosen = [task_number(number, self.model.num_tasks) for number in np.atleast_1d(options["task"]).tolist()]
-            task = np.broadcast_to(np.array(chosen, dtype=np.int64), self.num_envs)
+            task = np.array(task_list(options["task"], self.num_envs, self.model.num_tasks), dtype=np.int64)
         self._state = start_states(self.model, task, bits)
         self._steps = np.zeros(self.num_envs, dtype=np.int64)
         self._over = np.zeros(self.num_envs, dtype=np.bool_)
@@ -140,8 +139,6 @@ class TabularVectorEnv(TextVectorEnv):
 
     def _slots(self, actions: Actions) -> IntArray:
         """The (n,) slots of the actions, -1 where one is refused."""
-        if len(actions) != self.num_envs:
-            raise gym.error.InvalidAction(f"step() needs {self.num_envs} actions, not {len(actions)}.")
         if isinstance(actions[0], str):
             here = self._state.tolist()
             moves = self._slot_of_text

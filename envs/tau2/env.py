@@ -28,6 +28,7 @@ from credit_gym.envs.tau2.toolkit import signature
 from credit_gym.envs.tau2.users import AbsentUser, Model, ModelUser, RecitingUser, User
 from credit_gym.envs.text_env import TextEnv, task_number
 from credit_gym.errors import CreditGymError, ManifestError, unknown
+from credit_gym.estimation.ranges import Count
 
 EMBEDDED = "library"
 
@@ -130,8 +131,8 @@ class Tau2Env(TextEnv):
         user: Model | None = None,
         judge: Judge | None = None,
         solo: bool = False,
-        max_steps: int = 100,
-        max_errors: int = 10,
+        max_steps: Count = 100,
+        max_errors: Count = 10,
         mode: str = "default",
         checkout: bool = False,
         render_mode: str | None = None,

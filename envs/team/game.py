@@ -23,6 +23,7 @@ from credit_gym.envs.tabular.board import Place, state_key
 from credit_gym.envs.tabular.build import Action, Outcome, State, Task, build_model
 from credit_gym.envs.tabular.env import TabularEnv
 from credit_gym.errors import ManifestError, unknown
+from credit_gym.estimation.ranges import Count, Whole
 from credit_gym.exact.tabular_model import TabularModel
 
 Path = tuple[int, ...]
@@ -74,10 +75,10 @@ class TeamGame(TabularEnv):
         self,
         *,
         game: str = "random",
-        num_tasks: int = 20,
-        roles: int = 2,
-        messages: int = 4,
-        suite_seed: int = 0,
+        num_tasks: Count = 20,
+        roles: Count = 2,
+        messages: Count = 4,
+        suite_seed: Whole = 0,
         coupling: float = 1.0,
         render_mode: str | None = None,
     ) -> None:
@@ -98,10 +99,10 @@ class TeamGame(TabularEnv):
 @lru_cache(maxsize=64)
 def team_model(
     game: str = "random",
-    num_tasks: int = 20,
-    roles: int = 2,
-    messages: int = 4,
-    suite_seed: int = 0,
+    num_tasks: Count = 20,
+    roles: Count = 2,
+    messages: Count = 4,
+    suite_seed: Whole = 0,
     coupling: float = 1.0,
 ) -> TabularModel:
     """Return the questions of :class:`TeamGame` side by side; its arguments are described there."""

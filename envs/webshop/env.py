@@ -23,6 +23,7 @@ from credit_gym.envs.webshop.progress import Progress
 from credit_gym.envs.webshop.rules import Game, Quirks, State
 from credit_gym.envs.webshop.search import Index, load_or_build
 from credit_gym.errors import unknown
+from credit_gym.estimation.ranges import Count, Whole
 
 Moment = tuple[str, dict[str, Any]]
 Mode = Literal["text", "text_rich", "html", "url"]
@@ -101,14 +102,14 @@ class WebShopEnv(TextEnv):
         *,
         goals: str = "human",
         observation: Mode = "text",
-        max_steps: int = 15,
-        num_products: int | None = 1000,
-        max_goals: int | None = None,
+        max_steps: Count = 15,
+        num_products: Count | None = 1000,
+        max_goals: Count | None = None,
         compat: bool | Collection[str] = False,
         show_attributes: bool = False,
-        num_prev_obs: int = 0,
-        num_prev_actions: int = 0,
-        catalogue_seed: int = 0,
+        num_prev_obs: Whole = 0,
+        num_prev_actions: Whole = 0,
+        catalogue_seed: Whole = 0,
         data: str | os.PathLike[str] | None = None,
         expert: bool = True,
         render_mode: str | None = None,

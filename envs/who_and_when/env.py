@@ -15,11 +15,12 @@ import gymnasium as gym
 
 from credit_gym.data.action_format import ActionFormat
 from credit_gym.envs.file_stamp import Stamp, stamp
-from credit_gym.envs.text_env import TextEnv
+from credit_gym.envs.text_env import TextEnv, task_number
 from credit_gym.envs.who_and_when import logs as published
 from credit_gym.envs.who_and_when import planted
 from credit_gym.envs.who_and_when.logs import FailureLog, read_logs
 from credit_gym.errors import ManifestError, unknown
+from credit_gym.estimation.ranges import Count
 from credit_gym.metrics.attribution import plain_name
 
 MOST_UNREADABLE = 3
@@ -93,7 +94,7 @@ class WhoAndWhenEnv(TextEnv):
         split: str = "train",
         *,
         protocol: str = "all_at_once",
-        num_tasks: int = 100,
+        num_tasks: Count = 100,
         data: str | os.PathLike[str] | None = None,
         show_answer: bool = False,
         render_mode: str | None = None,
@@ -119,9 +120,7 @@ class WhoAndWhenEnv(TextEnv):
         """Open a log; ``options={"task": i}`` picks it, else the seed does."""
         index = self.seed_episode(seed) * len(self.logs) >> 64
         if options is not None and "task" in options:
-            index = options["task"]
-            if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(self.logs):
-                raise gym.error.Error(f'options["task"] must be an integer from 0 to {len(self.logs) - 1}.')
+            index = task_number(options["task"], len(self.logs))
         last = len(self.logs[index].messages) - 1
         return self._moment(Position(index, 0, last, 1 if self._protocol.gradual else last + 1))
 

@@ -36,7 +36,7 @@ AGENT_FLOORS = (
 )
 LOOSE = {  # files at a room's root; everything else lies in a folder that says what it is
     "credit_gym": {"errors", "rng", "spaces", "registration"},
-    "envs": {"text_env", "text_vector_env", "file_stamp"},
+    "envs": {"text_env", "text_vector_env", "inputs", "file_stamp"},
     "agents": {"core", "spec", "scripted", "human", "score_table"},
     "baselines": set(),
 }
