@@ -10,6 +10,20 @@ from credit_gym.data.action_format import LINE, ActionFormat
 from credit_gym.errors import CreditGymError
 
 
+class Due(NamedTuple):
+    """What an agent is told of the action that is due at one turn.
+
+    Attributes:
+        action_format: how it is written.
+        admissible_actions: those on offer, empty where the environment does not list them.
+        steps_left: most actions of the episode from this one on, None where nothing limits them.
+    """
+
+    action_format: ActionFormat = LINE
+    admissible_actions: tuple[str, ...] = ()
+    steps_left: int | None = None
+
+
 class Context(NamedTuple):
     """One episode as it stands when its agent must act.
 
@@ -22,6 +36,7 @@ class Context(NamedTuple):
         step: number of actions taken so far.
         seed: the 64-bit seed of the episode.
         action_format: how long the action is to be.
+        earlier: what was told of the actions of the history, one each; empty where nobody knows.
     """
 
     goal: str
@@ -32,6 +47,12 @@ class Context(NamedTuple):
     step: int
     seed: int
     action_format: ActionFormat = LINE
+    earlier: tuple[Due, ...] = ()
+
+    @property
+    def due(self) -> Due:
+        """What is told of the action that is due now."""
+        return Due(self.action_format, self.admissible_actions, self.info.get("steps_left"))
 
 
 class Action(str):

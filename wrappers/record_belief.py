@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol, SupportsFloat, TypeAlias, runtime_
 
 import gymnasium as gym
 
+from credit_gym.data.action_format import LINE, ActionFormat, format_at
 from credit_gym.data.columns import COLUMNS
 from credit_gym.errors import CreditGymError
 from credit_gym.wrappers.readings import read, read_task
@@ -37,11 +38,15 @@ class Turn(NamedTuple):
         action: what the agent did, None at reset.
         observation: what it was told.
         goal: its task in words.
+        action_format: how the action is written that is due now.
+        admissible_actions: what is on offer now, empty where the environment does not list it.
     """
 
     action: str | None
     observation: str
     goal: str
+    action_format: ActionFormat = LINE
+    admissible_actions: tuple[str, ...] = ()
 
 
 Follower: TypeAlias = Callable[[Turn], Reading]
@@ -125,7 +130,9 @@ class RecordBelief(gym.Wrapper[str, str, str, str], gym.utils.RecordConstructorA
         return result
 
     def _take(self, action: str | None, observation: str, info: dict[str, Any]) -> None:
-        turn = Turn(action, observation, str(read_task(info).get("goal", "")))
+        goal, offered = str(read_task(info).get("goal", "")), info.get("admissible_actions")
+        form = format_at(self.env.unwrapped, info)
+        turn = Turn(action, observation, goal, form, tuple(offered) if isinstance(offered, (list, tuple)) else ())
         if self._follow is None:
             self._turns.append(turn)
             return

@@ -13,7 +13,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from credit_gym.agents.core import Context
+from credit_gym.agents.core import Context, Due
 from credit_gym.agents.likelihood.beliefs import Aggregate, Branch, Probe, beliefs
 from credit_gym.agents.likelihood.incremental import IncrementalBelief
 from credit_gym.agents.likelihood.language_model import LanguageModel
@@ -22,6 +22,7 @@ from credit_gym.agents.likelihood.rendering import ELICITATION, elicit
 from credit_gym.agents.likelihood.score_cache import ScoreCache
 from credit_gym.agents.llm.chat_tokens import ChatTokens
 from credit_gym.agents.llm.prompting import Prompting, messages
+from credit_gym.data.action_format import declared_format
 from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import IntArray
 from credit_gym.errors import CreditGymError
@@ -166,7 +167,11 @@ class ModelBeliever:
         if self._chat is None:
             self._chat = ChatTokens(self.lm.tokenizer, self._template)
         history = tuple((before.observation, str(after.action)) for before, after in pairwise(turns))
-        context = Context(turns[-1].goal, turns[-1].observation, history, (), {}, len(history), 0)
+        earlier = tuple(Due(turn.action_format, turn.admissible_actions) for turn in turns[:-1])
+        now = turns[-1]
+        context = Context(
+            now.goal, now.observation, history, now.admissible_actions, {}, len(history), 0, now.action_format, earlier
+        )
         return np.asarray(self._chat.prompt(messages(context, self.prompting)).ids, dtype=np.int64)
 
     def _fits(self, ids: IntArray, branches: Sequence[Branch]) -> bool:
@@ -207,16 +212,18 @@ def with_beliefs(
     for episode in episodes:
         if episode.task_id not in targets:
             raise CreditGymError(f"There is no target for the task {episode.task_id!r}: add it to targets.")
-    turns = [
-        [
-            Turn(action, observation, episode.goal)
-            for action, observation in zip((None, *episode.actions), episode.observations, strict=True)
-        ]
-        for episode in episodes
-    ]
+    turns = [_turns(episode) for episode in episodes]
     readings = believer.read_all(turns, [targets[e.task_id] for e in episodes], limits=limits, cache=cache)
     changes: list[Any] = [columns(each) for each in readings]
     return [replace(episode, **change) for episode, change in zip(episodes, changes, strict=True)]
+
+
+def _turns(episode: Episode) -> list[Turn]:
+    """What passed in an episode, as it was told to whoever played it."""
+    form = declared_format(episode.env_id)
+    offered = (*(episode.admissible_actions or ((),) * len(episode)), ())
+    said = zip((None, *episode.actions), episode.observations, offered, strict=True)
+    return [Turn(action, observation, episode.goal, form, actions) for action, observation, actions in said]
 
 
 class _Tracker:

@@ -6,7 +6,8 @@
   ``anthropic_chat``; what they say: ``answers``, ``openai_answer`` and ``anthropic_answer``. Before them
   ``response_cache``, ``retry``, ``budget`` (with ``prices``) and ``rate_limit``; ``loop`` is the event loop that they
   live on.
-- ``prompting``: how a context becomes a chat, read from plain data (``fields``); ``tool_turns``: calls of tools in it.
+- ``prompting``: how a context becomes a chat, read from plain data (``fields``); ``news``: what is new about
+  the action that is due. ``tool_turns``: calls of tools in it.
   ``reading``: how a reply becomes an action, in the ``styles`` that there are.
 - ``agent``: the policy as an agent. ``asking``: a chat in, its answer out, for environments.
 """

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from credit_gym.agents.core import Action, Context, random_bits
+from credit_gym.agents.llm.news import ON_OFFER, News, limit_text
 from credit_gym.agents.llm.completion import Message, Request
 from credit_gym.agents.llm.fields import check_fields
 from credit_gym.agents.llm.styles import STYLES
@@ -33,10 +34,19 @@ CUTS = ("play", "invalid", "fail")
 class Prompting:
     """One way to prompt and to read a chat model.
 
-    The templates are :class:`string.Template` texts: ``$goal`` and ``$observation`` stand for those of the context,
-    ``$actions`` (in ``ask`` alone) for the admissible actions, one a line, ``$format`` for what the environment says of
-    its actions, with examples, ``$length`` for ``, on one line`` where an action is a line and nothing elsewhere, and
-    ``$$`` for a dollar sign. Where the format changes within an episode, as in a team, put ``$format`` into ``ask``.
+    The templates are :class:`string.Template` texts:
+
+    - ``$goal``: the task in words. ``$observation`` (in ``turn`` and ``ask``): what the environment said.
+    - ``$format`` (in ``system`` and ``ask``): what the environment says of its actions, with examples. ``$length`` (in
+      ``system``): ``, on one line`` where an action is a line, and nothing elsewhere.
+    - ``$due`` (in ``turn``): what is new about the action that is due: its format where that changes within an episode,
+      as in a team; and where the environment understands nothing but admissible actions
+      (:attr:`~credit_gym.data.action_format.ActionFormat.listed`), those, one a line, unless they are the last ones
+      listed or the observation names them all.
+    - ``$actions`` (in ``ask``): the admissible actions, one a line.
+    - ``$step_limit`` and ``$steps_left``: how many actions the episode may have, and may still have with this one;
+      ``unlimited`` where nothing limits them.
+    - ``$$``: a dollar sign.
 
     Attributes:
         name: its name, in reports.
@@ -69,9 +79,9 @@ class Prompting:
 
     name: str = "plain"
     system: str = (
-        "You are playing a text game. Your goal: $goal\nAnswer with your next action$length, and nothing else."
+        "You are playing a text game. Your goal: $goal\n$format\nAnswer with your next action$length, and nothing else."
     )
-    turn: str = "$observation"
+    turn: str = "$observation$due"
     ask: str = ""
     style: str = "plain"
     tools: str = "native"
@@ -103,34 +113,39 @@ def messages(context: Context, prompting: Prompting) -> tuple[Message, ...]:
         Messages with ``role`` and ``content``; the last is the user's, or a tool's.
     """
     show = STYLES[prompting.style].show
-    limit = prompting.history_turns
-    left_out = 0 if limit is None else max(len(context.history) - limit, 0)
+    shown = prompting.history_turns
+    left_out = 0 if shown is None else max(len(context.history) - shown, 0)
+    dues = context.earlier or (Due(form),) * len(context.history)
+    told = News((*dues, context.due)[0].action_format, native=native)
     native = is_native(context, prompting)
     form = context.action_format
     values = {
         "goal": context.goal,
         "actions": "\n".join(context.admissible_actions),
-        "format": describe(form),
-        "length": ", on one line" if form.kind == "line" else "",
+        "step_limit": limit_text(context.info.get("step_limit")),
+        "steps_left": limit_text(context.due.steps_left),
     }
     chat: list[Message] = []
     if prompting.system:
-        chat.append({"role": "system", "content": Template(prompting.system).substitute(values)})
+        chat.append({"role": "system", "content": Template(prompting.system).substitute(values, **told.form_texts())})
 
-    def told(observation: str) -> list[Message]:
+    def say(observation: str, due: Due) -> list[Message]:
         """What the environment said, the answer to whatever the chat ends with."""
         if chat and chat[-1].get("tool_calls"):
             return results(chat[-1], observation, form)
-        content = Template(prompting.turn).substitute(values, observation=observation)
+        own = {"due": told.next(due, observation), "steps_left": limit_text(due.steps_left)}
+        content = Template(prompting.turn).substitute({**values, **own}, observation=observation)
         return [{"role": "user", "content": content}]
 
-    for number, (observation, action) in enumerate(context.history[left_out:], start=left_out):
-        chat += told(observation)
+    turns = zip(context.history[left_out:], dues[left_out:], strict=True)
+    for number, ((observation, action), due) in enumerate(turns, start=left_out):
+        chat += say(observation, due)
         calls = called(action, context.info, number) if native else ()
         chat.append(make_calls(calls) if calls else {"role": "assistant", "content": show(action)})
-    chat += told(context.observation)
+    chat += say(context.observation, context.due)
     if prompting.ask:
-        asked = Template(prompting.ask).substitute(values, observation=context.observation)
+        now = News(form, native=native).form_texts()
+        asked = Template(prompting.ask).substitute(values, observation=context.observation, **now)
         if chat[-1]["role"] == "user":
             chat[-1] = {**chat[-1], "content": f"{chat[-1]['content']}{asked}"}
         else:
@@ -247,19 +262,19 @@ def _check_template(part: str, text: str, allowed: frozenset[str]) -> None:
 
 
 _PLACEHOLDERS = {
-    "system": frozenset({"goal", "format", "length"}),
-    "turn": frozenset({"goal", "observation"}),
-    "ask": frozenset({"goal", "observation", "actions", "format"}),
+    "system": frozenset({"goal", "format", "length", "step_limit"}),
+    "turn": frozenset({"goal", "observation", "due", "step_limit", "steps_left"}),
+    "ask": frozenset({"goal", "observation", "actions", "format", "step_limit", "steps_left"}),
 }
 
-_ASK_LISTED = "\n\nYou can do one of these:\n$actions"
-_THINK = "You are playing a text game. Your goal: $goal\nThink about what to do"
+_ASK_LISTED = f"\n\n{ON_OFFER}\n$actions"
+_THINK = "You are playing a text game. Your goal: $goal\n$format\nThink about what to do"
 
 PROMPTINGS: dict[str, Prompting] = {
     prompting.name: prompting
     for prompting in (
         Prompting(),
-        Prompting(name="listed", ask=_ASK_LISTED, decoding="nearest"),
+        Prompting(name="listed", turn="$observation", ask=_ASK_LISTED, decoding="nearest"),
         Prompting(name="constrained", decoding="constrained"),
         Prompting(
             name="react",

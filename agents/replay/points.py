@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from credit_gym.agents.core import Due
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import FloatArray
@@ -34,6 +35,7 @@ class Point:
         error: why it could not go on, None if it could.
         spine: whether it lies on the tree's first episode.
         history: the turns before, as the agent sees them.
+        earlier: what it was told of the actions of them.
         after: draw -> the points that its replays led to.
         copies: draw -> how many independent draws gave this action (more than 1 only where duplicates are merged).
         snapshot: the environment's state, kept while the point may be played from.
@@ -53,6 +55,7 @@ class Point:
     error: str | None = None
     spine: bool = True
     history: tuple[tuple[str, str], ...] = ()
+    earlier: tuple[Due, ...] = ()
     after: list[list[Point]] = field(default_factory=list)
     copies: list[int] = field(default_factory=list)
     snapshot: Any = None

@@ -196,6 +196,7 @@ class ReplayTree:
             action=action,
             spine=point.spine and play.draw == 0 and replay == 0,
             history=(*point.history, (point.observation, action)),  # an Action keeps the tokens that were sampled
+            earlier=(*point.earlier, _context(point, 0, self.env.unwrapped).due),
         )
         again = any(point.after)
         point.after[play.draw].append(after)
@@ -341,4 +342,5 @@ def _context(point: Point, draw: int, env: object) -> Context:
         step=point.depth,
         seed=rng.mix(rng.advance(point.seed ^ draw)),
         action_format=format_at(env, point.info),
+        earlier=point.earlier,
     )

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import gymnasium as gym
 
-from credit_gym.agents.core import Context
+from credit_gym.agents.core import Context, Due
 from credit_gym.data.action_format import format_at
 from credit_gym.data.episode import Episode
 from credit_gym.wrappers.recorder import Recorder
@@ -56,14 +56,17 @@ def episode_turns(
         observation, info = env.reset(seed=seed, options=options)
         recorder.start(observation, info, seed=seed)
         history: tuple[tuple[str, str], ...] = ()
+        earlier: tuple[Due, ...] = ()
         declared = format_at(game, {})
         while not (recorder.over or recorder.error):
             offered = recorder.admissible_actions
             form = format_at(game, info) if "action_format" in info else declared
-            action = yield Context(recorder.goal, observation, history, offered, info, len(history), seed, form)
+            context = Context(recorder.goal, observation, history, offered, info, len(history), seed, form, earlier)
+            action = yield context
             if not isinstance(action, str):
                 raise TypeError(f"the agent answered {type(action).__name__}, not text")
             history = (*history, (observation, action))  # an Action keeps the tokens that were sampled
+            earlier = (*earlier, context.due)
             observation, reward, terminated, truncated, info = env.step(action)
             recorder.add(action, observation, reward, info, terminated=terminated, truncated=truncated)
     except Exception as error:  # noqa: BLE001 - whatever went wrong, the other episodes of the run must go on

@@ -27,6 +27,7 @@ class ActionFormat:
         examples: actions in that form.
         result: what begins the result of each tool call in an observation, such as ``"tool: "``; empty where an
             observation after a call is its result.
+        listed: whether nothing but an admissible action is understood, so that whoever is to write one must see them.
 
     Raises:
         UnknownNameError: there is no such kind.
@@ -36,6 +37,7 @@ class ActionFormat:
     how: str = "Write the action on one line."
     examples: tuple[str, ...] = ()
     result: str = ""
+    listed: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):

@@ -79,7 +79,8 @@ class ALFWorldEnv(TextEnv):
     """
 
     action_format = ActionFormat(
-        how="Write one of ALFWorld's commands on one line.",
+        how="Write one command on one line: look, inventory, go to X, open X, close X, take Y from X, move Y to X, "
+        "examine X, use Y, heat Y with X, clean Y with X, cool Y with X or slice Y with Z.",
         examples=("go to cabinet 1", "open cabinet 1", "take mug 1 from cabinet 1", "look"),
     )
 

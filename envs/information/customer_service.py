@@ -59,6 +59,7 @@ class CustomerServiceEnv(ScenarioEnv):
     action_format = ActionFormat(
         how="Ask the customer one thing or propose one fix, on one line.",
         examples=("Is the cable loose?", "Plug in the cable."),
+        listed=True,
     )
 
     plain_claims = False  # "Check the lights." is no fix, but can be done

@@ -57,6 +57,7 @@ class MurderMysteryEnv(ScenarioEnv):
     action_format = ActionFormat(
         how="Look into one thing or accuse one suspect, on one line.",
         examples=("Check the ashtray.", "I accuse Xenia Whitlock."),
+        listed=True,
     )
 
     unreadable = "Nothing came of that; look into one thing, or ask about one suspect."

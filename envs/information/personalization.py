@@ -57,6 +57,7 @@ class PersonalizationEnv(ScenarioEnv):
     action_format = ActionFormat(
         how="Ask about one preference or recommend something on offer, on one line.",
         examples=("Which kind of story do you like?",),
+        listed=True,
     )
 
     unreadable = (

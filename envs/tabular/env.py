@@ -38,7 +38,7 @@ class TabularEnv(TextEnv):
         model: the exact transition model.
     """
 
-    action_format = ActionFormat(how="Write one of the actions on offer, on one line.")
+    action_format = ActionFormat(how="Write one of the actions on offer, on one line.", listed=True)
 
     def __init__(self, model: TabularModel, *, render_mode: str | None = None) -> None:
         super().__init__(render_mode=render_mode)

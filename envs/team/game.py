@@ -69,7 +69,9 @@ class TeamGame(TabularEnv):
         ManifestError: the game would be too large, or has no roles or messages.
     """
 
-    action_format = ActionFormat(how="Say one of the messages on offer, on one line.", examples=("say amber",))
+    action_format = ActionFormat(
+        how="Say one of the messages on offer, on one line.", examples=("say amber",), listed=True
+    )
 
     def __init__(
         self,

@@ -129,11 +129,12 @@ def naive(lm, believer, episode, target):
     from credit_gym.agents.core import Context
     from credit_gym.agents.likelihood.rendering import elicit
     from credit_gym.agents.llm.prompting import messages
+    from credit_gym.data.action_format import declared_format
 
-    branch, values = elicit(lm.tokenizer, target), []
+    branch, values, form = elicit(lm.tokenizer, target), [], declared_format(episode.env_id)
     for t in range(len(episode) + 1):
         history = tuple(zip(episode.observations[:t], episode.actions[:t], strict=True))
-        chat = messages(Context(episode.goal, episode.observations[t], history, (), {}, t, 0), believer.prompting)
+        chat = messages(Context(episode.goal, episode.observations[t], history, (), {}, t, 0, form), believer.prompting)
         prompt = lm.tokenizer.apply_chat_template(list(chat), add_generation_prompt=True, tokenize=False)
         ids = [*lm.tokenizer.encode(prompt, add_special_tokens=False), *branch.ids]
         with torch.no_grad():
@@ -149,7 +150,7 @@ ACTIONS = ["Is it alive?", "Is it an animal?", "Is it a tool?", "Is it red?"]
 def test_online_postponed_recorded_and_naive_beliefs_agree(models):
     from credit_gym.agents.likelihood.believers import with_beliefs
 
-    game = TwentyQuestionsEnv(turns=4)
+    game = gym.make("credit/TwentyQuestions-v0", turns=4).unwrapped
     online = played(RecordEpisodes(RecordBelief(game, believer(models))), actions=ACTIONS)
     target = game.target
     postponed = played(RecordEpisodes(RecordBelief(game, believer(models), postponed=True)), actions=ACTIONS)
@@ -197,7 +198,7 @@ def test_one_believer_serves_many_workers_and_what_is_recorded_does_not_depend_o
 def test_a_prompting_that_forgets_turns_is_followed_exactly_too(models):
     from credit_gym.agents.llm.prompting import Prompting
 
-    game = TwentyQuestionsEnv(turns=4)
+    game = gym.make("credit/TwentyQuestions-v0", turns=4).unwrapped
     options = {"prompting": Prompting(history_turns=1, ask=" Well?")}
     online = played(RecordEpisodes(RecordBelief(game, believer(models, **options))), actions=ACTIONS)
     values = naive(models[0], believer(models, **options), online, game.target)

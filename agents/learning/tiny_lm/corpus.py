@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from credit_gym.agents.core import Context
+from credit_gym.agents.core import Context, Due
 from credit_gym.agents.llm.chat_tokens import ChatTokens
 from credit_gym.agents.llm.prompting import Prompting, messages
 from credit_gym.agents.llm.styles import STYLES
@@ -73,5 +73,10 @@ def _turns(episode: Episode) -> Iterator[tuple[Context, str]]:
     form = declared_format(episode.env_id)
     for step, (observation, action) in enumerate(history):
         info = {"expert_actions": expert[step]}
-        shown = Context(episode.goal, observation, history[:step], offered[step], info, step, episode.seed or 0, form)
-        yield shown, action
+        earlier = tuple(Due(form, actions) for actions in offered[:step])
+        yield (
+            Context(
+                episode.goal, observation, history[:step], offered[step], info, step, episode.seed or 0, form, earlier
+            ),
+            action,
+        )

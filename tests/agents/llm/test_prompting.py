@@ -430,7 +430,7 @@ def test_a_file_changes_the_fields_it_names(tmp_path):
         ("stop: x", "stop must be a list"),
         ("stop: ['']", "stop must be a list"),
         ("system: pay $5", "write \\$\\$"),
-        ("turn: $actions", "may hold \\$goal and \\$observation"),
+        ("turn: $actions", "may hold \\$due and \\$goal and \\$observation"),
         ("{style: react, decoding: constrained}", "use style plain"),
         ("- plain", "must map fields"),
         ("a: b: c", "cannot be read as YAML"),
