@@ -9,15 +9,13 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-import yaml
-
-from credit_gym.agents.core import Action, Context, random_bits
-from credit_gym.agents.llm.news import ON_OFFER, News, limit_text
+from credit_gym.agents.core import Action, Context, Due, random_bits
 from credit_gym.agents.llm.completion import Message, Request
 from credit_gym.agents.llm.fields import check_fields
+from credit_gym.agents.llm.news import ON_OFFER, News, limit_text
 from credit_gym.agents.llm.styles import STYLES
 from credit_gym.agents.llm.tool_turns import called, has_tools, make_calls, results
-from credit_gym.data.action_format import describe
+from credit_gym.data.foreign_text import file_text, read_yaml
 from credit_gym.errors import CreditGymError, unknown
 
 DECODINGS = ("free", "nearest", "constrained")
@@ -115,10 +113,10 @@ def messages(context: Context, prompting: Prompting) -> tuple[Message, ...]:
     show = STYLES[prompting.style].show
     shown = prompting.history_turns
     left_out = 0 if shown is None else max(len(context.history) - shown, 0)
-    dues = context.earlier or (Due(form),) * len(context.history)
-    told = News((*dues, context.due)[0].action_format, native=native)
     native = is_native(context, prompting)
     form = context.action_format
+    dues = context.earlier or (Due(form),) * len(context.history)
+    told = News((*dues, context.due)[0].action_format, native=native)
     values = {
         "goal": context.goal,
         "actions": "\n".join(context.admissible_actions),
@@ -198,8 +196,8 @@ def load_prompting(name: str | Path) -> Prompting:
     if not path.is_file():
         raise unknown("prompting or prompting file", str(name), PROMPTINGS)
     try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        loaded = read_yaml(file_text(path))
+    except (ValueError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise CreditGymError(f"The prompting file {path} cannot be read as YAML: {reason}.") from None
     if not isinstance(loaded, dict):
