@@ -76,7 +76,7 @@ def cost_table(studied: Mapping[str, Studied]) -> Table:
 
 def success_table(game: str, curves: Curves) -> Table:
     """Success along the run, and the paired difference of each credit to GRPO."""
-    marks = {
+    marks: dict[str, tuple[int, ...]] = {
         f"{round(curves[BASELINE][0][mark].tokens):,} tokens": (mark,) for mark in (POINTS // 4, POINTS // 2, POINTS)
     }
     marks["mean of the curve"] = tuple(range(POINTS + 1))

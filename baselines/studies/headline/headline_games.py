@@ -99,8 +99,8 @@ class Game:
 
 GAMES = {
     "Stochastic": Game(build=climbs, group_size=16, tokens=36_000),
-    "ALFWorld": Game(build=household, group_size=8, tokens=32_000),
-    "20 Questions": Game(build=questions, group_size=4, tokens=12_600),
+    "ALFWorld": Game(build=household, group_size=8, tokens=24_000),
+    "20 Questions": Game(build=questions, group_size=4, tokens=9_000),
     "MultiAgentMath": Game(build=team, group_size=4, tokens=1_200),
 }
 

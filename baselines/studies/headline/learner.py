@@ -19,15 +19,13 @@ import torch
 
 from credit_gym import rng
 from credit_gym.agents.learning.gradient_step import gradient_step
+from credit_gym.agents.learning.trusting import TrustingScorer
 from credit_gym.baselines.studies.headline.headline_games import Game
 from credit_gym.baselines.studies.headline.player import load
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import FloatArray, compact
 from credit_gym.envs.tabular.sample import sample_batch
-from credit_gym.estimation.trust import UNKNOWN
 from credit_gym.exact import oracle
-from credit_gym.scorers import get, score
-from credit_gym.scorers.evidence_lambda import verifier_trust
 
 CLIP = 0.2
 EPOCHS = 6
@@ -63,9 +61,9 @@ RECIPES = {
 class Point(NamedTuple):
     """One evaluation: what training had cost by then, and the exact success of the policy, the mean over tasks."""
 
-    steps: int
-    episodes: int
-    tokens: int
+    steps: float
+    episodes: float
+    tokens: float
     success: float
 
 
@@ -87,19 +85,19 @@ class Learner:
     """
 
     def __init__(self, game: Game, recipe: Recipe, folder: Path, *, rate: float, seed: int) -> None:
-        self._game, self._recipe, self._seed = game, recipe, seed
+        self._game, self._seed = game, seed
+        self._score = TrustingScorer(recipe.scorer, recipe.options) if recipe.scorer else self._exact
         self._model = game.model
         self.player = load(folder, self._model)
         self._optimizer = torch.optim.Adam(self.player.net.parameters(), lr=rate)
         self._policy = self.player.policy()
-        self._trust = UNKNOWN
         self.steps = self.episodes = self.tokens = 0
 
     def step(self) -> None:
         """Play every task, and learn from it."""
         seed = rng.derive(self._seed, self.steps)
         batch = sample_batch(self._model, episodes_per_task=self._game.group_size, seed=seed, policy=self._policy)
-        credit = self._credit(batch)
+        credit = self._score(batch)
         size = float(np.sqrt(np.mean(credit**2)))
         self.steps += 1
         self.episodes += batch.num_episodes
@@ -113,18 +111,12 @@ class Learner:
         success = oracle.success_probability(self._model, self._policy)
         return Point(self.steps, self.episodes, self.tokens, float(success.mean()))
 
-    def _credit(self, batch: EpisodeBatch) -> FloatArray:
-        scorer = self._recipe.scorer
-        if not scorer:
-            chance = oracle.success_probability(self._model, self._policy)
-            spread = np.sqrt(chance * (1.0 - chance))[batch.task][batch.episode]
-            exact = oracle.step_advantage(self._model, self._policy, batch)
-            return np.divide(exact, spread, out=np.zeros_like(exact), where=spread > 0.0)
-        learned: dict[str, Any] = {}
-        if "trust" in get(scorer).options:
-            learned = {"trust": self._trust.agreement, "trust_weight": self._trust.weight}
-            self._trust = verifier_trust(batch, self._trust)
-        return score(batch, scorer, **learned | dict(self._recipe.options))
+    def _exact(self, batch: EpisodeBatch) -> FloatArray:
+        """The advantage of the policy as it stands, in standard deviations of the task's outcome."""
+        chance = oracle.success_probability(self._model, self._policy)
+        spread = np.sqrt(chance * (1.0 - chance))[batch.task][batch.episode]
+        exact = oracle.step_advantage(self._model, self._policy, batch)
+        return np.divide(exact, spread, out=np.zeros_like(exact), where=spread > 0.0)
 
     def _learn(self, batch: EpisodeBatch, credit: FloatArray) -> None:
         slot = oracle.slots(self._model, batch)

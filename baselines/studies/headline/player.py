@@ -123,4 +123,5 @@ def words_and_messages(model: TabularModel) -> Any:
     vocabulary = {token: number for number, token in enumerate(dict.fromkeys([_PAD, *messages, *found]))}
     spelled: Any = Tokenizer(models.WordLevel(vocabulary, unk_token=_PAD))
     spelled.pre_tokenizer = pre_tokenizers.Split(Regex(pattern), "removed", invert=True)
-    return PreTrainedTokenizerFast(tokenizer_object=spelled, eos_token=_PAD, pad_token=_PAD)
+    fast: Any = PreTrainedTokenizerFast
+    return fast(tokenizer_object=spelled, eos_token=_PAD, pad_token=_PAD)

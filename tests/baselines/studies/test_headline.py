@@ -134,6 +134,7 @@ def test_what_is_said_in_a_state_does_not_depend_on_what_else_is_asked(beginner:
     np.testing.assert_allclose(together.exp().numpy(), alone.exp().numpy(), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_lessons_bring_the_player_near_the_behaviour(tmp_path: Path) -> None:
     model = SMALL.model
     wanted = model.behaviour[0]
