@@ -1,7 +1,8 @@
 """Who plays, how episodes are played, and what is done with a language model beside playing.
 
-At the root: ``core`` (contexts, actions, what an agent is), ``spec`` (agents by name), ``scripted`` (random, expert,
-noisy expert), ``score_table`` and ``human``. The rooms, each of which imports from those above it only:
+At the root: ``core`` (contexts, actions, what an agent is), ``spec`` (agents by name), ``imported`` (those of
+other people), ``scripted`` (random, expert, noisy expert), ``score_table`` and ``human``. The rooms, each of which
+imports from those above it only:
 
 - ``llm``: how a language model is asked. ``rollout``: how episodes are played.
 - ``likelihood``: what a model says of text that exists. ``replay``: going back to a decision.

@@ -1,4 +1,4 @@
-"""Agents by name, as commands and configurations write them: ``random``, ``noisy:0.3``, ``openai:MODEL@URL``."""
+"""Agents by name, as commands write them: ``random``, ``noisy:0.3``, ``openai:MODEL@URL``, ``module:Class``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import cast
 
 from credit_gym.agents.core import Agent
 from credit_gym.agents.human import HumanAgent
+from credit_gym.agents.imported import find_agent, is_chat_function, make_imported, plugins
 from credit_gym.agents.llm.agent import BatchAgent, ServerAgent
 from credit_gym.agents.llm.backends import BACKENDS, Settings, is_server, parse_backend
 from credit_gym.agents.llm.completion import BatchBackend
@@ -23,11 +24,13 @@ AgentFactory = Callable[[str, int], Agent]
 def parse_agent(spec: str, *, seed: int = 0, settings: Settings | None = None) -> Agent:
     """Build the agent that a spec names.
 
-    A model behind a server is a :class:`~credit_gym.agents.llm.agent.ServerAgent`, which can also be awaited.
+    A model behind a server is a :class:`~credit_gym.agents.llm.agent.ServerAgent`, which can also be awaited; one that
+    was imported may be an :class:`~credit_gym.agents.core.AsyncAgent` that can do nothing else.
 
     Args:
         spec: ``kind`` or ``kind:argument``; the kinds are the keys of :data:`AGENTS` and
-            :data:`~credit_gym.agents.llm.backends.BACKENDS`.
+            :data:`~credit_gym.agents.llm.backends.BACKENDS`. Else it is ``module:Class`` or ``module:function``, or the
+            name of an entry point in the group ``credit_gym.agents`` (:mod:`credit_gym.agents.imported`).
         seed: seed of the agent's own draws.
         settings: how a language model is asked; other agents have no use for it.
 
@@ -40,8 +43,22 @@ def parse_agent(spec: str, *, seed: int = 0, settings: Settings | None = None) -
     if kind in BACKENDS:
         return _language_model(spec, seed, settings or Settings())
     if kind not in AGENTS:
-        raise unknown("agent", kind, [*AGENTS, *BACKENDS])
+        found = find_agent(spec)
+        if found is None:
+            raise unknown("agent", kind, [*AGENTS, *BACKENDS, *plugins()])
+        return cast("Agent", make_imported(spec, found, seed, settings or Settings()))
     return AGENTS[kind](argument, seed)
+
+
+def is_code(spec: str) -> bool:
+    """Return whether a spec can name nothing but somebody's code, which is run by being named; nothing is run here."""
+    kind = spec.partition(":")[0]
+    return kind not in BACKENDS and kind not in AGENTS
+
+
+def takes_settings(spec: str) -> bool:
+    """Return whether a spec names a language model, or a function that is asked like one."""
+    return spec.partition(":")[0] in BACKENDS or (is_code(spec) and is_chat_function(find_agent(spec)))
 
 
 def _language_model(spec: str, seed: int, settings: Settings) -> Agent:

@@ -33,10 +33,10 @@ TrustRemoteCode = Annotated[
 
 
 def is_language_model(agent: str) -> bool:
-    """Return whether a spec names a language model."""
-    from credit_gym.agents.llm.backends import BACKENDS
+    """Return whether a spec names a language model, or a function that is asked like one."""
+    from credit_gym.agents.spec import takes_settings
 
-    return agent.partition(":")[0] in BACKENDS
+    return takes_settings(agent)
 
 
 def read_settings(

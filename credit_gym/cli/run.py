@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from credit_gym.cli import language_model as lm
-from credit_gym.cli.app import RUNS, EnvArgs, Options, Out, Scorers, app, asked, environment, find, pairs, settled, show
+from credit_gym.cli import recorded
+from credit_gym.cli.app import RUNS, EnvArgs, Options, Out, Scorers, app, asked, find, pairs, settled, show
 from credit_gym.errors import CreditGymError, unknown
 
 if TYPE_CHECKING:
@@ -39,7 +40,10 @@ def run(
     env: Annotated[str | None, typer.Option(help="Gymnasium id; `credit-gym envs` lists them.")] = None,
     env_arg: EnvArgs = None,
     agent: Annotated[
-        str | None, typer.Option(help="Who plays: random (default), expert, noisy:0.3, openai:MODEL@URL, hf:FOLDER ...")
+        str | None,
+        typer.Option(
+            help="Who plays: random (default), expert, noisy:0.3, openai:MODEL@URL, hf:FOLDER, module:Class ..."
+        ),
     ] = None,
     episodes: Annotated[int | None, typer.Option(min=1, help="How many; 16 by default.")] = None,
     group_size: Annotated[int | None, typer.Option(min=1, help="Episodes of one task; 1 by default.")] = None,
@@ -47,6 +51,7 @@ def run(
     workers: Workers = None,
     executor: Annotated[str, typer.Option(help="local, or ray: worker processes, here or on a cluster.")] = "local",
     gpus: Annotated[float, typer.Option(min=0, help="GPUs of each worker process of ray.")] = 0.0,
+    belief: recorded.Belief = None,
     scorer: Scorers = None,
     option: Options = None,
     prompting: lm.Prompting = None,
@@ -71,7 +76,7 @@ def run(
     """
     from credit_gym.agents.rollout.run_log import check_logs
     from credit_gym.agents.rollout.runner import open_agent
-    from credit_gym.agents.spec import parse_agent
+    from credit_gym.agents.spec import is_code, parse_agent
     from credit_gym.store import sole_use
 
     check_logs(log or ())
@@ -94,32 +99,48 @@ def run(
     }
     if resume is None and env is None:
         raise typer.BadParameter("give --env with the id of an environment; `credit-gym envs` lists them.")
-    given = (env, env_arg, agent, episodes, group_size, seed, *policy.values())
+    stored = None if resume is None else _stored(resume, out)
+    code = stored[1].agent_id if stored is not None and is_code(stored[1].agent_id) else None
+    given = (env, env_arg, None if code else agent, episodes, group_size, seed, belief, *policy.values())
     if resume is not None and any(value is not None for value in given):
         raise typer.BadParameter(
             "a resumed run keeps its own settings; "
             "give only --workers, --executor, --gpus, --scorer, --option, --log, --out, caps."
         )
-    stored = None if resume is None else _stored(resume, out)
+    if code and agent != code:
+        raise typer.BadParameter(
+            f"this run is played by code, which a record alone must not start: add --agent {code}."
+        )
     spec, seed = (agent or "random", seed or 0) if stored is None else (stored[1].agent_id, stored[1].seed or 0)
     settings = lm.agent_settings(spec, {**policy, **limits}, stored and stored[1].config.get("settings"))
     if executor != "local" and any(getattr(settings, name, None) for name in _IN_ONE_PROCESS):
         raise CreditGymError("Caps and rate limits hold within one process: leave them out, or use --executor local.")
+    if stored is None:
+        config = {"arguments": pairs(env_arg), "episodes": episodes or 16, "group_size": group_size or 1}
+        config |= {**_settings_config(settings), **({} if belief is None else {"belief": belief})}
+    else:
+        env, config = stored[1].env_id, stored[1].config
+    recorded.check_recorded(
+        wanted,
+        str(env),
+        config["arguments"],
+        belief=config.get("belief"),
+        prompting=settings and settings.prompting,
+        logprobs=settings is not None or is_code(spec),
+    )
     make_agent = partial(parse_agent, spec, seed=seed, settings=settings)
     with open_agent(make_agent()) as player:
         if stored is None:
-            config = {"arguments": pairs(env_arg), "episodes": episodes or 16, "group_size": group_size or 1}
-            stored = _new(str(env), {**config, **_settings_config(settings)}, spec, seed, out)
+            stored = _new(str(env), config, spec, seed, out)
         store, record = stored
         if record.config["group_size"] > 1:
             wanted = wanted or asked(None, None)
         with sole_use(store.folder):
             typer.echo(record.run_id)
             store.remove_failed(record.run_id)
+            play = partial(EXECUTORS[executor], player, make_agent, workers, gpus)
             try:
-                played = _play(
-                    store, record, log or (), partial(EXECUTORS[executor], player, make_agent, workers, gpus)
-                )
+                played = _play(store, record, settings, log or (), play)
             except KeyboardInterrupt:
                 store.finish_run(record.run_id, "interrupted")
                 typer.echo(f"Interrupted; go on with: credit-gym run --out {out} --resume {record.run_id}", err=True)
@@ -145,15 +166,20 @@ def _stored(name: str, runs: Path) -> tuple[Store, RunRecord]:
 
 
 def _new(env: str, config: Mapping[str, Any], agent: str, seed: int, runs: Path) -> tuple[Store, RunRecord]:
-    """Record a run that is about to start, once it is clear that its environment can be made."""
+    """Record a run that is about to start."""
     from credit_gym.store import new_run
 
-    environment(env, config["arguments"]).close()
     store, run_id = new_run(runs, env_id=env, agent_id=agent, config=config, seed=seed)
     return store, store.run(run_id)
 
 
-def _play(store: Store, record: RunRecord, logs: Sequence[str], play: Callable[..., list[Episode]]) -> list[Episode]:
+def _play(
+    store: Store,
+    record: RunRecord,
+    settings: Settings | None,
+    logs: Sequence[str],
+    play: Callable[..., list[Episode]],
+) -> list[Episode]:
     """Play what is missing of a run; every episode is in the store once it has ended."""
     from credit_gym.agents.rollout.run_log import episode_log, open_logs
     from credit_gym.store import keep
@@ -168,7 +194,13 @@ def _play(store: Store, record: RunRecord, logs: Sequence[str], play: Callable[.
             note(episode)
 
         return play(
-            partial(environment, record.env_id, record.config["arguments"]),
+            partial(
+                recorded.believing,
+                record.env_id,
+                record.config["arguments"],
+                record.config.get("belief"),
+                settings and settings.prompting,
+            ),
             episodes=record.config["episodes"],
             group_size=record.config["group_size"],
             seed=record.seed or 0,

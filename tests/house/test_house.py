@@ -30,14 +30,14 @@ CORE_FLOORS = (
 AGENT_FLOORS = (
     {"core"},
     {"llm", "rollout"},
-    {"scripted", "human", "score_table", "spec"},
+    {"scripted", "human", "score_table", "imported", "spec"},
     {"likelihood", "replay"},
     {"learning"},
 )
 LOOSE = {  # files at a room's root; everything else lies in a folder that says what it is
     "credit_gym": {"errors", "rng", "spaces", "registration"},
     "envs": {"text_env", "text_vector_env", "inputs", "file_stamp"},
-    "agents": {"core", "spec", "scripted", "human", "score_table"},
+    "agents": {"core", "spec", "scripted", "human", "score_table", "imported"},
     "baselines": set(),
 }
 LONGEST = 400
