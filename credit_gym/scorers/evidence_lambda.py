@@ -47,7 +47,7 @@ def evidence_lambda(
     discount: Share = 0.98,
     pseudo_count: Positive = 0.05,
     sharing: Share = 0.5,
-    crowd: Positive = 64.0,
+    crowd: Positive = 128.0,
     kappa: NonNegative = 2.0,
     trust: Annotated[float, Range("[-1, 1]")] | None = None,
     trust_weight: NonNegative | None = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -32,12 +32,11 @@ def main(
 ) -> None:
     """Episodes until the task is learned, for every scorer at every point of the map."""
     axes = read_points(points) if points else drawn_points(drawn, seed) if drawn else AXES
-    start = time.perf_counter()
     regimes = [regime for group in axes.values() for regime in group]
     records = run_map(
         regimes, [name.strip() for name in scorers.split(",")], seeds=seeds, pilots=pilots, workers=workers
     )
-    minutes = (time.perf_counter() - start) / 60
+    minutes = sum(os.times()[:4]) / 60  # those of the worker processes too, which have ended
     found = {"study": "regimes", "seeds": seeds, "pilots": pilots, "axes": {}, "points": records}
     found["axes"] = {axis: [regime.name for regime in group] for axis, group in axes.items()}
     for table in map_tables(found):

@@ -40,7 +40,7 @@ def write_page(found: Mapping[str, Any], page: Path, *, minutes: float) -> None:
     Args:
         found: what the study wrote.
         page: the Markdown file.
-        minutes: how long the study took.
+        minutes: CPU time that the study took.
     """
     figure = page.with_suffix(".png")
     records = [record for record in _once(found["points"]) if OUTCOME in record["scorers"]]
@@ -154,7 +154,7 @@ A map of exact regimes: episodes a task until the policy has 0.8 of the success 
 
     python -m credit_gym.baselines.studies.regimes --seeds {seeds} --pilots {pilots} --markdown docs/regimes.md
 
-in {minutes:.0f} minutes on two cores. `--points FILE` races at points of your own: a YAML list of mappings with the
+in {minutes:.0f} minutes of CPU time. `--points FILE` races at points of your own: a YAML list of mappings with the
 attributes of `baselines/studies/regimes/regime.py`.
 
 A task is a climb of some floors. On each floor one action leads up, two do nothing, and some points add an action that

@@ -54,7 +54,7 @@ def test_the_page_names_its_figure_and_how_it_was_made(tmp_path: Path) -> None:
     page = tmp_path / "regimes.md"
     write_page(found(), page, minutes=3.2)
     text = page.read_text(encoding="utf-8")
-    assert all(part in text for part in ("--seeds 2 --pilots 1", "in 3 minutes", "(regimes.png)"))
+    assert all(part in text for part in ("--seeds 2 --pilots 1", "in 3 minutes of CPU", "(regimes.png)"))
     assert (tmp_path / "regimes.png").stat().st_size > 1000
 
 
