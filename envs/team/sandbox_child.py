@@ -158,6 +158,8 @@ class _Family:
         with suppress(ChildProcessError):
             while True:
                 os.waitpid(-1, 0)
+        with suppress(OSError):
+            _open_up(self._folder)
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder = ""
 
@@ -348,6 +350,15 @@ def _succeeds(attempt: Callable[[], None]) -> bool:
         finally:
             os._exit(status)
     return os.waitpid(pid, 0)[1] == 0
+
+
+def _open_up(folder: str) -> None:
+    """Let this user into a folder and all in it again, so that they can be removed; links are not followed."""
+    os.chmod(folder, 0o700)
+    for path, inner, _ in os.walk(folder):
+        for name in inner:
+            if not os.path.islink(os.path.join(path, name)):
+                os.chmod(os.path.join(path, name), 0o700)
 
 
 def _mount(source: str | None, target: str, kind: str | None, flags: int, data: str | None = None) -> None:
