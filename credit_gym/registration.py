@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 
 import gymnasium as gym
+
+from credit_gym.errors import UnknownNameError
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,15 @@ ENVIRONMENTS = (
         "name the agent and the step that made a multi-agent run fail, by three protocols",
     ),
 )
+
+
+def unknown_environment(env_id: str) -> UnknownNameError:
+    """Return the error for an id that is not registered, with the ids that it may be short or misspelt for."""
+    short = {each.rpartition("/")[2].lower(): each for each in [*gym.registry, *(spec.id for spec in ENVIRONMENTS)]}
+    near = difflib.get_close_matches(env_id.rpartition("/")[2].lower(), short, n=3, cutoff=0.6)
+    names = [short[each] for each in near]
+    hint = f"did you mean {' or '.join(names)}?" if names else "`credit-gym envs` lists those that there are."
+    return UnknownNameError(f"There is no environment called {env_id!r}; {hint}")
 
 
 def register_environments() -> None:

@@ -35,6 +35,7 @@ def check_arguments(kind: type, arguments: Sequence[Any], options: Mapping[str, 
         UnknownNameError: there is no such argument, or no such choice.
         OptionError: a value is not of the argument's type, or outside its range.
     """
+    options = _ours(options)
     if not arguments and not options:
         return
     from credit_gym.scorers.signatures import check_values
@@ -55,6 +56,7 @@ def check_call(name: str, takes: Collection[str], makers: Sequence[Any], options
         makers: what makes the model, and the class of the environment: their annotations are those of the options.
         options: those of both, by name.
     """
+    options = _ours(options)
     if options:
         from credit_gym.scorers.signatures import check_values, declared
 
@@ -82,7 +84,9 @@ def checked_reset(start: F) -> F:
     def reset(self: Any, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         if options:  # the name of this function stays "reset": a TimeLimit is found by the calls of that name
             check_options(options, self.reset_options)
-        return start(self, seed=seed, options=options)
+        result = start(self, seed=seed, options=options)
+        self.tell_limit(result[1])
+        return result
 
     return reset  # type: ignore[return-value]
 
@@ -121,6 +125,11 @@ def not_text(action: object) -> gym.error.InvalidAction:
     """Return the error for an action that is not text."""
     hint = ": decode it first" if isinstance(action, bytes | bytearray) else ""
     return gym.error.InvalidAction(f"An action is text (str), not {_shown(action)}{hint}.")
+
+
+def _ours(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options without ``max_episode_steps``, which is Gymnasium's own (-1 for none) and has a check of its own."""
+    return {name: value for name, value in options.items() if name != "max_episode_steps"}
 
 
 def _is_integer(kind: type) -> bool:

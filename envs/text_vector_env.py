@@ -36,8 +36,8 @@ class TextVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
     reset_options: Collection[str] = ("task",)
 
     def __new__(cls, *arguments: Any, **options: Any) -> Self:
-        """Check the arguments; ``max_episode_steps`` is Gymnasium's own and has a check of its own."""
-        check_arguments(cls, arguments, {name: options[name] for name in options if name != "max_episode_steps"})
+        """Check the arguments."""
+        check_arguments(cls, arguments, options)
         return super().__new__(cls)
 
     def __init__(
@@ -94,6 +94,10 @@ class TextVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
             raise gym.error.ResetNeeded("There is no episode to step: call reset() first.")
         check_actions(actions, self.num_envs)
         return self._move(actions)
+
+    def _least(self, limits: IntArray) -> IntArray:
+        """(n,) the step limits of the copies, or that of ``max_episode_steps`` where it is less."""
+        return limits if self._limit is None else np.minimum(limits, self._limit)
 
     def _late(self, steps: IntArray) -> BoolArray:
         """(n,) whether the limit of ``max_episode_steps`` is reached."""

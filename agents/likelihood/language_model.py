@@ -15,6 +15,7 @@ from huggingface_hub import snapshot_download
 from transformers import AutoModelForCausalLM
 
 from credit_gym.agents.likelihood.network import Network
+from credit_gym.agents.llm.model_paths import check_path
 from credit_gym.agents.llm.pretrained import load_model, load_tokenizer
 from credit_gym.data.foreign_text import file_text, read_json
 from credit_gym.errors import BackendError, CreditGymError
@@ -91,6 +92,7 @@ class LanguageModel:
         """Where the files are; a name on the hub is downloaded unless it already was."""
         if Path(self.path).is_dir():
             return Path(self.path)
+        check_path(self.path)
         try:
             return Path(snapshot_download(self.path))
         except (OSError, ValueError) as error:

@@ -13,6 +13,7 @@ from typing import Any
 
 import transformers
 
+from credit_gym.agents.llm.model_paths import check_path
 from credit_gym.errors import BackendError
 
 
@@ -46,6 +47,7 @@ def load_model(kind: Any, path: str | Path, *, trust_remote_code: bool = False, 
 
 
 def _load(kind: Any, path: str | Path, trust_remote_code: bool, **options: Any) -> Any:
+    check_path(path)
     if trust_remote_code:
         warnings.warn(f"Code that comes with {str(path)!r} is run, as trust_remote_code asks for it.", stacklevel=4)
     try:

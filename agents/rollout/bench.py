@@ -1,4 +1,4 @@
-"""Agents x environments: who solves how much, how surely, in how many steps, for how many tokens, dollars, seconds.
+"""Agents x environments: who solves and earns how much, how surely, in how many steps, for how many tokens and dollars.
 
 Every pair of an agent and an environment is a run of one group in the store. All agents of an environment play the
 same tasks with the same seeds. An episode that did not complete (a server, a cap) is counted apart and is never a
@@ -7,37 +7,45 @@ failure of the task.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from scipy.stats import binomtest
 
-from credit_gym.agents.core import Player
+from credit_gym.agents.core import AsyncAgent, Context, Player
 from credit_gym.agents.rollout.progress_bar import token_count
 from credit_gym.agents.rollout.run_state import stop_reason
 from credit_gym.agents.rollout.runner import open_agent, run_episodes, usual_workers
 from credit_gym.agents.rollout.turns import MakeEnv
 from credit_gym.data.episode import Episode
 from credit_gym.errors import CreditGymError
+from credit_gym.metrics.pass_at_k import pass_table
 from credit_gym.report import Table
+from credit_gym.report.paired_tables import paired_table
 from credit_gym.store import RunRecord, Store, keep
 
 COLUMNS = (
     "environment",
     "agent",
+    "prompting",
     "episodes",
     "errors",
     "success",
     "95% low",
     "95% high",
-    "steps",
-    "tokens",
-    "dollars",
-    "seconds",
+    "return",
 )
-"""Of the table: completed episodes and those that failed to complete; the share solved of the completed ones with
-Wilson's interval; mean steps and tokens of a completed episode; dollars and seconds of the whole pair."""
+"""Of the first table: completed episodes and those that failed to complete; the share solved of the completed ones
+with Wilson's interval; their mean return, which is the grade where an environment grades."""
+
+COSTS = ("environment", "agent", "steps", "invalid", "tokens", "dollars", "seconds", "latency")
+"""Of the second: mean steps of a completed episode, the share of them that were refused, mean tokens; dollars and
+seconds of the whole pair; mean seconds that one action was waited for."""
+
+PASSES = ("environment", "agent", "k", "pass@k", "95% low", "95% high", "pass^k", "95% low ", "95% high ", "tasks")
+"""Of the third, where groups have several episodes."""
 
 OnPair = Callable[[RunRecord, Mapping[str, Any]], object]
 
@@ -107,19 +115,59 @@ def bench_config(store: Store, group_id: str) -> Mapping[str, Any]:
     return config
 
 
-def bench_table(store: Store, group_id: str) -> Table:
-    """Return the table of what is in the store; pairs that have not begun are left out."""
-    rows = []
+def bench_tables(store: Store, group_id: str) -> list[Table]:
+    """Return the tables of what is in the store; pairs that have not begun are left out.
+
+    How good, at what cost, pass@k and pass^k where groups have several episodes, and every two agents compared on the
+    tasks and seeds that both completed (:mod:`credit_gym.metrics.paired`).
+    """
+    labels = bench_config(store, group_id).get("labels", {})
+    good, costs, passes = [], [], []
+    played: dict[str, dict[str, Sequence[Episode]]] = {}
     for record in _pairs(store, group_id):
-        measures = pair_measures(store, record)
-        rows.append((record.env_id, record.agent_id, *(measures[name] for name in COLUMNS[2:])))
-    return Table(f"{group_id}: success with Wilson's 95 % interval", COLUMNS, tuple(rows))
+        episodes = store.load_episodes(record.run_id)
+        label = labels.get(record.agent_id, record.agent_id)
+        played.setdefault(record.env_id, {})[label] = episodes
+        found = {"environment": record.env_id, "agent": label, **pair_measures(store, record, episodes)}
+        good.append(tuple(found[name] for name in COLUMNS))
+        costs.append(tuple(found[name] for name in COSTS))
+        passes += [(record.env_id, label, *row) for row in _passes(episodes, record.config["group_size"])]
+    tables = [
+        Table(f"{group_id}: success with Wilson's 95 % interval, mean return", COLUMNS, tuple(good)),
+        Table("What it took", COSTS, tuple(costs)),
+        Table("At least once, and every time, in k attempts at a task", PASSES, tuple(passes)),
+        paired_table("First minus second on the same tasks and seeds; p by sign test", played),
+    ]
+    return tables[:2] + [table for table in tables[2:] if table.rows]
 
 
-def pair_measures(store: Store, record: RunRecord) -> dict[str, Any]:
-    """Return the measures of a pair, by their names in :data:`COLUMNS`; None where nothing says."""
-    seconds = store.results(str(record.group_id)).get(record.run_id, {}).get("seconds")
-    return {**measures(store.load_episodes(record.run_id)), "seconds": seconds}
+def pair_measures(store: Store, record: RunRecord, episodes: Sequence[Episode] | None = None) -> dict[str, Any]:
+    """Return the measures of a pair, by their names in :data:`COLUMNS` and :data:`COSTS`; None where nothing says.
+
+    Args:
+        store: where it is.
+        record: the pair's run.
+        episodes: of the run, where they are loaded already.
+    """
+    clock = store.results(str(record.group_id)).get(record.run_id, {})
+    asked = clock.get("actions")
+    return {
+        **measures(store.load_episodes(record.run_id) if episodes is None else episodes),
+        "prompting": record.config.get("settings", {}).get("prompting", {}).get("name"),
+        "seconds": clock.get("seconds"),
+        "latency": clock["waited"] / asked if asked else None,
+    }
+
+
+def failures(store: Store, group_id: str) -> list[tuple[RunRecord, int, int, str]]:
+    """Return the pairs with episodes that did not complete: run, how many did, how many did not, the first error."""
+    found = []
+    for record in _pairs(store, group_id):
+        episodes = store.load_episodes(record.run_id)
+        errors = [episode.error for episode in episodes if episode.error is not None]
+        if errors:
+            found.append((record, len(episodes) - len(errors), len(errors), errors[0]))
+    return found
 
 
 def measures(episodes: Sequence[Episode]) -> dict[str, Any]:
@@ -134,6 +182,8 @@ def measures(episodes: Sequence[Episode]) -> dict[str, Any]:
         "success": rate.value,
         "95% low": rate.low,
         "95% high": rate.high,
+        "return": _mean([episode.episode_return for episode in completed]),
+        "invalid": _mean([flag for episode in completed for flag in episode.invalid or ()]),
         "steps": _mean([len(episode) for episode in completed]),
         "tokens": _mean(counted),
         "dollars": sum(dollars) if dollars else None,
@@ -169,9 +219,9 @@ def _run_of(store: Store, group_id: str, env_id: str, spec: str) -> RunRecord:
         env_id=env_id,
         agent_id=spec,
         config={
-            "arguments": {},
+            "arguments": config.get("arguments", {}),
             "episodes": config["episodes"],
-            "group_size": 1,
+            "group_size": config.get("group_size", 1),
             **({} if settings is None else {"settings": settings}),
         },
         seed=config["seed"],
@@ -193,11 +243,13 @@ def _play_pair(
     store.remove_failed(record.run_id)
     start, status = time.perf_counter(), "interrupted"
     reason = None
+    timed = _timed(agent)
     try:
         played = run_episodes(
             make_env,
-            agent,
+            timed,
             episodes=record.config["episodes"],
+            group_size=record.config["group_size"],
             seed=record.seed or 0,
             workers=workers or usual_workers(agent),
             sink=lambda episode: keep(store, record.run_id, episode),
@@ -207,11 +259,68 @@ def _play_pair(
         reason = stop_reason(played)
         status = "finished" if reason is None else "stopped"
     finally:
-        before = store.results(str(record.group_id)).get(record.run_id, {}).get("seconds", 0.0)
-        spent = {"seconds": before + time.perf_counter() - start}
+        spent = {"seconds": time.perf_counter() - start, "waited": timed.waited, "actions": timed.actions}
+        before = store.results(str(record.group_id)).get(record.run_id, {})
+        spent = {name: before.get(name, 0.0) + value for name, value in spent.items()}
         store.set_result(str(record.group_id), record.run_id, spent)
         store.finish_run(record.run_id, status)
     return reason
+
+
+class _Clock:
+    """An agent, and how long its actions were waited for.
+
+    Attributes:
+        name: the agent's.
+        actions: how many there were.
+        waited: seconds, of all of them together.
+    """
+
+    def __init__(self, agent: Any) -> None:
+        self._agent, self.name = agent, agent.name
+        self.actions, self.waited = 0, 0.0
+        self._lock = threading.Lock()
+
+    def _note(self, start: float, actions: int) -> None:
+        with self._lock:
+            self.actions += actions
+            self.waited += (time.perf_counter() - start) * actions
+
+
+class _TimedAgent(_Clock):
+    def act(self, contexts: Sequence[Context], /) -> Sequence[str]:
+        start = time.perf_counter()
+        actions: Sequence[str] = self._agent.act(contexts)
+        self._note(start, len(contexts))
+        return actions
+
+
+class _TimedAsyncAgent(_Clock):
+    async def act_async(self, context: Context, /) -> str:
+        start = time.perf_counter()
+        action: str = await self._agent.act_async(context)
+        self._note(start, 1)
+        return action
+
+    async def close(self) -> None:
+        await self._agent.close()
+
+
+def _timed(agent: Player) -> _TimedAgent | _TimedAsyncAgent:
+    return _TimedAsyncAgent(agent) if isinstance(agent, AsyncAgent) else _TimedAgent(agent)
+
+
+def _passes(episodes: Sequence[Episode], group_size: int) -> list[tuple[Any, ...]]:
+    """pass@k and pass^k with their intervals for k of 1, 2, 4 ... and the size of a group."""
+    if group_size < 2:
+        return []
+    ks = sorted({*(2**i for i in range(group_size.bit_length())), group_size})
+    rates = pass_table(episodes, [k for k in ks if k <= group_size])
+    return [
+        (k, *rates[f"pass@{k}"][:3], *rates[f"pass^{k}"][:3], rates[f"pass^{k}"].tasks)
+        for k in ks
+        if f"pass@{k}" in rates
+    ]
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -58,15 +58,18 @@ def open_log(spec: str, folder: Path, *, name: str, config: Mapping[str, Any]) -
 
 
 def check_logs(specs: Iterable[str]) -> None:
-    """Refuse a spec that names no log.
+    """Refuse a spec that names no log, or one whose package is missing, before there is a folder for it.
 
     Raises:
         UnknownNameError: there is no such log.
+        MissingExtraError: none of its packages is installed.
     """
     for spec in specs:
         kind = spec.partition(":")[0]
         if kind not in LOGS:
             raise unknown("log", kind, LOGS)
+        if kind in _PACKAGES:
+            _PACKAGES[kind]()
 
 
 @contextmanager
@@ -170,10 +173,7 @@ class WeightsAndBiases:
     """
 
     def __init__(self, project: str, folder: Path, name: str, config: Mapping[str, Any]) -> None:
-        try:
-            wandb = import_module("wandb")
-        except ImportError:
-            raise missing_extra("wandb", "log") from None
+        wandb = _wandb()
         mode = os.environ.get("WANDB_MODE") or ("online" if os.environ.get("WANDB_API_KEY") else "offline")
         settings = wandb.Settings(silent=True, console="off")
         folder.mkdir(parents=True, exist_ok=True)
@@ -190,6 +190,13 @@ class WeightsAndBiases:
         self._run.finish()
 
 
+def _wandb() -> Any:
+    try:
+        return import_module("wandb")
+    except ImportError:
+        raise missing_extra("wandb", "log") from None
+
+
 def _summary_writer() -> Callable[[str], Any]:
     for module in ("tensorboardX", "torch.utils.tensorboard"):
         try:
@@ -199,6 +206,8 @@ def _summary_writer() -> Callable[[str], Any]:
         return writer
     raise missing_extra("tensorboardX", "log")
 
+
+_PACKAGES: dict[str, Callable[[], Any]] = {"tensorboard": _summary_writer, "wandb": _wandb}
 
 LOGS: dict[str, Callable[[str, Path, str, Mapping[str, Any]], RunLog]] = {
     "jsonl": lambda argument, folder, name, config: JsonLines(Path(argument) if argument else folder / "log.jsonl"),

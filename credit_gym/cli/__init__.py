@@ -25,6 +25,7 @@ _IN_ORDER = (
     "bench",
     "runs",
     "play",
+    "compare",
     "generate",
     "tiny_lm",
     "train",

@@ -13,7 +13,8 @@ import typer
 from typer.core import TyperGroup
 
 from credit_gym import __version__
-from credit_gym.errors import CreditGymError, unknown
+from credit_gym.errors import CreditGymError, ForeignTextError, unknown
+from credit_gym.registration import unknown_environment
 from credit_gym.report.command import one_sentence
 
 if TYPE_CHECKING:
@@ -71,13 +72,13 @@ def start(
 
 def pairs(texts: Sequence[str] | None) -> dict[str, Any]:
     """Read KEY=VALUE options; a value is what YAML says it is: a number, a truth value, a list, else text."""
-    import yaml
+    from credit_gym.data.foreign_text import read_yaml
 
     read = {}
     for key, value in _split(texts).items():
         try:
-            read[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
+            read[key] = read_yaml(value)
+        except ForeignTextError:
             read[key] = value
     return read
 
@@ -161,6 +162,8 @@ def environment(env_id: str, arguments: Mapping[str, Any]) -> gym.Env[str, str]:
 
     try:
         env = gym.make(env_id, **{name: _asked(name, value) for name, value in arguments.items()})
+    except gym.error.UnregisteredEnv:
+        raise unknown_environment(env_id) from None
     except (TypeError, ValueError) as error:
         if isinstance(error, CreditGymError):
             raise

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from credit_gym.cli import language_model as lm
-from credit_gym.cli.app import RUNS, Out, TableFormat, app, environment, find, table_writer
+from credit_gym.cli.app import RUNS, EnvArgs, Out, TableFormat, app, environment, find, pairs, table_writer
 from credit_gym.cli.run import Logs, Workers
 from credit_gym.errors import CreditGymError
 
@@ -24,10 +24,15 @@ if TYPE_CHECKING:
     "--env credit/WebShop-v0 --episodes 50"
 )
 def bench(
-    agent: Annotated[list[str] | None, typer.Option(help="Who plays, as in `credit-gym run`; repeatable.")] = None,
+    agent: Annotated[
+        list[str] | None,
+        typer.Option(help="Who plays, as in `credit-gym run`; repeatable.", metavar="[LABEL=]AGENT"),
+    ] = None,
     env: Annotated[list[str] | None, typer.Option(help="Gymnasium id; repeatable.")] = None,
+    env_arg: EnvArgs = None,
     episodes: Annotated[int | None, typer.Option(min=1, help="Of each pair; 50 by default.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Fixes every episode; 0 by default.")] = None,
+    group_size: Annotated[int | None, typer.Option(min=1, help="Episodes of one task; 1 by default.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Fixes every episode; 0 by default.")] = None,
     workers: Workers = None,
     prompting: lm.Prompting = None,
     temperature: lm.Temperature = None,
@@ -45,10 +50,11 @@ def bench(
     out: Out = RUNS,
     resume: Annotated[str | None, typer.Option(metavar="GROUP", help="Play what is missing of a stopped one.")] = None,
 ) -> None:
-    """Compare agents on environments: success with Wilson's interval, errors apart, steps, tokens, cost, time.
+    """Compare agents on environments: success with its interval, return, errors apart, steps, tokens, cost, time.
 
-    The group's id is printed first. Options for language models are for those among the agents, and a cap is for each
-    of them over all environments.
+    Every two agents are compared on the tasks and seeds that both played, and --group-size gives pass@k and pass^k. The
+    group's id is printed first. Options for language models are for those among the agents, and a cap is for each of
+    them over all environments.
     """
     from credit_gym.agents.rollout.bench import bench_config, run_bench
     from credit_gym.agents.rollout.run_log import check_logs, open_logs
@@ -70,33 +76,39 @@ def bench(
     }
     if resume is None:
         options = {"prompting": prompting, "temperature": temperature, **limits}
-        store, group_id = _new_bench(agent or (), env or (), episodes or 50, seed or 0, options, out)
-    elif any(value is not None for value in (agent, env, episodes, seed, prompting, temperature)):
+        config = {
+            "arguments": pairs(env_arg),
+            "episodes": episodes or 50,
+            "group_size": group_size or 1,
+            "seed": seed or 0,
+        }
+        store, group_id = _new_bench(agent or (), env or (), config, options, out)
+    elif any(given is not None for given in (agent, env, env_arg, episodes, group_size, seed, prompting, temperature)):
         raise typer.BadParameter(
             "a resumed benchmark keeps its own settings; give only --workers, --log, --to, --out and limits."
         )
     else:
         store, group_id = find(resume, out)
-    config = bench_config(store, group_id)
+    config = dict(bench_config(store, group_id))
     settings = {
         spec: lm.read_settings(record, prompting=None, temperature=None, **limits)
         for spec, record in config["settings"].items()
     }
     typer.echo(group_id)
     with sole_use(store.folder), open_logs(log or (), store.folder, name=group_id, config=config) as write:
-        pairs = 0
+        count = 0
 
         def note(record: RunRecord, measures: Mapping[str, Any]) -> None:
-            nonlocal pairs
-            pairs += 1
+            nonlocal count
+            count += 1
             named = {f"{record.env_id}/{record.agent_id}/{name}": value for name, value in measures.items()}
-            write(pairs, named)
+            write(count, named)
 
         try:
             reason = run_bench(
                 store,
                 group_id,
-                make_env=lambda env_id: partial(environment, env_id, {}),
+                make_env=lambda env_id: partial(environment, env_id, config.get("arguments", {})),
                 make_agent=lambda spec: parse_agent(spec, seed=config["seed"], settings=settings.get(spec)),
                 workers=workers,
                 on_pair=note,
@@ -105,20 +117,40 @@ def bench(
             typer.echo(f"Interrupted; go on with: credit-gym bench --out {out} --resume {group_id}", err=True)
             raise typer.Exit(130) from None
     show_bench(store, group_id, to)
+    empty = _say_failures(store, group_id)
     if reason is not None:
         typer.echo(f"Stopped: {reason} Then: credit-gym bench --out {out} --resume {group_id}", err=True)
+    elif empty:
+        typer.echo(f"Play them again with: credit-gym bench --out {out} --resume {group_id}", err=True)
+    if empty or reason is not None:
         raise typer.Exit(1)
 
 
 def show_bench(store: Store, group_id: str, to: str) -> None:
-    """Print the table of a benchmark."""
-    from credit_gym.agents.rollout.bench import bench_table
+    """Print the tables of a benchmark."""
+    from credit_gym.agents.rollout.bench import bench_tables
 
-    table_writer(to)(bench_table(store, group_id))
+    for table in bench_tables(store, group_id):
+        table_writer(to)(table)
+
+
+def _say_failures(store: Store, group_id: str) -> bool:
+    """Say of each pair why episodes did not complete; return whether there is a pair of which none did."""
+    from credit_gym.agents.rollout.bench import failures
+    from credit_gym.report.text import one_line
+
+    failed = failures(store, group_id)
+    for record, completed, errors, first in failed:
+        typer.echo(
+            f"{record.env_id}, {record.agent_id}: {errors} of {completed + errors} episodes did not complete; "
+            f"the first one says: {one_line(first)}",
+            err=True,
+        )
+    return any(not completed for _, completed, _, _ in failed)
 
 
 def _new_bench(
-    agents: Sequence[str], envs: Sequence[str], episodes: int, seed: int, options: Mapping[str, Any], runs: Path
+    named: Sequence[str], envs: Sequence[str], config: Mapping[str, Any], options: Mapping[str, Any], runs: Path
 ) -> tuple[Store, str]:
     """Record a benchmark that is about to start, once it is clear that its environments and agents can be made."""
     from credit_gym.agents.llm.backends import settings_record
@@ -126,23 +158,38 @@ def _new_bench(
     from credit_gym.agents.spec import parse_agent
     from credit_gym.store import new_group
 
-    if not agents or not envs:
+    if not named or not envs:
         raise typer.BadParameter("give --agent and --env, each at least once.")
-    if len({*agents}) < len(agents) or len({*envs}) < len(envs):
+    labels = dict(map(_labelled, named))
+    agents = list(labels)
+    if len(agents) < len(named) or len({*labels.values()}) < len(named) or len({*envs}) < len(envs):
         raise CreditGymError("An agent or an environment is named twice: name each once.")
     models = {spec: lm.read_settings(None, **options) for spec in agents if lm.is_language_model(spec)}
     if not models:
         lm.refuse_settings(agents[0], options)
     for env_id in envs:
-        environment(env_id, {}).close()
+        _check_environment(env_id, config)
     for spec in agents:
-        with open_agent(parse_agent(spec, seed=seed, settings=models.get(spec))):
+        with open_agent(parse_agent(spec, seed=config["seed"], settings=models.get(spec))):
             pass
-    config = {
-        "agents": list(agents),
+    who = {
+        "agents": agents,
+        "labels": {spec: label for spec, label in labels.items() if label != spec},
         "environments": list(envs),
-        "episodes": episodes,
-        "seed": seed,
         "settings": {spec: settings_record(each) for spec, each in models.items()},
     }
-    return new_group(runs, config)
+    return new_group(runs, {**who, **config})
+
+
+def _labelled(agent: str) -> tuple[str, str]:
+    """The spec and the label of an agent; a label ends at the first "=" and has no colon, as a model's address has."""
+    label, equals, spec = agent.partition("=")
+    return (spec, label) if equals and label and spec and ":" not in label else (agent, agent)
+
+
+def _check_environment(env_id: str, config: Mapping[str, Any]) -> None:
+    """Refuse an environment that cannot be made, or that has no tasks to play again where groups need them."""
+    env = environment(env_id, config["arguments"])
+    env.close()
+    if config["group_size"] > 1 and not hasattr(env.unwrapped, "num_tasks"):
+        raise CreditGymError(f"{env_id} has no list of tasks: leave --group-size out.")

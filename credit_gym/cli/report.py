@@ -7,10 +7,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from credit_gym.cli.app import RUNS, Options, RunsDir, Scorers, TableFormat, app, asked, find, own_file, settled
+from credit_gym.cli.app import (
+    RUNS,
+    Options,
+    RunsDir,
+    Scorers,
+    TableFormat,
+    app,
+    asked,
+    find,
+    own_file,
+    settled,
+    table_writer,
+)
 from credit_gym.errors import CreditGymError
 
 if TYPE_CHECKING:
+    from credit_gym.report import Table
     from credit_gym.store import Store
 
 
@@ -21,10 +34,15 @@ def report(
     option: Options = None,
     episodes: Annotated[int, typer.Option(min=1, help="At most this many episodes in the page.")] = 200,
     to: TableFormat = "terminal",
-    out: Annotated[Path | None, typer.Option(help="HTML file of a run; report.html in its folder by default.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File of a run's page or table; report.html in its folder by default.")
+    ] = None,
     runs_dir: RunsDir = RUNS,
 ) -> None:
-    """Write one HTML file to read a run's episodes in, or show the tables of a sweep or a benchmark."""
+    """Write one HTML file to read a run's episodes in, or show the tables of a sweep or a benchmark.
+
+    With --to it is the run's table alone, in that format; with --out too, into that file.
+    """
     from credit_gym.credit.stored_runs import label, run_credits
     from credit_gym.report import write_report
     from credit_gym.report.run_summary import summary
@@ -33,6 +51,7 @@ def report(
         store, group_id = find(run, runs_dir)
         show_group(store, group_id, to)
         return
+    table_writer(to)
     store, run_id = find(run, runs_dir)
     record, played = store.run(run_id), store.load_episodes(run_id)
     kept = [] if scorer or option else store.target_sets(run_id)
@@ -46,6 +65,9 @@ def report(
                 raise
             typer.echo(f"{label(name, options)} is left out: {error}", err=True)  # kept once, not to be made anew
     wanted = [each for each in wanted if label(*each) in credits]
+    if to != "terminal":
+        _write_table(summary(store, run_id, played, wanted), to, out)
+        return
     shown = played[:episodes]
     path = out or own_file(store, "report.html")
     write_report(
@@ -56,6 +78,17 @@ def report(
         tables=[summary(store, run_id, played, wanted)] if wanted else [],
     )
     typer.echo(path)
+
+
+def _write_table(table: Table, to: str, out: Path | None) -> None:
+    """Print a table in a format, or write it into a file."""
+    if out is None:
+        table_writer(to)(table)
+        return
+    from credit_gym.report.table import WRITERS
+
+    out.write_text(WRITERS[to](table), encoding="utf-8")
+    typer.echo(out)
 
 
 def show_group(store: Store, group_id: str, to: str) -> None:

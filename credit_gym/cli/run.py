@@ -47,7 +47,7 @@ def run(
     ] = None,
     episodes: Annotated[int | None, typer.Option(min=1, help="How many; 16 by default.")] = None,
     group_size: Annotated[int | None, typer.Option(min=1, help="Episodes of one task; 1 by default.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Fixes every episode; 0 by default.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Fixes every episode; 0 by default.")] = None,
     workers: Workers = None,
     executor: Annotated[str, typer.Option(help="local, or ray: worker processes, here or on a cluster.")] = "local",
     gpus: Annotated[float, typer.Option(min=0, help="GPUs of each worker process of ray.")] = 0.0,

@@ -4,7 +4,7 @@
   ``replay_fidelity`` and ``influence`` (what replays say, from ``bucket``), ``attribution`` (the decisive error),
   ``step_labels`` (what people said of each step).
 - Scores of episodes: ``discrimination`` (AUROC, average precision), ``best_of_n`` (what choosing by them is worth).
-- Agents: ``pass_at_k``, ``information`` (Mean@k, success by budget, repeats).
+- Agents: ``pass_at_k``, ``information`` (Mean@k, success by budget, repeats), ``paired`` (two on the same tasks).
 - ``statistics``: the one rank correlation, bootstrap and paired interval that all of them use.
 """
 

@@ -1,7 +1,7 @@
 """Reports: tables (terminal, Markdown, LaTeX), plots, and one HTML file to read credited episodes in.
 
 - ``page``: the HTML file. ``table`` and ``terminal``: tables, written down or shown. ``plots``: with matplotlib.
-- ``run_summary`` and ``column_table``: the tables of a run and of the columns.
+- ``run_summary``, ``paired_tables`` and ``column_table``: the tables of a run, of two, and of the columns.
 - ``text``: foreign text made safe to show. ``command``: how every command says what went wrong.
 """
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from builders.corridor import Corridor
 from builders.episodes import walk
 
 from credit_gym.agents import NoisyExpert, RandomAgent
-from credit_gym.agents.rollout.bench import bench_table, measures, run_bench, wilson
+from credit_gym.agents.rollout.bench import bench_tables, measures, run_bench, wilson
 from credit_gym.errors import BudgetError, CreditGymError
 from credit_gym.store import Store, new_group, open_run
 from credit_gym.wrappers import RecordVerifier
@@ -36,8 +38,10 @@ def make_agent(spec: str) -> Any:
 
 
 def row(store: Store, group_id: str, env: str, agent: str) -> dict[str, Any]:
-    table = bench_table(store, group_id)
-    (found,) = [dict(zip(table.columns, r, strict=True)) for r in table.rows if r[:2] == (env, agent)]
+    found: dict[str, Any] = {}
+    for table in bench_tables(store, group_id)[:2]:
+        (one,) = [dict(zip(table.columns, r, strict=True)) for r in table.rows if r[:2] == (env, agent)]
+        found |= one
     return found
 
 
@@ -88,7 +92,7 @@ def test_every_pair_is_a_run_of_the_group_on_the_same_tasks_and_seeds(tmp_path: 
     broken = row(store, group_id, "broken", "expert")
     assert (broken["episodes"], broken["errors"]) == (8, 4)
     assert broken["seconds"] > 0
-    assert [r[:2] for r in bench_table(store, group_id).rows] == [
+    assert [r[:2] for r in bench_tables(store, group_id)[0].rows] == [
         (env, agent) for env in CONFIG["environments"] for agent in CONFIG["agents"]
     ]
 
@@ -148,6 +152,50 @@ def test_an_agent_at_its_cap_plays_no_further_environment_and_the_others_do(tmp_
     assert row(store, group_id, "short", "random")["errors"] == 1
 
 
+def test_graded_rewards_and_refused_actions_are_means_of_completed_episodes() -> None:
+    found = measures(
+        [
+            replace(walk("1", steps=2), rewards=(0.25, 0.5), invalid=(True, False)),
+            replace(walk("2", steps=2, success=False), rewards=(0.0, 0.25), invalid=(False, False)),
+            replace(walk("3", steps=2, error="x"), rewards=(9.0, 9.0), invalid=(True, True)),
+        ]
+    )
+    assert (found["return"], found["invalid"]) == (0.5, 0.25)
+
+
+def test_groups_give_pass_rates_and_every_two_agents_are_paired_by_task(tmp_path: Path) -> None:
+    arguments = {"num_tasks": 3}
+    store, group_id = new_group(
+        tmp_path, {**CONFIG, "group_size": 4, "arguments": arguments, "labels": {"random": "r"}}
+    )
+    play(store, group_id)
+    assert {run.config["arguments"]["num_tasks"] for run in store.runs(group_id)} == {3}
+    _, costs, passes, paired = bench_tables(store, group_id)
+    expert = {row[2]: row[3:] for row in passes.rows if row[:2] == ("short", "expert")}
+    assert list(expert) == [1, 2, 4]
+    assert expert[1][0] == expert[1][3] == pytest.approx(row(store, group_id, "short", "expert")["success"])
+    assert expert[1][0] <= expert[2][0] <= expert[4][0]
+    assert expert[1][3] >= expert[2][3] >= expert[4][3]
+    first = dict(zip(paired.columns, paired.rows[0], strict=True))
+    assert (first["first"], first["second"], first["tasks"], first["pairs"]) == ("r", "expert", 3, 12)
+    means = [row(store, group_id, "short", name)["success"] for name in ("r", "expert")]
+    assert first["difference"] == pytest.approx(means[0] - means[1])  # groups of one size: the mean of means
+    broken = [r for r in paired.rows if r[0] == "broken"]
+    assert [r[-2:] for r in broken] == [(2, 8), (2, 8)]  # what did not complete is not paired
+    assert all(r[-1] >= 0.0 for r in costs.rows)
+
+
+def test_an_action_is_waited_for_as_long_as_the_agent_takes(tmp_path: Path) -> None:
+    class Slow(RandomAgent):
+        def act(self, contexts: Any) -> Any:
+            time.sleep(0.01)
+            return super().act(contexts)
+
+    store, group_id = new_group(tmp_path, {**CONFIG, "agents": ["random"], "environments": ["short"], "episodes": 4})
+    play(store, group_id, make_agent=lambda spec: Slow(5), workers=4)
+    assert 0.01 <= row(store, group_id, "short", "random")["latency"] < 0.5
+
+
 def test_a_sweep_is_no_benchmark(tmp_path: Path) -> None:
     store, group_id = new_group(tmp_path, {"name": "sweep"})
     with pytest.raises(CreditGymError, match="is a sweep, not a benchmark"):
@@ -155,6 +203,31 @@ def test_a_sweep_is_no_benchmark(tmp_path: Path) -> None:
 
 
 BENCH = ("bench", "--agent", "random", "--agent", "expert", "--env", "credit/Stochastic-v0", "--episodes", "4")
+
+
+def test_a_server_that_is_down_is_named_and_the_exit_code_says_that_nothing_was_played(folder: Path) -> None:
+    down = "openai:m@http://127.0.0.1:9/v1"
+    result = call(*BENCH, "--agent", f"down={down}", "--retries", "0")
+    assert result.exit_code == 1
+    assert "4 of 4 episodes did not complete; the first one says: ServerError: No server answers" in result.stderr
+    assert "--resume" in result.stderr
+    assert "plain" in result.stdout  # the prompting
+    assert "down" in result.stdout
+    assert down not in result.stdout
+
+
+def test_the_command_compares_graded_agents_of_one_task_each_in_every_format(folder: Path) -> None:
+    shop = ("--env", "credit/WebShop-v0", "--episodes", "6", "--group-size", "2", "--env-arg", "max_steps=8")
+    marks = {
+        "markdown": ["| return |", "pass^k", "| won |", "| latency |"],
+        "latex": [r"\caption{", "pass@k"],
+        "html": ["<table>", "pass@k"],
+    }
+    for to, expected in marks.items():
+        out = good("bench", "--agent", "r=random", "--agent", "expert", *shop, "--to", to)
+        assert out.count("credit/WebShop-v0") == 2 + 2 + 4 + 2  # how good, what it took, k of 1 and 2, two measures
+        for mark in expected:
+            assert mark in out
 
 
 def test_the_command_shows_stores_logs_and_resumes(folder: Path) -> None:
@@ -179,8 +252,13 @@ def test_the_command_shows_stores_logs_and_resumes(folder: Path) -> None:
         ((*BENCH, "--agent", "random"), "named twice"),
         ((*BENCH, "--temperature", "0.5"), "--temperature is for language models"),
         ((*BENCH, "--to", "csv"), "no table format called 'csv'"),
-        ((*BENCH, "--env", "credit/Stochastik-v0"), "Did you mean"),
+        ((*BENCH, "--env", "credit/Stochastik-v0"), "did you mean credit/Stochastic-v0"),
         (("bench", "--resume", "group_0", "--seed", "1"), "keeps its own settings"),
+        (("bench", "--resume", "group_0", "--env-arg", "num_tasks=2"), "keeps its own settings"),
+        (("bench", "--agent", "a=random", "--agent", "a=expert", "--env", "credit/Stochastic-v0"), "named twice"),
+        ((*BENCH, "--seed", "-1"), "should be greater than or equal to 0"),
+        ((*BENCH, "--env-arg", "num_tasks=0"), "num_tasks of stochastic must be a whole number"),
+        ((*BENCH, "--env-arg", "num_task=3"), "did you mean num_tasks"),
     ],
 )
 def test_an_error_is_one_sentence_and_nothing_is_stored(
