@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import pytest
 from builders.corridor import Corridor
 from builders.misbehaving import BAD, Misbehaving
@@ -167,3 +168,11 @@ def test_what_cannot_be_built_ends_the_run_with_its_own_error(tmp_path: Path) ->
 
     with pytest.raises(CreditGymError, match=r"^There is no such game\.$"):
         on_ray(missing)
+
+
+def declaring() -> RecordVerifier:
+    return RecordVerifier(gym.make("credit/ALFWorld-v0", max_steps=3, num_tasks=2))
+
+
+def test_what_an_environment_declares_of_its_verifier_comes_back_from_the_workers() -> None:
+    assert [episode.exact_verifier for episode in on_ray(declaring, expert, episodes=2)] == [True, True]
