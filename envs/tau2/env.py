@@ -155,7 +155,7 @@ class Tau2Env(TextEnv):
         self.tasks = _chosen(self.domain, task_id, split, solo)
         self._split = split or ("train" if domain == EMBEDDED else "base")
         self._solo, self._judge = solo, judge
-        self.blocking = user is not None or judge is not None
+        self.blocking = self._checkout or user is not None or judge is not None
         self._scripted = domain == EMBEDDED and user is None and not solo
         self._user = _customer(self.domain, user, solo)
         self._listens = not isinstance(self._user, RecitingUser)

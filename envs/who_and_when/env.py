@@ -28,7 +28,7 @@ MOST_UNREADABLE = 3
 
 _STEP = re.compile(r"step(?:\s+number)?\W{0,5}(\d+)", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+")
-_SAYS = re.compile(r"\W*(?:1\.)?\W*(yes|no|upper|lower)\b", re.IGNORECASE)
+_SAYS = re.compile(r"\W*+(?:1\.\W*+)?(yes|no|upper|lower)\b", re.IGNORECASE)
 
 
 class Position(NamedTuple):
