@@ -42,7 +42,7 @@ OPENING = "\nLet's verify step by step:"
 
 _Answers: TypeAlias = "list[Completion | BackendError]"
 _FAR = 20.0  # nats that a verdict missing from the alternatives is taken to be below the other
-_OPENED = re.compile(r"boxed\{\s*(?:\\text\{)?\s*$")
+_OPENED = re.compile(r"boxed\{\s*+(?:\\text\{\s*+)?$")
 # No two repetitions can share a character, so that a hostile critique takes no longer than its length.
 _BOXED = re.compile(r"boxed\{\s*(?:\\text\{\s*)?(in)?correct", re.IGNORECASE)
 _NUMBERED = re.compile(

@@ -21,7 +21,7 @@ Tree = list["str | Tree"]
 
 NO_ROWS: frozenset[Row] = frozenset()
 
-_FACT = re.compile(r"\(\s*([^()\s=]+)([^()]*)\)")
+_FACT = re.compile(r"\(\s*+([^()\s=]++)([^()]*+)\)")
 _NUMERIC = re.compile(r"\(\s*=\s*\([^()]*\)[^()]*\)")
 _TOKEN = re.compile(r"[()]|[^()\s]+")
 _COMMENT = re.compile(r";[^\n]*")

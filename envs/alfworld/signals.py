@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-_SHOWN = re.compile(r"(?:On the|The) ([^.,]+?)(?: is open\. In it)?, you see ")
+_SHOWN = re.compile(r"(?:On the|The) ([^.,]{1,99}?)(?: is open\. In it)?, you see ")
 
 
 class Journal(NamedTuple):

@@ -88,7 +88,7 @@ _OWN_SENTENCES = {
 }
 
 _TASK = re.compile(r'("task"\s*:\s*\[\s*\{\s*"rhs"\s*:\s*")((?:[^"\\]|\\.)*)"')
-_RULES = re.compile(r'grammar\s*::\s*"""(.*?)"""\s*;', re.DOTALL)
+_RULES = re.compile(r'grammar\s*::\s*"""((?:[^"]|"(?!""))*+)"""\s*;')
 _ACTION = re.compile(
     r'action\s+(\w+)\s*\{\s*template\s*::\s*"((?:[^"\\]|\\.)*)"\s*;\s*feedback\s*::\s*"((?:[^"\\]|\\.)*)"\s*;'
 )

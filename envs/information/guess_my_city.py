@@ -12,7 +12,7 @@ from typing import Any
 from credit_gym.data.action_format import ActionFormat
 from credit_gym.envs.information.atlas import cities
 from credit_gym.envs.information.candidates import CandidateEnv
-from credit_gym.envs.information.env import UNANSWERED
+from credit_gym.envs.information.env import LONGEST_QUESTION, TOO_LONG, UNANSWERED
 from credit_gym.envs.information.language import Grammar, is_guess, stands_beside_names, without_asides, words
 from credit_gym.envs.information.reward import Turn
 from credit_gym.envs.information.world import Question
@@ -94,6 +94,8 @@ class GuessMyCityEnv(CandidateEnv):
         return None if question is None or question.guess is None else self.world.names[question.guess]
 
     def _reply(self, action: str) -> tuple[Turn, Any]:
+        if len(action) > LONGEST_QUESTION:
+            return self._turn(action, TOO_LONG, "invalid"), self.memory
         if action.count("?") > 1:
             return self._turn(action, ONE_AT_A_TIME, "invalid"), self.memory
         if self.judge is not None:

@@ -89,7 +89,9 @@ class LLMJudge:
 
 def tagged(text: str) -> str:
     """Return what stands between all ``<answer>`` and ``</answer>``, joined by blanks; empty where nothing does."""
-    return " ".join(re.findall(r"<answer>(.*?)</answer>", text, re.IGNORECASE | re.DOTALL)).strip()
+    closed = re.split("</answer>", text, flags=re.IGNORECASE)[:-1]
+    opened = [re.split("<answer>", part, maxsplit=1, flags=re.IGNORECASE) for part in closed]
+    return " ".join(part[1] for part in opened if len(part) > 1).strip()
 
 
 def one_of(labels: Sequence[str], *, upstream: bool = False) -> Parse:

@@ -256,16 +256,22 @@ class Grammar:
     def _explain(self, said: Sequence[str]) -> list[Span] | None:
         """Cover all words by phrases, as many of them as can be by phrases that tell something; None if one is left."""
         stems = [stem(word) for word in said]
-        best: dict[int, tuple[int, int, list[Span]]] = {0: (0, 0, [])}  # by end: (words that tell, -phrases, phrases)
+        best: dict[int, tuple[int, int, Span | None]] = {0: (0, 0, None)}  # by end: words that tell, -phrases, the last
         for at in range(len(said)):
             if at not in best:
                 continue
-            told, cost, spans = best[at]
+            told, cost, _ = best[at]
             for piece, end in self._phrases_at(said, stems, at):
                 score = (told + (0 if isinstance(piece, Mark) else end - at), cost - 1)
                 if end not in best or score > best[end][:2]:
-                    best[end] = (*score, [*spans, (piece, at, end)])
-        return best[len(said)][2] if len(said) in best else None
+                    best[end] = (*score, (piece, at, end))
+        if len(said) not in best:
+            return None
+        spans, span = [], best[len(said)][2]
+        while span is not None:
+            spans.append(span)
+            span = best[span[1]][2]
+        return spans[::-1]
 
     def _phrases_at(self, said: Sequence[str], stems: Sequence[str], at: int) -> Iterable[tuple[Piece, int]]:
         for phrase, piece in self._phrases.get(stems[at], ()):

@@ -136,7 +136,7 @@ def personas() -> tuple[Case, ...]:
 
 _SEED = 0x70726566
 _RECOMMENDS = re.compile(r"\b(recommend|recommendation|suggest|advise|propose|go for|take|choose)\b")
-_GRADED = re.compile(r"(\d+) out of 10")
+_GRADED = re.compile(r"(?<!\d)(\d+) out of 10")
 _FRAME = (
     "Find out what somebody likes with at most {turns} questions, one a turn, and then recommend what fits best ('I "
     "recommend ...'). The recommendation ends the conversation and is graded from 1 to 10."

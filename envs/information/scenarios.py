@@ -12,7 +12,17 @@ from typing import Any
 import numpy as np
 
 from credit_gym.envs.information.cases import Case, Fact
-from credit_gym.envs.information.env import MODES, NOTHING_KNOWN, UNANSWERED, QuestionEnv, Snapshot, Task, task_id
+from credit_gym.envs.information.env import (
+    LONGEST_QUESTION,
+    MODES,
+    NOTHING_KNOWN,
+    TOO_LONG,
+    UNANSWERED,
+    QuestionEnv,
+    Snapshot,
+    Task,
+    task_id,
+)
 from credit_gym.envs.information.judge import Answerer, LLMJudge
 from credit_gym.envs.information.language import words
 from credit_gym.envs.information.reward import Turn
@@ -173,6 +183,8 @@ class ScenarioEnv(QuestionEnv):
         return found
 
     def _reply(self, action: str) -> tuple[Turn, Any]:
+        if len(action) > LONGEST_QUESTION:
+            return Turn(action, TOO_LONG, "invalid"), self.memory
         if self.judge is not None:
             return self._judged(action, self.judge)
         if action.count("?") > 1:

@@ -43,6 +43,7 @@ class MultiAgentMath(MultiAgentEnv[MathProblem]):
         CreditGymError: the problems overlap with the held-out ones, or the roles wait for each other.
     """
 
+    blocking = True  # a grade may wait for math-verify
     answer_form = "Give the final answer in \\boxed{}."
     action_format = ActionFormat("message", how=answer_form, examples=("Half of 24 is \\boxed{12}.",))
 

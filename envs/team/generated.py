@@ -18,9 +18,9 @@ SPLITS = ("train", "eval", "test")
 
 _PEOPLE = ("Ada", "Bo", "Chidi", "Dora", "Emre", "Farid", "Greta", "Hana", "Ivo", "Jun")
 _SUM = re.compile(  # name = 30, or name = 3 * 10 = 30, but not name = 3 * 10
-    r"\b([a-z]+)\s*=\s*(?:[\d\s+*/().×-]*=\s*)*\$?(-?\d[\d,]*+(?:\.\d++)?+)(?!\s*[+*/×-])"
+    r"\b([a-z]++)\s*+=\s*+(?:[\d\s+*/().×-]*+=\s*+)*\$?(-?\d[\d,]*+(?:\.\d++)?+)(?!\s*[+*/×-])"
 )
-_OPTION = re.compile(r"\b([a-z]+)\s*=\s*([a-z]+)")
+_OPTION = re.compile(r"\b([a-z]++)\s*+=\s*+([a-z]+)")
 _OPERATORS: dict[str, Callable[[int, int], int]] = {"+": operator.add, "-": operator.sub, "*": operator.mul}
 
 

@@ -39,7 +39,7 @@ _ANCHOR = re.compile(
 )
 _HTML = re.compile(r"</?(?:b|strong|i|em|u|mark|code|span)>", re.IGNORECASE)
 _PICTURE = re.compile(r"(?:[\u2600-\u2715\u2728\u2b50\U0001f300-\U0001faff]\ufe0f?\s{0,3}){1,3}")
-_RULE = re.compile(r"={3,99}|-{3,99}|\|?(?:\s?:?-{2,99}:?\s?\|?){1,9}")
+_RULE = re.compile(r"={3,99}|-{3,99}|\|?(?:\s?:?-{2,}+:?\s?\|?){1,9}")
 _OPENINGS = {"$$": "$$", "\\[": "\\]", **{f"```{language}": "```" for language in ("", "text", "txt", "math", "latex")}}
 _BOLD = re.compile(r"(\*\*|__)([^*_\n]{1,200})\1[.!]?")
 _MATHS = re.compile(
@@ -161,7 +161,7 @@ def _with_tail(value: str, tail: str, line: str) -> str:
     ):
         return _trimmed(line)
     if re.search(r"\d|[=+<>^\\]", words) and not re.fullmatch(
-        r"(?:[^\W\d_]|[\s/%°]|\^ ?\{?\d\}?|\\(?:text|mathrm)|[{}²³])+", words
+        r"(?:[^\W\d_]|[\s/%°]|\^ ?\{?\d|\\(?:text|mathrm)|[{}²³])++", words
     ):
         return _trimmed(line)
     if (

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from fractions import Fraction
+from itertools import pairwise
 from typing import NamedTuple
 
 from credit_gym.envs.team.math_number import SCALES, number
@@ -47,7 +48,7 @@ _CHANGING = (
     "if unless not score squared cubed x i e"
 )
 _NOT_A_UNIT = frozenset(_CHANGING.split())
-_BASE = re.compile(r"([+-]?[0-9][0-9A-Z]*|[+-]?[A-F]+[0-9A-F]*) ?_ ?(?:\{ ?(\d{1,2}) ?\}|(\d{1,2}))")
+_BASE = re.compile(r"([+-]?[0-9][0-9A-Z]*|[+-]?[A-F][0-9A-F]*) ?_ ?(?:\{ ?(\d{1,2}) ?\}|(\d{1,2}))")
 _BASE_WORD = re.compile(r" ?\(? ?(?:in )?base[ -](\d{1,2}) ?\)?$")
 _JOINED = re.compile(r",? (?:and|or) ")
 _OPERATORS = re.compile(r"\\(?:frac|sqrt|times|cdot|div|pi|log|ln|sin|cos|tan|pm|infty)(?![a-zA-Z])")
@@ -314,8 +315,8 @@ def _split(text: str, sign: str) -> list[str]:
 def _regrouped(members: list[str]) -> list[str]:
     """Join the groups of thousands: in a list with spaces behind its commas a comma without one belongs to a number."""
     joined = [members[0]]
-    for member in members[1:]:
-        if re.fullmatch(r"\d{3}(?: ?\.\d+)?", member) and re.search(r"(?:^|[^\d,])\d{1,3}(?:,\d{3})*$", joined[-1]):
+    for before, member in pairwise(members):
+        if re.fullmatch(r"\d{3}(?: ?\.\d+)?", member) and re.search(r"(?:^|[^\d,])\d{1,3}$", before):
             joined[-1] += f",{member}"
         else:
             joined.append(member)

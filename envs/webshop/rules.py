@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache, partial
@@ -34,8 +33,6 @@ from credit_gym.errors import unknown
 MAX_RESULTS = 50
 
 Page = Literal["start", "results", "item", "detail", "done"]
-
-_ACTION = re.compile(r"(.+)\[(.+)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +122,10 @@ class View(NamedTuple):
 
 def parse(action: str) -> tuple[str, str] | None:
     """Return the name and the lower-cased argument of ``name[argument]``; what follows the last bracket is ignored."""
-    found = _ACTION.match(action)
-    return (found[1], found[2].lower()) if found else None
+    line = action.partition("\n")[0]
+    close = line.rfind("]")
+    opening = line.rfind("[", 1, max(close - 1, 0))
+    return None if opening < 0 else (line[:opening], line[opening + 1 : close].lower())
 
 
 class Game:

@@ -17,11 +17,12 @@ NOT_FOUND = "I could not find an account like that; it was not found."
 REFUSE = "I am sorry, that is not possible under our rules."
 HANDED_OVER = "You are being handed over to a colleague."
 
+_EMAIL = r"(?<![\w.])[\w.]++@[\w.]+\w"
 _SEEN = re.compile(
     r"\b(?P<loan>L\d{3})\b|\b(?P<hold>H\d{3})\b|\b(?P<member>M\d{3})\b|\b(?P<title>T\d{3})\b|\b(?P<booking>B\d{3})\b"
-    r"|(?P<email>[\w.]+@[\w.]+\w)|(?P<card>C-\d{5}), last name (?P<last>\w+)"
-    r"|\"owes\": (?P<owes>\d+\.\d+)|'(?P<words>The [\w ]+)'"
-    r"|(?P<seats>\d+) people on (?P<day>\d{4}-\d\d-\d\d) at (?P<slot>\d\d:\d\d)"
+    rf"|(?P<email>{_EMAIL})|(?P<card>C-\d{{5}}), last name (?P<last>\w+)"
+    r"|\"owes\": (?P<owes>\d{1,9}\.\d{1,9})|'(?P<words>The [\w ]+)'"
+    r"|(?<!\d)(?P<seats>\d{1,4}) people on (?P<day>\d{4}-\d\d-\d\d) at (?P<slot>\d\d:\d\d)"
     r"|\"room_id\": \"(?P<room>R\d)\", \"seats\": \d+, \"day\": \"(?P<on>[\d-]+)\", \"slot\": \"(?P<at>[\d:]+)\""
 )
 _LIMIT = 64  # actions on offer beside the fixed ones
@@ -110,7 +111,7 @@ def _find_out_who(script: Script, mood: Mood, last: Message) -> str:
     member = script.member
     if mood.shy:
         return _by_card(member["card"], member["last_name"])
-    said = re.search(r"[\w.]+@[\w.]+\w", last.content or "")
+    said = re.search(_EMAIL, last.content or "")
     return write_function(ToolCall("find_member_by_email", {"email": said[0] if said else member["email"]}))
 
 
