@@ -10,6 +10,7 @@ from pathlib import Path
 
 from credit_gym import rng
 from credit_gym.agents.core import Context, random_bits, uniform_action
+from credit_gym.data.foreign_text import file_text, read_json
 from credit_gym.data.keys import ShownKey, check_shown
 from credit_gym.data.target import TrainingTarget
 from credit_gym.errors import CreditGymError
@@ -83,7 +84,7 @@ class ScoreTable:
             CreditGymError: the file cannot be read or is not a score table.
         """
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            content = read_json(file_text(path))
             if content["format"] != _FORMAT:
                 raise ValueError(f"its format is {content['format']!r}")
             table = cls(int(content["seed"]))

@@ -6,6 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from credit_gym.data.foreign_text import file_text, read_json
 from credit_gym.errors import StoreError
 
 SEAL = "sealed.json"
@@ -51,7 +52,7 @@ def step_of(checkpoint: Path) -> int:
 def _check(checkpoint: Path) -> None:
     mend = f"delete the folder {checkpoint.name} to go on from the checkpoint before it"
     try:
-        hashes = json.loads((checkpoint / SEAL).read_text(encoding="utf-8"))
+        hashes = read_json(file_text(checkpoint / SEAL))
         entries = [(str(name), str(digest)) for name, digest in hashes.items()]
     except (OSError, ValueError, AttributeError):
         raise StoreError(f"{checkpoint / SEAL} is damaged and cannot be read: {mend}.") from None

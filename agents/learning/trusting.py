@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.foreign_text import file_text, read_json
 from credit_gym.data.grouping import FloatArray
 from credit_gym.errors import StoreError
 from credit_gym.estimation.trust import Trust
@@ -84,7 +85,7 @@ class TrustingScorer:
         if not self._remembers or not path.exists():
             return
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
+            record = read_json(file_text(path))
             known = Trust(float(record["agreement"]), float(record["weight"]))
             check_options(self._scorer, {"trust": known.agreement, "trust_weight": known.weight})
         except (OSError, ValueError, KeyError, TypeError) as error:

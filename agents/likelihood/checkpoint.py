@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from credit_gym.data.foreign_text import file_text, read_json
 from credit_gym.errors import CreditGymError, missing_extra
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Checkpoint:
         if not (self.folder / INDEX).is_file():
             return sorted(self.folder.glob("*.safetensors"))
         try:
-            self._shard_of = json.loads((self.folder / INDEX).read_text(encoding="utf-8"))["weight_map"]
+            self._shard_of = read_json(file_text(self.folder / INDEX))["weight_map"]
             shards = sorted(set(self._shard_of.values()))
             legal = all(Path(shard).name == shard for shard in shards)
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from credit_gym.data.foreign_text import file_bytes, file_text, read_json
 from credit_gym.errors import CreditGymError
 
 _MEANING = (
@@ -90,7 +90,7 @@ def _words(folder: Path) -> dict[Any, Any]:
     whole, listed = _mapping(folder / "tokenizer.json"), folder / "vocab.txt"
     words: Any = whole["model"]["vocab"] if whole else _mapping(folder / "vocab.json")
     if not words and listed.is_file():
-        words = listed.read_text(encoding="utf-8", errors="replace").splitlines()
+        words = file_bytes(listed).decode("utf-8", "replace").splitlines()
     if isinstance(words, list):  # with its score, in tokenizers that have one
         found = {number: word[0] if isinstance(word, list) else word for number, word in enumerate(words)}
     else:
@@ -104,7 +104,7 @@ def _mapping(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(file_text(path))
     except (OSError, ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from credit_gym.data.episode import Episode
+from credit_gym.data.foreign_text import file_text, read_json
 from credit_gym.envs.tau2.tasks import messages_of
 from credit_gym.envs.who_and_when.logs import HAND_CRAFTED, TERMINAL, FailureLog
 from credit_gym.errors import ManifestError
@@ -108,7 +109,7 @@ def read_simulations(path: Path, *, trial: int | None = None) -> list[Transcript
         ManifestError: it is missing or is no such file.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))["simulations"]
+        found = read_json(file_text(path))["simulations"]
         return [_simulation(each, trial) for each in found]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ManifestError(

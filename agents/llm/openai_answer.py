@@ -113,7 +113,8 @@ def _positions(server: Server, entries: Any) -> tuple[Position, ...]:
         Position(server.clean(str(entry["token"])), tuple(_ranked(server, entry.get("top_logprobs") or ())))
         for entry in entries
     )
-    return found if any(position.alternatives for position in found) else ()
+    told = "".join(position.text for position in found)  # a key that was spelt in pieces
+    return found if any(position.alternatives for position in found) and server.clean(told) == told else ()
 
 
 def _ranked(server: Server, alternatives: Any) -> list[tuple[str, float]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from credit_gym.agents.llm.completion import AsyncBackend, BackendWrapper, Completion, Position, Request
+from credit_gym.data.foreign_text import file_text, read_json
 from credit_gym.errors import CreditGymError
 
 _LATER = (
@@ -86,7 +87,7 @@ class Cached(BackendWrapper):
 
 def _read(path: Path) -> Completion | None:
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))["completion"]
+        kept = read_json(file_text(path))["completion"]
         sequences = {name: tuple(kept.get(name, ())) for name in _SEQUENCES}
         usage = {name: 0.0 if name == "dollars" else float(value) for name, value in kept["usage"].items()}
         positions = tuple(Position(text, tuple(map(tuple, ranked))) for text, ranked in kept.get("positions", ()))

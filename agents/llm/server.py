@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import os
 import re
@@ -15,6 +14,8 @@ from types import ModuleType
 from typing import Any
 
 from credit_gym.agents.llm.address import read_address
+from credit_gym.agents.llm.cleaning import without
+from credit_gym.data.foreign_text import DEEPEST, read_json
 from credit_gym.errors import BackendError, CreditGymError
 
 UNREADABLE = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError)
@@ -102,7 +103,7 @@ class Server:
 
     def clean(self, text: str) -> str:
         """Return a text of the server without the key and without lone surrogates, which no file can hold."""
-        shown = text if self.key == _NO_KEY else text.replace(self.key, "[key]")
+        shown = text if self.key == _NO_KEY else without(self.key, text)
         return shown.encode("utf-8", "replace").decode("utf-8")
 
     def clean_value(self, value: Any, levels: int) -> Any:
@@ -137,6 +138,9 @@ async def exchange(server: Server, sdk: ModuleType, call: Awaitable[bytes]) -> A
         sdk: the module ``openai`` or ``anthropic``, whose errors are of one make.
         call: the call, asking for the body as it is: what an SDK makes of one, it does not check.
 
+    Returns:
+        The body, every text in it clean; whoever joins or decodes parts of it cleans them again.
+
     Raises:
         ServerError: anything else happened.
     """
@@ -154,6 +158,8 @@ async def exchange(server: Server, sdk: ModuleType, call: Awaitable[bytes]) -> A
     except sdk.APIConnectionError as error:
         cause = error.__cause__
         failure = cause if isinstance(cause, ServerError) else _connection_failure(server, error)
+    except sdk.APIError:
+        failure = server.malformed("an error that cannot be read")
     except UnicodeEncodeError:
         failure = ServerError.of(f"The chat for {server.name} holds lone surrogates: mend the environment's text.")
     else:
@@ -163,9 +169,9 @@ async def exchange(server: Server, sdk: ModuleType, call: Awaitable[bytes]) -> A
 
 def _json(server: Server, content: bytes) -> Any:
     try:
-        return json.loads(content)
+        return server.clean_value(read_json(content, long_integer=str), DEEPEST)
     except (ValueError, RecursionError):
-        raise server.malformed("something that is not JSON") from None
+        raise server.malformed("something that is not JSON, or is too deep") from None
 
 
 def _status_failure(server: Server, status: int, headers: Mapping[str, str], text: str) -> ServerError:
@@ -218,7 +224,7 @@ def _connection_failure(server: Server, error: Exception) -> ServerError:
 def _said(server: Server, text: str) -> str:
     """The server's own words: short, printable, without a key."""
     try:
-        body = json.loads(text)
+        body = read_json(text)
         error = body["error"] if isinstance(body, dict) else body
         parts = [error.get("code"), error.get("message")] if isinstance(error, dict) else [error]
         text = ": ".join(str(part) for part in parts if part)

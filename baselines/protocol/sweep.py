@@ -13,12 +13,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jsonschema import Draft202012Validator
 
 from credit_gym.baselines.protocol.controlled import TRAINERS, Row
 from credit_gym.baselines.protocol.experiment import Results, collect, judge_seed
-from credit_gym.errors import CreditGymError, unknown
+from credit_gym.data.foreign_text import file_text, read_yaml
+from credit_gym.errors import CreditGymError, ForeignTextError, unknown
 from credit_gym.registration import ENVIRONMENTS
 from credit_gym.store import Store
 
@@ -88,7 +88,7 @@ def load_config(path: str | Path) -> dict[str, Any]:
     """
     file = Path(path)
     if file.exists():
-        text = file.read_text(encoding="utf-8")
+        text = _text(file)
     else:
         shipped = {p.name: p for p in (resources.files("credit_gym.baselines.protocol") / "configs").iterdir()}
         name = file.name if file.suffix else f"{file.name}.yaml"
@@ -96,10 +96,17 @@ def load_config(path: str | Path) -> dict[str, Any]:
             raise unknown("sweep configuration", str(path), shipped)
         text = shipped[name].read_text(encoding="utf-8")
     try:
-        config = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise CreditGymError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+        config = read_yaml(text)
+    except ForeignTextError as error:
+        raise CreditGymError(f"{path} cannot be read as a sweep: {error}.") from None
     return check_config(config, str(path))
+
+
+def _text(file: Path) -> str:
+    try:
+        return file_text(file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise CreditGymError(f"{file} cannot be read as a sweep: {error}.") from None
 
 
 def check_config(config: Any, where: str = "The configuration") -> dict[str, Any]:

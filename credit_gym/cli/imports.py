@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from credit_gym.cli.app import RUNS, Out, app
+from credit_gym.cli.stopping import marking_the_stopped
 from credit_gym.errors import CreditGymError
 
 
@@ -35,9 +36,8 @@ def import_(
         config={"arguments": {}, "imported": source, "episodes": len(episodes), "group_size": 1},
         seed=None,
     )
-    with sole_use(store.folder):
-        for episode in episodes:
-            store.add_episode(run_id, episode)
+    with sole_use(store.folder), marking_the_stopped(store):
+        store.add_episodes(run_id, episodes)  # all of them or none
         store.finish_run(run_id, "finished")
     typer.echo(run_id)
     if damaged:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from credit_gym.cli.app import RUNS, Out, TableFormat, app, find, table_writer
+from credit_gym.cli.stopping import marking_the_stopped
 
 if TYPE_CHECKING:
     from credit_gym.store import Store
@@ -38,12 +39,13 @@ def sweep(
     typer.echo(group_id)
     with sole_use(store.folder), Progress(console=console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         bar = progress.add_task("cells")
-        run_sweep(
-            settings,
-            store,
-            resume=group_id,
-            on_cell=lambda _, done, total: progress.update(bar, completed=done, total=total),
-        )
+        with marking_the_stopped(store):
+            run_sweep(
+                settings,
+                store,
+                resume=group_id,
+                on_cell=lambda _, done, total: progress.update(bar, completed=done, total=total),
+            )
     show_sweep(store, group_id, to)
 
 

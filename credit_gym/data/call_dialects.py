@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any, NamedTuple, TypeAlias
 
 from credit_gym.data.calls import read_arguments
+from credit_gym.data.foreign_text import shallow, whole_number
 from credit_gym.data.python_calls import Call, Parameters, make_call, python_calls, python_value, unknown_call
 from credit_gym.data.tagged_calls import element_calls, tagged_call
 
@@ -336,7 +337,8 @@ def _from_object(value: Mapping[str, Any], tools: Parameters, depth: int = _DEEP
 def _decoded(text: str, place: int) -> tuple[Any, int]:
     """The JSON value at a place and where it ends; None if there is none."""
     try:
-        return _JSON.raw_decode(text, place)
+        value, end = _JSON.raw_decode(text, place)
+        return shallow(value), end
     except (ValueError, RecursionError):
         return None, place
 
@@ -345,5 +347,5 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-_JSON = json.JSONDecoder(parse_constant=_no_constant, strict=False)
+_JSON = json.JSONDecoder(parse_int=whole_number, parse_constant=_no_constant, strict=False)
 _CODE = frozenset({"tool_code", "tool_call"})

@@ -10,6 +10,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from credit_gym.data.foreign_text import read_json
+
 Arguments = Mapping[str, Any] | str
 
 
@@ -40,7 +42,7 @@ def read_arguments(given: Any) -> Arguments:
     if not isinstance(given, str):
         return given if isinstance(given, Mapping) and _is_finite(given) else _dump(given)
     try:
-        value = json.loads(given)
+        value = read_json(given)
     except (ValueError, RecursionError):
         return given
     return value if isinstance(value, Mapping) and _is_finite(value) else given

@@ -12,6 +12,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, BinaryIO
 
 from credit_gym.errors import ForeignTextError
@@ -30,7 +31,9 @@ MOST_NODES = 1_000_000
 
 _NOT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_CLOEXEC", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
-_LONG_RUN = re.compile(rf"(?<![0-9])[0-9]{{{MOST_DIGITS + 1}}}")
+_HOLDERS = frozenset({dict, list})
+_STRIDE = 30
+_LONG_RUN = re.compile(rf"[0-9]{{{MOST_DIGITS // _STRIDE}}}")  # what every thirtieth character shows of a long integer
 _LONG_NUMBER = re.compile(rf"[-+]?[0-9][0-9a-fA-Fxo_:]{{{MOST_DIGITS},}}")
 
 
@@ -76,6 +79,7 @@ def file_text(path: str | os.PathLike[str], encoding: str = "utf-8", *, most: in
 def read_json(
     text: str | bytes,
     *,
+    long_integer: Callable[[str], Any] | None = None,
     parse_constant: Callable[[str], Any] | None = None,
     object_pairs_hook: Callable[[list[tuple[str, Any]]], Any] | None = None,
 ) -> Any:
@@ -83,6 +87,7 @@ def read_json(
 
     Args:
         text: the JSON.
+        long_integer: what becomes of the digits of an integer that is too long; by default it is refused.
         parse_constant: see :func:`json.loads`.
         object_pairs_hook: see :func:`json.loads`.
 
@@ -91,14 +96,27 @@ def read_json(
     """
     if isinstance(text, bytes):
         text = text.decode(json.detect_encoding(text), "surrogatepass")
-    parse_int = whole_number if _LONG_RUN.search(text) else None  # a function of ours for every number costs time
+    parse_int = None  # asked for every number, a function of ours takes time
+    if _LONG_RUN.search(text[::_STRIDE]):
+        parse_int = whole_number if long_integer is None else partial(_bounded, long_integer)
     try:
         value = json.loads(
             text, parse_int=parse_int, parse_constant=parse_constant, object_pairs_hook=object_pairs_hook
         )
     except RecursionError:
         raise _too_deep() from None
-    return value if text.count("[") + text.count("{") <= DEEPEST else shallow(value)
+    return value if _has_few_brackets(text) else shallow(value)
+
+
+def readable(text: str) -> str:
+    """Return a JSON text of our own as it is, which :func:`read_json` is going to read again.
+
+    Raises:
+        ForeignTextError: it would refuse it.
+    """
+    if not _has_few_brackets(text) or _LONG_RUN.search(text[::_STRIDE]):
+        read_json(text)
+    return text
 
 
 def whole_number(digits: str) -> int:
@@ -120,7 +138,7 @@ def shallow(value: Any) -> Any:
     """
     level = [value]
     for _ in range(DEEPEST):
-        level = [each for holder in level for each in _inside(holder) if isinstance(each, (dict, list))]
+        level = [each for holder in level for each in _inside(holder) if type(each) in _HOLDERS]
         if not level:
             return value
     raise _too_deep()
@@ -164,20 +182,29 @@ def _check_events(events: Iterator[Any]) -> None:
             if event.anchor not in sizes:
                 raise ForeignTextError(f"its alias *{event.anchor} names nothing that ended before it")
             nodes += sizes[event.anchor]
-        elif isinstance(event, yaml.NodeEvent):
-            if isinstance(event, yaml.CollectionStartEvent):
-                open_nodes.append((event.anchor, nodes))
-                sizes.pop(event.anchor, None)
-            else:
-                if event.anchor is not None:
-                    sizes[event.anchor] = 1
-                if not event.implicit[1] and _LONG_NUMBER.fullmatch(event.value):  # what is quoted is text
-                    raise ForeignTextError(f"it holds a number of more than {MOST_DIGITS} digits")
+        elif isinstance(event, yaml.CollectionStartEvent):
+            open_nodes.append((event.anchor, nodes))
+            sizes.pop(event.anchor or "", None)
+            nodes += 1
+        elif isinstance(event, yaml.ScalarEvent):
+            if not event.implicit[1] and _LONG_NUMBER.fullmatch(event.value):  # what is quoted is text
+                raise ForeignTextError(f"it holds a number of more than {MOST_DIGITS} digits")
+            if event.anchor is not None:
+                sizes[event.anchor] = 1
             nodes += 1
         if len(open_nodes) > DEEPEST:
             raise _too_deep()
         if nodes > MOST_NODES:
             raise ForeignTextError(f"it stands for more than {MOST_NODES} values: write fewer aliases")
+
+
+def _bounded(long_integer: Callable[[str], Any], digits: str) -> Any:
+    return int(digits) if len(digits) <= MOST_DIGITS else long_integer(digits)
+
+
+def _has_few_brackets(text: str) -> bool:
+    """Whether there are too few of them to nest deeply."""
+    return text.count("[") + text.count("{") <= DEEPEST
 
 
 def _inside(holder: Any) -> Any:

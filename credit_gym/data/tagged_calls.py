@@ -14,6 +14,7 @@ from itertools import islice, zip_longest
 from typing import Any
 
 from credit_gym.data.calls import read_arguments
+from credit_gym.data.foreign_text import read_json, shallow, whole_number
 from credit_gym.data.python_calls import Call, Parameters, make_call
 
 _MOST = 64  # parameters of a call, or tags that are looked at in one text
@@ -117,7 +118,7 @@ def _one_object(body: str) -> Mapping[str, Any] | str:
     """The JSON object that all parameters are, whatever follows it; none where nothing is given."""
     body = body.strip()
     try:
-        return read_arguments(json.JSONDecoder(strict=False).raw_decode(body)[0])
+        return read_arguments(shallow(_DECODER.raw_decode(body)[0]))
     except (ValueError, RecursionError):
         return read_arguments(_END.split(body, 1)[0].strip())
 
@@ -127,7 +128,10 @@ def _typed(text: str, schema: Mapping[str, Any]) -> Any:
     if schema.get("type") == "string":
         return text
     try:
-        value = json.loads(text)
+        value = read_json(text)
     except (ValueError, RecursionError):
         return text
     return value if read_arguments({"": value}) == {"": value} else text
+
+
+_DECODER = json.JSONDecoder(parse_int=whole_number, strict=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from credit_gym.data.episode import Episode
+from credit_gym.data.foreign_text import file_bytes, read_json
 from credit_gym.errors import StoreError
 from credit_gym.formats.turn_table import Credits, turn_rows
 
@@ -55,7 +56,7 @@ def read_lines(path: Path, read: Callable[[dict[str, Any], int], T]) -> Iterator
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = read_json(line)
             if not isinstance(row, dict):
                 raise TypeError("it is not an object")
             yield read(row, number)
@@ -67,7 +68,7 @@ def read_lines(path: Path, read: Callable[[dict[str, Any], int], T]) -> Iterator
 
 def _lines(path: Path) -> list[bytes]:
     try:
-        data = path.read_bytes()
+        data = file_bytes(path)
     except OSError as error:
         raise StoreError(f"{path} cannot be read ({error}): give a file of JSON lines.") from None
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -81,14 +82,14 @@ def _lines(path: Path) -> list[bytes]:
 
 def _is_object(line: bytes) -> bool:
     try:
-        return isinstance(json.loads(line), dict)
+        return isinstance(read_json(line), dict)
     except (ValueError, RecursionError):
         return False
 
 
 def _is_json(data: bytes) -> bool:
     try:
-        json.loads(data)
+        read_json(data)
     except (ValueError, RecursionError):
         return False
     return True

@@ -7,10 +7,20 @@
 
 from __future__ import annotations
 
-from credit_gym.store.folders import new_group, new_run, open_run, stores
+from credit_gym.store.folders import listed_runs, new_group, new_run, open_run
 from credit_gym.store.keeping import keep
 from credit_gym.store.records import GroupRecord, RunRecord
 from credit_gym.store.run_store import Store
 from credit_gym.store.sole_use import sole_use
 
-__all__ = ["GroupRecord", "RunRecord", "Store", "keep", "new_group", "new_run", "open_run", "sole_use", "stores"]
+__all__ = [
+    "GroupRecord",
+    "RunRecord",
+    "Store",
+    "keep",
+    "listed_runs",
+    "new_group",
+    "new_run",
+    "open_run",
+    "sole_use",
+]

@@ -7,6 +7,7 @@ import os
 import threading
 from pathlib import Path
 
+from credit_gym.data.foreign_text import file_bytes
 from credit_gym.errors import StoreError
 
 DIGEST_BYTES = 32
@@ -48,7 +49,7 @@ def get(folder: Path, digest: bytes) -> bytes:
     """
     path = _path(folder, digest)
     try:
-        data = path.read_bytes()
+        data = file_bytes(path)
     except OSError as error:
         raise StoreError(f"The store has lost {path} ({error.strerror}): restore it from a copy.") from error
     if hashlib.sha256(data).digest() != digest:

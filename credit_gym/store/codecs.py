@@ -20,6 +20,7 @@ import numpy as np
 
 from credit_gym.data.columns import COLUMNS, Column
 from credit_gym.data.episode import Episode
+from credit_gym.data.foreign_text import read_json, readable
 from credit_gym.errors import StoreError
 from credit_gym.store import blobs
 
@@ -64,13 +65,35 @@ def encode_json(folder: Path, value: Any) -> Cell:
 
 def decode_json(folder: Path, cell: str | bytes) -> Any:
     """Return the value of a cell; arrays are lists."""
-    return json.loads(decode_text(folder, cell))
+    return load(decode_text(folder, cell))
+
+
+def load(text: str) -> Any:
+    """Return the value of a JSON text.
+
+    Raises:
+        StoreError: the text is damaged.
+    """
+    try:
+        return read_json(text)
+    except (ValueError, TypeError) as error:
+        raise StoreError(f"A value in the store is damaged ({error}): restore the store from a copy.") from error
+
+
+def load_mapping(text: str) -> dict[str, Any]:
+    """Return the JSON object of a text; see :func:`load`."""
+    value = load(text)
+    if not isinstance(value, dict):
+        raise StoreError("A value in the store is damaged (it is no object): restore the store from a copy.")
+    return value
 
 
 def dump(value: Any, *, canonical: bool = False) -> str:
     """Return a value as JSON; ``canonical`` sorts the keys, so that equal values have equal texts."""
     try:
-        return json.dumps(value, ensure_ascii=False, sort_keys=canonical, separators=(",", ":"), default=_plain)
+        return readable(
+            json.dumps(value, ensure_ascii=False, sort_keys=canonical, separators=(",", ":"), default=_plain)
+        )
     except (TypeError, ValueError, RecursionError) as error:
         raise StoreError(f"Only JSON's types can be stored in messages, options and results: {error}.") from error
 
@@ -239,13 +262,20 @@ def decode_episode(folder: Path, once: Sequence[Any], rows: Sequence[Sequence[An
     """Return the episode of the rows that :func:`encode_episode` made.
 
     Raises:
-        StoreError: a file is missing or damaged.
+        StoreError: a file or a cell is missing or damaged.
     """
+    try:
+        return _decode_episode(folder, once, rows)
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, struct.error) as error:
+        raise StoreError(f"a cell is damaged ({error})") from error
+
+
+def _decode_episode(folder: Path, once: Sequence[Any], rows: Sequence[Sequence[Any]]) -> Episode:
     values: dict[str, Any] = {
         name: next(iter(codec.decode(folder, [cell])))
         for (name, codec), cell in zip(EPISODE_COLUMNS.items(), once, strict=False)
     }
-    recorded = frozenset(json.loads(once[-1]))
+    recorded = frozenset(load(once[-1]))
     for (name, codec), cells in zip(STEP_COLUMNS.items(), zip(*rows, strict=True), strict=True):
         if name in recorded:
             values[name] = tuple(codec.decode(folder, cells if name in _POINT_COLUMNS else cells[:-1]))

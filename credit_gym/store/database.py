@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import shutil
@@ -15,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from credit_gym.data.soundness import NUMBERS, first_fault
 from credit_gym.errors import StoreError
-from credit_gym.store.codecs import EPISODE_COLUMNS, STEP_COLUMNS
+from credit_gym.store.codecs import EPISODE_COLUMNS, STEP_COLUMNS, load
 
 APPLICATION_ID = 0x43475354  # "CGST", so that another program's database is never written to
 SCHEMA_VERSION = 4
@@ -105,6 +104,8 @@ def connect(file: Path, *, writable: bool = True) -> sqlite3.Connection:
     try:
         if not file.exists():
             _create(file)
+        if not file.is_file():
+            raise StoreError(f"{file} is no regular file: choose another folder.")
         connection = _open(file) if writable else _in_memory(file)
         try:
             _check(connection, file)
@@ -205,7 +206,7 @@ def _faults(connection: sqlite3.Connection) -> Iterator[tuple[int, str]]:
     cells = ", ".join(f'"{name}"' for name in names)
     for key, recorded in connection.execute("SELECT key, recorded FROM episodes WHERE error IS NULL").fetchall():
         rows = connection.execute(f"SELECT {cells} FROM steps WHERE episode = ? ORDER BY step", (key,))
-        kept = frozenset(json.loads(recorded))
+        kept = frozenset(load(recorded))
         columns = {
             column.name: [math.nan if cell is None else cell for cell in values][: None if column.extra else -1]
             for column, values in zip(NUMBERS, zip(*rows, strict=True), strict=False)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from credit_gym.errors import StoreError, unknown
 from credit_gym.store.naming import candidate_ids
+from credit_gym.store.records import RunRecord
 from credit_gym.store.run_store import Store
+from credit_gym.store.sole_use import in_use
 
 
 def new_run(
@@ -48,7 +51,7 @@ def open_run(name: str, runs: Path) -> tuple[Store, str]:
 
     Raises:
         UnknownNameError: there is no such run or sweep.
-        StoreError: its store cannot be read.
+        StoreError: its store cannot be read, or it was not imported to its end.
     """
     given = Path(name)
     path = given.resolve() if given.is_dir() else runs / name
@@ -60,19 +63,33 @@ def open_run(name: str, runs: Path) -> tuple[Store, str]:
             )
         raise unknown("run or group", path.name, known)
     store = Store.open(path, create=False)
-    (store.group if path.name.startswith("group_") else store.run)(path.name)
+    if path.name.startswith("group_"):
+        store.group(path.name)
+    else:
+        _check_whole(store, store.run(path.name))
     return store, path.name
-
-
-def stores(runs: Path) -> Iterator[Store]:
-    """Yield the store of every run and sweep, in the order of their ids."""
-    for folder in _folders(runs):
-        with Store.open(folder, create=False) as store:
-            yield store
 
 
 def _folders(runs: Path) -> list[Path]:
     return sorted(file.parent for file in runs.glob("*/store.sqlite"))
+
+
+def listed_runs(store: Store) -> list[RunRecord]:
+    """Return a store's runs as a list shows them: one under way that nobody plays was stopped, if only by kill -9."""
+    left = not in_use(store.folder)
+    return [replace(run, status="stopped") if left and run.status == "running" else run for run in store.runs()]
+
+
+def _check_whole(store: Store, record: RunRecord) -> None:
+    """Refuse what an import left that did not come to its end."""
+    if "imported" not in record.config:
+        return
+    found, whole = len(store.episode_ids(record.run_id)), record.config.get("episodes", 0)
+    if found != whole:
+        raise StoreError(
+            f"{record.run_id} was not imported to its end, it has {found} of {whole} episodes: delete {store.folder} "
+            "and import the file again."
+        )
 
 
 def _new_folder(runs: Path, kind: str, content: Any) -> tuple[str, Store]:

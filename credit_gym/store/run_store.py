@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sqlite3
 import threading
@@ -20,7 +19,15 @@ from credit_gym.data.episode import Episode
 from credit_gym.data.soundness import marked
 from credit_gym.data.target import TrainingTarget, pair_with_credit
 from credit_gym.errors import StoreError, unknown
-from credit_gym.store.codecs import EPISODE_COLUMNS, STEP_COLUMNS, decode_episode, dump, encode_episode
+from credit_gym.store.codecs import (
+    EPISODE_COLUMNS,
+    STEP_COLUMNS,
+    decode_episode,
+    dump,
+    encode_episode,
+    load,
+    load_mapping,
+)
 from credit_gym.store.database import connect, is_writable, snapshot, transaction
 from credit_gym.store.naming import candidate_ids, digest_of, natural_order, target_key
 from credit_gym.store.records import GroupRecord, RunRecord
@@ -111,7 +118,7 @@ class Store:
     def groups(self) -> list[GroupRecord]:
         """Return all sweeps, oldest first."""
         rows = self._read("SELECT group_id, config, created, version FROM groups ORDER BY rowid")
-        return [GroupRecord(group_id, json.loads(config), created, made) for group_id, config, created, made in rows]
+        return [GroupRecord(group_id, load_mapping(config), created, made) for group_id, config, created, made in rows]
 
     def set_result(self, group_id: str, name: str, value: Any) -> None:
         """Keep the result of one cell of a sweep, made of JSON's types; a second value replaces the first."""
@@ -122,7 +129,7 @@ class Store:
     def results(self, group_id: str) -> dict[str, Any]:
         """Return the results of a sweep by name, in the order of the names."""
         rows = self._read("SELECT name, value FROM results WHERE group_id = ? ORDER BY name", group_id)
-        return {name: json.loads(value) for name, value in rows}
+        return {name: load(value) for name, value in rows}
 
     # Runs
 
@@ -226,10 +233,13 @@ class Store:
         """
         self.run(run_id)
         episodes = []
-        for key, _ in self._episode_keys(run_id):
+        for key, episode_id in self._episode_keys(run_id):
             (once,) = self._read(f"SELECT {_ONCE} FROM episodes WHERE key = ?", key)
             rows = self._read(f"SELECT {_STEP} FROM steps WHERE episode = ? ORDER BY step", key)
-            episodes.append(decode_episode(self._blobs, once, rows))
+            try:
+                episodes.append(decode_episode(self._blobs, once, rows))
+            except StoreError as error:
+                raise StoreError(f"The episode {episode_id!r} of {run_id} cannot be read: {error}") from error
         return episodes
 
     # Targets
@@ -276,7 +286,7 @@ class Store:
         """Return the scorers, each with its options, whose targets a run has."""
         self.run(run_id)
         rows = self._read("SELECT scorer, options FROM targets WHERE run_id = ? ORDER BY scorer, options", run_id)
-        return [(scorer, json.loads(options)) for scorer, options in rows]
+        return [(scorer, load_mapping(options)) for scorer, options in rows]
 
     def load_credits(
         self, run_id: str, scorer: str, options: Mapping[str, Any] = _NO_OPTIONS
@@ -358,10 +368,8 @@ class Store:
         columns = "run_id, group_id, env_id, agent_id, config, seed, status, created, version"
         rows = self._read(f"SELECT {columns} FROM runs {where} ORDER BY rowid", *values)
         return [
-            RunRecord(
-                run_id, group_id, env_id, agent_id, json.loads(config), None if seed is None else int(seed), *rest
-            )
-            for run_id, group_id, env_id, agent_id, config, seed, *rest in rows
+            RunRecord(*who, load_mapping(config), None if seed is None else int(load(seed)), status, created, version)
+            for *who, config, seed, status, created, version in rows
         ]
 
     def _completed(self, run_id: str) -> list[str]:

@@ -10,6 +10,9 @@ from pathlib import Path
 from credit_gym.errors import StoreError
 from credit_gym.store.database import is_writable
 
+_LOCK = "in-use.lock"
+_GLANCE = 0.2  # seconds; whoever only looks whether a folder is in use holds it for less
+
 
 @contextmanager
 def sole_use(folder: str | Path) -> Iterator[None]:
@@ -21,9 +24,21 @@ def sole_use(folder: str | Path) -> Iterator[None]:
     Raises:
         StoreError: somebody else holds the folder, or it cannot be written.
     """
-    file = Path(folder) / "in-use.lock"
-    with closing(_taken(file)):
+    with closing(_taken(Path(folder) / _LOCK)):
         yield
+
+
+def in_use(folder: str | Path) -> bool:
+    """Return whether somebody holds a folder now; where that cannot be told, nobody does."""
+    file = Path(folder) / _LOCK
+    if not file.is_file():
+        return False
+    try:
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True, timeout=0.0)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error as error:
+        return error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+    return False
 
 
 def _taken(file: Path) -> sqlite3.Connection:
@@ -31,7 +46,7 @@ def _taken(file: Path) -> sqlite3.Connection:
     if not is_writable(file):
         raise StoreError(f"The folder {file.parent} cannot be written: nothing can be played into it.")
     try:
-        connection = sqlite3.connect(file, timeout=0.0, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(file, timeout=_GLANCE, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("BEGIN EXCLUSIVE")
         except BaseException:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from credit_gym.data.foreign_text import file_text, read_json
 from credit_gym.envs.alfworld.published import Texts, published_texts
 from credit_gym.envs.alfworld.solvable import without_unsolvable
 from credit_gym.envs.alfworld.tables import TASK_TYPES
@@ -181,14 +182,14 @@ def _goal(grammar: str) -> str:
     """The goal sentence of a grammar; empty if it has none that can be read, which the engines refuse by name."""
     found = _GOAL.search(grammar)
     try:
-        return str(json.loads(f'"{found[1]}"')) if found else ""
+        return str(read_json(f'"{found[1]}"')) if found else ""
     except ValueError:
         return ""
 
 
 def _object(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = read_json(file_text(path))
     except FileNotFoundError as error:
         raise ManifestError(f"{path} is missing.") from error
     except (ValueError, OSError, RecursionError) as error:

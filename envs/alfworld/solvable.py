@@ -15,6 +15,8 @@ from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 
+from credit_gym.data.foreign_text import file_bytes, file_text, read_json
+
 _SOLVABLE = re.compile(rb'"solvable"\s*:\s*true')
 
 Notes = dict[str, list[int]]
@@ -47,11 +49,11 @@ def without_unsolvable(folder: Path, files: Sequence[Path]) -> tuple[Path, ...]:
 
 def _unsolvable(path: Path) -> bool:
     """Whether the file is whole and does not say ``solvable: true``; most files are only scanned, not parsed."""
-    text = path.read_bytes()
+    text = file_bytes(path)
     if _SOLVABLE.search(text):
         return False
     try:
-        json.loads(text)
+        read_json(text)
     except (ValueError, RecursionError):
         return False
     return True
@@ -66,7 +68,7 @@ def _place(folder: Path) -> Path:
 def _read(folder: Path) -> Notes:
     """The notes on a folder; none if they are missing or not what was written."""
     try:
-        notes = json.loads(_place(folder).read_text(encoding="utf-8"))
+        notes = read_json(file_text(_place(folder)))
     except (OSError, ValueError, RuntimeError, RecursionError):
         return {}
     if not isinstance(notes, dict):

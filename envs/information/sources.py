@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from credit_gym.data.foreign_text import file_text, read_json
 from credit_gym.envs.webshop.stemmer import stem
 from credit_gym.errors import ManifestError
 
@@ -51,7 +51,7 @@ def read_scenarios(path: str | os.PathLike[str]) -> tuple[Scenario, ...]:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = file_text(path, "utf-8-sig")
     except OSError as error:
         raise ManifestError(f"{path} cannot be read ({error.strerror}): give the path of a word list.") from error
     except UnicodeDecodeError as error:
@@ -116,7 +116,7 @@ def _entries_of_lines(text: str) -> Iterable[Scenario | str]:
 
 def _entries_of_json(path: Path, text: str) -> Iterable[Scenario | str]:
     try:
-        content = json.loads(text)
+        content = read_json(text)
     except (ValueError, RecursionError) as error:
         raise ManifestError(f"{path} is not JSON: {error}.") from error
     named = content if isinstance(content, Mapping) else {"": content}

@@ -12,8 +12,9 @@ from typing import Any
 
 import jsonschema
 
+from credit_gym.data.foreign_text import file_text, read_json
 from credit_gym.envs.tabular.build import Action, Outcome, State, Task, build_model
-from credit_gym.errors import ManifestError
+from credit_gym.errors import ForeignTextError, ManifestError
 from credit_gym.exact.tabular_model import TabularModel
 
 Json = Mapping[str, Any]
@@ -40,7 +41,7 @@ def load_manifest(path: str | Path) -> TabularModel:
         ManifestError: the file cannot be read or is malformed; the message names the file and the place in it.
     """
     try:
-        text = Path(path).read_text("utf-8")
+        text = file_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"The manifest {path} cannot be read: {error}.") from error
     return parse_manifest(text, str(path))
@@ -90,11 +91,11 @@ def _parse_json(text: str, file: str) -> Any:
         return table
 
     try:
-        return json.loads(text, parse_constant=refuse_constant, object_pairs_hook=refuse_repeats)
+        return read_json(text, parse_constant=refuse_constant, object_pairs_hook=refuse_repeats)
     except json.JSONDecodeError as error:
         raise ManifestError(f"{file} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from error
-    except RecursionError as error:
-        raise ManifestError(f"{file} is nested too deeply to be a manifest.") from error
+    except ForeignTextError as error:
+        raise ManifestError(f"{file} is no manifest: {error}.") from error
 
 
 def _check_task(task: Json, where: str) -> None:

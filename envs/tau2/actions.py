@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from credit_gym.data import calls
 from credit_gym.data.call_dialects import Unreadable, parameters, read_calls
+from credit_gym.data.foreign_text import read_json
 from credit_gym.data.python_calls import literal
 from credit_gym.envs.tau2.toolkit import Toolkit
 
@@ -129,7 +129,7 @@ def _as_tau2_reads(action: str) -> ToolCall | str:
 def _from_json(text: str) -> ToolCall | None:
     """The call that a JSON object means; None if it is none."""
     try:
-        value = json.loads(text, parse_constant=_no_constant)
+        value = read_json(text, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         return None
     name, arguments = value.get("name"), value.get("arguments")

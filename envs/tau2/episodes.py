@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from credit_gym.data.calls import write_calls
 from credit_gym.data.episode import Episode
+from credit_gym.data.foreign_text import file_bytes, read_json, shallow, whole_number
 from credit_gym.envs.tau2.actions import DONE, STOP, Message
 from credit_gym.envs.tau2.domain import Domain
 from credit_gym.envs.tau2.env import EMBEDDED, open_domain
@@ -25,6 +26,7 @@ from credit_gym.errors import BatchError, CreditGymError, StoreError
 _SOMEWHERE = "tau2"  # a domain that nobody named
 _LIMITS = ("max_steps", "too_many_errors")
 _NOT_THE_AGENTS = "infrastructure_error"  # tau2's own metrics leave these out too
+_DECODER = json.JSONDecoder(parse_int=whole_number)
 _DAMAGE = (CreditGymError, LookupError, TypeError, AttributeError, ValueError, OverflowError, RecursionError)
 
 
@@ -59,7 +61,7 @@ def read_episodes(path: Path) -> Iterator[Episode | StoreError]:
         raise StoreError(f"{path} cannot be imported: {error!r} is wrong in its 'info' or 'tasks'.") from None
     for number, part in enumerate(parts):
         try:
-            value = json.loads(part.read_bytes()) if isinstance(part, Path) else part
+            value = read_json(file_bytes(part)) if isinstance(part, Path) else part
             yield _imported(told, read_simulation(value), number)
         except OSError as error:
             yield StoreError(f"{part} cannot be read ({error}).")
@@ -182,11 +184,11 @@ def _imported(about: _About, simulation: Simulation, number: int) -> Episode:
 def _document(path: Path) -> tuple[Mapping[str, Any], list[Any], bool]:
     """A results file without its conversations, these, and whether the file is whole."""
     try:
-        text = path.read_bytes().decode("utf-8-sig", "surrogateescape")  # one broken character must not cost the rest
+        text = file_bytes(path).decode("utf-8-sig", "surrogateescape")  # one broken character must not cost the rest
     except OSError as error:
         raise StoreError(f"{path} cannot be read ({error}): give a results file of tau2.") from None
     try:
-        document = json.loads(text)
+        document = read_json(text)
         found = document.get("simulations") or ()
         return document, list(found.values() if isinstance(found, dict) else found), True
     except (TypeError, AttributeError, RecursionError):
@@ -200,16 +202,17 @@ def _document(path: Path) -> tuple[Mapping[str, Any], list[Any], bool]:
         member = re.search(rf'"{name}"\s*:\s*(?={opening})', text[: begins.start()])
         if member is not None:
             with suppress(ValueError, RecursionError):
-                about[name] = json.JSONDecoder().raw_decode(text, member.end())[0]
+                about[name] = shallow(_DECODER.raw_decode(text, member.end())[0])
     return about, list(_whole_values(text, begins.end())), False
 
 
 def _whole_values(text: str, start: int) -> Iterator[Any]:
     """The values of a list that breaks off somewhere."""
-    decoder, begins = json.JSONDecoder(), re.compile(r"[^\s,]")
+    begins = re.compile(r"[^\s,]")
     while at := begins.search(text, start):
         try:
-            value, start = decoder.raw_decode(text, at.start())
+            value, start = _DECODER.raw_decode(text, at.start())
+            shallow(value)
         except (ValueError, RecursionError):
             return
         yield value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from credit_gym.data.foreign_text import file_text, read_json, shallow
 from credit_gym.envs.file_stamp import Stamp, stamp
 from credit_gym.envs.tau2 import airline, mock, orders, phone_tools, reservations, retail, telecom
 from credit_gym.envs.tau2.database import Draft, Row, Tables
@@ -213,16 +213,16 @@ def _mapping(path: Path) -> dict[str, Any]:
 
 
 def _load(path: Path) -> Any:
-    kind, load = ("TOML", tomllib.loads) if path.suffix == ".toml" else ("JSON", json.loads)
+    kind, load = ("TOML", tomllib.loads) if path.suffix == ".toml" else ("JSON", read_json)
     try:
-        return load(_read(path))
+        return shallow(load(_read(path)))
     except (ValueError, RecursionError) as error:
         raise ManifestError(f"{path} is not {kind}: {error}") from error
 
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return file_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"{path} cannot be read: {error}") from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from credit_gym.data.foreign_text import read_json
 from credit_gym.envs.tau2.reward import Judge
 from credit_gym.envs.tau2.users import Model
 from credit_gym.errors import BackendError
@@ -38,7 +39,7 @@ def model_judge(model: Model) -> Judge:
 def _verdicts(answer: str, count: int) -> list[bool]:
     start, end = answer.find("["), answer.rfind("]")
     try:
-        found = json.loads(answer[start : end + 1])
+        found = read_json(answer[start : end + 1])
     except ValueError:
         found = None
     if not isinstance(found, list) or len(found) != count or not all(isinstance(met, bool) for met in found):

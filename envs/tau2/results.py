@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from credit_gym.data.episode import Episode
+from credit_gym.data.foreign_text import file_text, read_json
 from credit_gym.envs.tau2.actions import STOP, Calls, Malformed, Message, ToolCall, is_stop, parse_action
 from credit_gym.envs.tau2.conversation import GREETING, Conversation, Moment
 from credit_gym.envs.tau2.domain import Domain
@@ -347,6 +348,6 @@ def _task(domain: Domain, key: str) -> Task:
 
 def _load(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(file_text(path))
     except (OSError, ValueError) as error:
         raise ManifestError(f"{path} cannot be read as a results file of tau2: {error}") from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
+from credit_gym.data.foreign_text import open_file, read_json
 from credit_gym.envs.team.grade_math import extract_answer
 from credit_gym.envs.team.problems import CodeProblem, MathProblem, Problem
 from credit_gym.errors import ManifestError, missing_extra, unknown
@@ -133,7 +133,7 @@ class _BadRow(Exception):
 
 def _lines(path: PathLike) -> Iterator[tuple[int, bytes]]:
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
                     yield number, line
@@ -143,7 +143,7 @@ def _lines(path: PathLike) -> Iterator[tuple[int, bytes]]:
 
 def _row(line: bytes) -> Mapping[str, Any]:
     try:
-        row = json.loads(line.decode("utf-8-sig"))
+        row = read_json(line.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise _BadRow(f"it cannot be read as UTF-8 ({error.reason})") from None
     except (ValueError, RecursionError) as error:

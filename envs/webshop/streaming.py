@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO
 
+from credit_gym.data.foreign_text import open_file, shallow, whole_number
 from credit_gym.errors import ManifestError
 
 CHUNK = 1 << 20
@@ -29,7 +31,7 @@ def members(path: Path, *, chunk: int = CHUNK) -> Iterator[tuple[str, Any]]:
     """
     number = 0
     try:
-        with path.open(encoding="utf-8-sig") as file:
+        with TextIOWrapper(open_file(path), encoding="utf-8-sig") as file:
             text = _Text(file, chunk)
             opening = text.take("[{")
             closing = {"[": "]", "{": "}"}[opening]
@@ -60,7 +62,7 @@ class _Text:
         self._chunk = chunk
         self._window = ""
         self._at = 0
-        self._decode = json.JSONDecoder().raw_decode
+        self._decode = json.JSONDecoder(parse_int=whole_number).raw_decode
 
     def peek(self) -> str:
         """Return the next character that is not space, "" at the end of the file."""
@@ -93,7 +95,7 @@ class _Text:
             if self._window[end : end + 1] not in _AFTER_VALUE and self._slide():  # a number may go on
                 continue
             self._at = end
-            return value
+            return shallow(value)
 
     def _slide(self) -> bool:
         more = self._file.read(self._chunk)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from credit_gym.data.foreign_text import file_text, read_json
 from credit_gym.errors import ManifestError
 from credit_gym.metrics.attribution import Logs
 
@@ -134,7 +135,7 @@ def columns(logs: Sequence[FailureLog]) -> Logs:
 
 def _read(path: Path, split: str) -> FailureLog | None:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(file_text(path))
         if data["mistake_step"] is None:
             return None
         log = FailureLog(

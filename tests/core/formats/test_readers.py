@@ -195,7 +195,7 @@ def test_the_commands_refuse_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "empty.jsonl").touch()
     for arguments, said in (
         (("import", str(tmp_path / "empty.jsonl")), "holds no episode"),
-        (("train", str(tmp_path / "t")), "give --env, --model and --scorer"),
+        (("train", str(tmp_path / "t")), "give --env and --model"),
         (("train", str(tmp_path / "t"), "--resume", "--env", "x"), "keeps its own settings"),
     ):
         result = CliRunner().invoke(app, arguments)
