@@ -25,8 +25,9 @@ class TextEnv(gym.Env[str, str]):
     Subclasses implement :meth:`reset` (calling :meth:`seed_episode` first), ``step``, and, where the game allows it,
     :meth:`clone_state` / :meth:`restore_state`. ``info`` always carries ``task`` (dict: id, split, goal),
     ``state_key`` (stable hash of the true state), ``admissible_actions`` (list, where the game knows them),
-    ``verifier`` (float, progress made by the last transition; 0.0 at reset) and, once the episode ended, ``success``
-    (False where Gymnasium's ``TimeLimit`` ended it first). An action that the game refuses is answered in text, flagged
+    ``verifier`` (float, progress made by the last transition; 0.0 at reset), ``step_limit`` and ``steps_left`` (where
+    something limits the steps) and, once the episode ended, ``success`` (False where Gymnasium's ``TimeLimit`` ended it
+    first). An action that the game refuses is answered in text, flagged
     ``info["invalid"]`` and never raises.
 
     What a caller gives is checked here for all of them (:mod:`credit_gym.envs.inputs`): arguments by the annotations of
@@ -83,7 +84,8 @@ class TextEnv(gym.Env[str, str]):
         self.stream: int | None = None
         self._generator: np.random.Generator | None = None
         self._np_random_seed: int | None = None
-        self._steps_left: int | None = None  # until a TimeLimit around it ends the episode
+        self._step_limit: int | None = None  # of a TimeLimit around it
+        self._steps_left: int | None = None  # until that ends the episode
 
     @property
     def most_steps(self) -> int | None:
@@ -150,7 +152,7 @@ class TextEnv(gym.Env[str, str]):
         """Let a time limit around the environment, None for none, hold for the episode that begins."""
         if steps is None and self._steps_left is None:
             return  # nothing to undo; to touch vars() would make every later look-up of an attribute slower
-        self._steps_left = steps
+        self._steps_left = self._step_limit = steps
         vars(self).pop("step", None)
         if steps is not None:
             name = type(self).__name__ if self.spec is None else self.spec.id
@@ -163,7 +165,14 @@ class TextEnv(gym.Env[str, str]):
         self._steps_left = (self._steps_left or 1) - 1
         if self._steps_left == 0:
             result[4].setdefault("success", False)
+        self.tell_limit(result[4])
         return result
+
+    def tell_limit(self, info: dict[str, Any]) -> None:
+        """Let ``step_limit`` and ``steps_left`` of an info be those of the time limit around it, where it is less."""
+        for name, outer in (("step_limit", self._step_limit), ("steps_left", self._steps_left)):
+            if outer is not None:
+                info[name] = min(info.get(name, outer), outer)
 
     @property
     def _np_random(self) -> np.random.Generator | None:

@@ -124,7 +124,8 @@ def alfworld() -> Iterator[Measurement]:
 
     yield Measurement("ALFWorld native, clone_state + restore_state, expert off", "forks/s", 3e5, forks(env, 20_000))
     copies, turns = 64, 200
-    vector: Any = gym.make_vec("credit/ALFWorld-v0", num_envs=copies, num_tasks=8, admissible=False, verifier=False)
+    bare: Any = {"admissible": False, "verifier": False, "expert": "none"}
+    vector: Any = gym.make_vec("credit/ALFWorld-v0", num_envs=copies, num_tasks=8, **bare)
 
     def steps() -> float:
         vector.reset(seed=0)

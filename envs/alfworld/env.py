@@ -284,6 +284,8 @@ class ALFWorldEnv(TextEnv):
             "exact_verifier": self.exact_verifier,
             "distance": distance,
             "invalid": invalid,
+            "step_limit": self.max_steps,
+            "steps_left": self.max_steps - steps,
         }
         if self._expert == "optimal":
             info["expert_actions"] = self._progress.optimal(state, self._engine.commands(state), self._engine.step)

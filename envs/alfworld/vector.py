@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from credit_gym import rng
 from credit_gym.data.grouping import BoolArray, FloatArray
 from credit_gym.envs.alfworld.answers import answer
 from credit_gym.envs.alfworld.env import NOTHING_HAPPENS, ALFWorldEnv
-from credit_gym.envs.alfworld.native_engine import State, admissible, adopt, find, listed, step
+from credit_gym.envs.alfworld.native_engine import State, admissible, adopt, commands, find, listed, step
 from credit_gym.envs.alfworld.progress import Arrivals, Progress
 from credit_gym.envs.alfworld.rules import Operator
 from credit_gym.envs.alfworld.tasks import list_tasks, load_native
@@ -29,8 +29,7 @@ class ALFWorldVectorEnv(TextVectorEnv):
     that play the same game share what has been worked out about it, so groups of rollouts are cheapest.
 
     Actions are n texts, or (n,) integers: positions in the lists of admissible actions. ``infos`` holds (n,) arrays
-    and, as Gymnasium asks, a mask ``_name`` for each: ``state_key``, ``admissible_actions`` (tuples), ``verifier``,
-    ``exact_verifier``, ``distance``, ``invalid``, ``success`` where an episode ended, and the columns of ``task``.
+    and, as Gymnasium asks, a mask ``_name`` for each: what a single environment's info has, lists as tuples.
 
     Args:
         num_envs: n.
@@ -42,7 +41,7 @@ class ALFWorldVectorEnv(TextVectorEnv):
         admissible: whether ``infos`` has ``admissible_actions``; :meth:`admissible_actions` tells them in any case.
         verifier: whether ``infos`` has ``verifier``, ``exact_verifier`` and ``distance``. Without these and the lists,
             steps are fastest.
-
+        expert: whether ``infos`` has ``expert_actions`` ("optimal"), or not ("none").
         max_episode_steps: truncate earlier than ``max_steps``, as Gymnasium's ``TimeLimit`` does.
 
     Raises:
@@ -62,13 +61,14 @@ class ALFWorldVectorEnv(TextVectorEnv):
         data: str | os.PathLike[str] | None = None,
         admissible: bool = True,
         verifier: bool = True,
+        expert: Literal["optimal", "none"] = "optimal",
         max_episode_steps: int | None = None,
     ) -> None:
         super().__init__(
             num_envs, max_episode_steps=max_episode_steps, most_steps=max_steps, limit_argument="max_steps"
         )
         self.max_steps = max_steps
-        self._admissible, self._verifier = admissible, verifier
+        self._admissible, self._verifier, self._expert = admissible, verifier, expert
         self.tasks = list_tasks(split, num_tasks, task_types, data)
         self._streams: list[int] = []
         self._playing = [0] * num_envs  # the task of each copy
@@ -158,8 +158,9 @@ class ALFWorldVectorEnv(TextVectorEnv):
         about, game, progress = load_native(self.tasks[task])
         self._playing[copy] = task
         self._states[copy] = game.start
+        self._progress[copy] = progress
         if self._verifier:
-            self._progress[copy], self._arrivals[copy] = progress, progress.arrivals(game.start)
+            self._arrivals[copy] = progress.arrivals(game.start)
             self._distances[copy] = progress.distance(game.start)
         for name, column in self._about.items():
             column[copy] = about[name]
@@ -172,13 +173,19 @@ class ALFWorldVectorEnv(TextVectorEnv):
 
     def _infos(self, verifier: FloatArray, invalid: BoolArray, won: BoolArray) -> dict[str, Any]:
         states = self._states
+        limit = self._least(np.full(self.num_envs, self.max_steps))
         columns = {
             "state_key": objects([state.key for state in states]),
             "invalid": invalid,
+            "step_limit": limit,
+            "steps_left": limit - self._steps,
             "task": masked({name: column.copy() for name, column in self._about.items()}),
         }
         if self._admissible:
             columns["admissible_actions"] = objects([admissible(state) for state in states])
+        if self._expert != "none":
+            games = zip(self._progress, states, strict=True)
+            columns["expert_actions"] = objects([tuple(own.optimal(s, commands(s), step)) for own, s in games])
         if self._verifier:
             columns |= {
                 "verifier": verifier,

@@ -221,6 +221,8 @@ class QuestionEnv(TextEnv):
             "invalid": kind == "invalid",
             "repeated": kind == "repeated",
             "kind": kind,
+            "step_limit": self.turns,
+            "steps_left": self._left,
         }
         if self._over(now.turns):
             info["success"] = kind == "won"

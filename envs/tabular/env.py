@@ -141,6 +141,8 @@ class TabularEnv(TextEnv):
             "verifier": self._reading,
             "expert_actions": place.expert[:],
             "invalid": self._refused,
+            "step_limit": place.horizon,
+            "steps_left": place.horizon - self._steps,
         }
         if over:
             info["success"] = place.success

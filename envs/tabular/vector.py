@@ -36,9 +36,9 @@ class TabularVectorEnv(TextVectorEnv):
     Actions are n texts, or (n,) integers: positions in the list of admissible actions. Observations are texts, or with
     ``observation="index"`` the (n,) int64 keys of the model (``model.observations[key]`` is the text).
 
-    ``infos`` holds (n,) arrays and, as Gymnasium asks, a mask ``_name`` for each: ``state`` (id of the true state),
-    ``verifier``, ``invalid``, and ``success`` where an episode ended. With text observations also the columns of
-    text ``task``, ``state_key``, ``admissible_actions`` and ``expert_actions`` (the last two as tuples).
+    ``infos`` holds (n,) arrays and, as Gymnasium asks, a mask ``_name`` for each: what a single environment's info has,
+    lists as tuples. With ``observation="index"`` the texts are left out (``task``, ``state_key``,
+    ``admissible_actions``, ``expert_actions``) and ``state`` is the id of the true state.
 
     Args:
         model: the tasks.
@@ -159,13 +159,17 @@ class TabularVectorEnv(TextVectorEnv):
         return tuple(texts)
 
     def _infos(self, verifier: FloatArray, refused: BoolArray) -> dict[str, Any]:
+        limit = self._least(self._horizon[self._state])
         columns: dict[str, np.ndarray] = {
-            "state": self._state.copy(),
             "verifier": verifier,
             "invalid": refused,
+            "step_limit": limit,
+            "steps_left": limit - self._steps,
         }
         infos: dict[str, Any] = {}
-        if self._text:
+        if not self._text:
+            columns["state"] = self._state.copy()
+        else:
             columns |= {name: column[self._state] for name, column in self._columns.items()}
             infos["task"] = masked({name: column[self._state] for name, column in self._task_columns.items()})
             infos["_task"] = np.ones(self.num_envs, dtype=np.bool_)

@@ -264,6 +264,8 @@ class Tau2Env(TextEnv):
             "tools": self._schemas,
             "errors": moment.errors,
             "hops": moment.hops,
+            "step_limit": self.most_steps,
+            "steps_left": max(self.most_steps - moment.hops, 0),
             "breaches": len(moment.breaches),
         }
         unseen = tuple(message for message in moment.messages[moment.shown :] if message.role != "assistant")

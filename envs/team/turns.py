@@ -169,6 +169,8 @@ class MultiAgentEnv(TextEnv, Generic[P]):
             "expert_actions": [],
             "verifier": self._verifier,
             "invalid": self._invalid,
+            "step_limit": len(self.roles.order),
+            "steps_left": len(self.roles.order) - len(self._messages),
         }
         if self._verdict is not None:
             info |= {"success": self._verdict.success, "grade": dict(self._verdict.details)}

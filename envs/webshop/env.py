@@ -219,6 +219,8 @@ class WebShopEnv(TextEnv):
             "best_reward": best.reward,
             "reward_now": outlook.now,
             "invalid": invalid,
+            "step_limit": self.max_steps,
+            "steps_left": self.max_steps - steps,
         }
         if self._expert:
             info["expert_actions"] = list(outlook.actions)

@@ -161,6 +161,10 @@ class WhoAndWhenEnv(TextEnv):
         """Return the latest observation in ``ansi`` mode."""
         return self._moment(self._at)[0] if self.render_mode == "ansi" and self._at is not None else None
 
+    def _answers_left(self, low: int, high: int) -> int:
+        """Most answers that say something while the error lies from low to high."""
+        return high - low + 1 if self._protocol.gradual or self._protocol.ask is _ask_half else 1
+
     def _moment(self, at: Position) -> tuple[str, dict[str, Any]]:
         self._at = at
         log = self.logs[at.log]
@@ -172,6 +176,8 @@ class WhoAndWhenEnv(TextEnv):
             "expert_actions": [self._protocol.expert(log, at)],
             "verifier": at.verifier,
             "invalid": at.invalid,
+            "step_limit": MOST_UNREADABLE + self._answers_left(0, len(log.messages) - 1),
+            "steps_left": 0 if at.over else MOST_UNREADABLE - at.unreadable + self._answers_left(at.low, at.high),
         }
         if at.over:
             info["success"] = at.named == log.step
