@@ -8,7 +8,8 @@ same curve on one machine and one thread, whether the training was stopped and r
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,11 +20,13 @@ from credit_gym.agents.learning.grpo import grpo_trainer
 from credit_gym.agents.learning.throughput import Stopwatch
 from credit_gym.agents.learning.trainer_rollouts import Rollout
 from credit_gym.agents.learning.training import SETTINGS, Training, load_training, save_training
+from credit_gym.agents.likelihood.belief_spec import parse_believer
+from credit_gym.agents.llm.model_paths import check_path
 from credit_gym.data.foreign_text import read_json
 from credit_gym.errors import StoreError, unknown
 from credit_gym.scorers import check_options
 from credit_gym.store import sole_use
-from credit_gym.wrappers import RecordVerifier
+from credit_gym.wrappers import RecordBelief, RecordVerifier
 
 CURVE = "curve.jsonl"
 SPEED = "speed.jsonl"
@@ -43,7 +46,7 @@ def train(
     end the model with its tokenizer in ``model/``.
 
     Args:
-        folder: where; it must not hold a training yet.
+        folder: where; it must not hold a training yet, but for one that ended before its first step.
         training: the settings.
         on_step: told each line of the curve.
 
@@ -58,15 +61,15 @@ def train(
     """
     folder = Path(folder)
     check_options(training.scorer, training.options, key=True)
-    if (folder / SETTINGS).exists():
+    check_path(training.model)
+    if (folder / SETTINGS).exists() and _lines_up_to(folder / CURVE, training.steps):
         raise StoreError(f"{folder} holds a training already: resume it, or give another folder.")
     run = _Run(folder, training, on_step)
-    try:
+    with _written(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        save_training(folder, training)
-    except OSError as error:
-        raise StoreError(f"{folder} cannot be written ({error}): give another folder.") from error
     with sole_use(folder):
+        with _written(folder):
+            save_training(folder, training)
         return run.go(None)
 
 
@@ -141,7 +144,9 @@ class _Run:
         return model
 
     def _environment(self) -> gym.Env[str, str]:
-        return RecordVerifier(gym.make(self._training.env, **self._training.env_args))
+        training = self._training
+        env = RecordVerifier(gym.make(training.env, **training.env_args))
+        return RecordBelief(env, parse_believer(training.belief, training.prompting)) if training.belief else env
 
     def _noted(self, step: int, loss: float) -> None:
         row = {"step": step, "loss": loss, **self._rollout.summary}
@@ -150,6 +155,15 @@ class _Run:
             with (self._folder / name).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
         self._on_step(row)
+
+
+@contextmanager
+def _written(folder: Path) -> Iterator[None]:
+    """Say what to do where a folder cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be written ({error}): give another folder.") from error
 
 
 def _dtype(name: str) -> str:

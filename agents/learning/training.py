@@ -27,6 +27,8 @@ class Training:
         scorer: a registered scorer; its credits are the advantages as they are, so choose one that centres them.
         env_args: arguments of the environment.
         options: keyword options of the scorer, and ``key``, the name of what states are pooled by.
+        belief: whose belief in the truth is recorded, as ``agents/likelihood/belief_spec.py`` reads it; empty for
+            nobody's.
         prompting: how the model is asked and read; its chat may only grow.
         steps: optimizer steps.
         groups: tasks of a step.
@@ -51,6 +53,7 @@ class Training:
     scorer: str = DEFAULT
     env_args: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    belief: str = ""
     prompting: Prompting = field(default_factory=Prompting)
     steps: int = 100
     groups: int = 4

@@ -2,7 +2,8 @@
 
 - Where file and command differ: ``lists`` has ``envs``, ``scorers`` and ``columns``; ``rescore`` is ``score``,
   ``imports`` is ``import``, ``generate`` is ``alfworld-generate``.
-- ``app``: what they register with and share. ``language_model``: the options of those that ask one.
+- ``app``: what they register with and share. ``language_model``: the options of those that ask one; ``recorded``: what is
+  recorded on demand.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ __all__ = ["app", "main"]
 
 _IN_ORDER = (
     "lists",
+    "promptings",
     "run",
     "rescore",
     "imports",
@@ -23,9 +25,9 @@ _IN_ORDER = (
     "report",
     "sweep",
     "bench",
+    "compare",
     "runs",
     "play",
-    "compare",
     "generate",
     "tiny_lm",
     "train",

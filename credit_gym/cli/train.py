@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from credit_gym.cli import language_model as lm
+from credit_gym.cli import recorded
 from credit_gym.cli.app import EnvArgs, Options, app, pairs, scorer_options
 
 
@@ -23,6 +24,7 @@ def train(
         str | None, typer.Option(help="Whose credit is the advantage; evidence_lambda by default.")
     ] = None,
     option: Options = None,
+    belief: recorded.Belief = None,
     prompting: lm.Prompting = None,
     temperature: lm.Temperature = None,
     steps: Annotated[int, typer.Option(min=1, help="Optimizer steps.")] = 100,
@@ -58,7 +60,7 @@ def train(
         )
 
     if resume:
-        if any(given is not None for given in (env, env_arg, model, scorer, option, prompting, temperature)):
+        if any(given is not None for given in (env, env_arg, model, scorer, option, belief, prompting, temperature)):
             raise typer.BadParameter("a resumed training keeps its own settings; give only the folder.")
         typer.echo(trainer.resume(folder, show, trust_remote_code=trust_remote_code))
         return
@@ -72,6 +74,7 @@ def train(
         scorer=scorer,
         env_args=pairs(env_arg),
         options=scorer_options(scorer, option),
+        belief=belief or "",
         prompting=asked if temperature is None else replace(asked, temperature=temperature),
         steps=steps,
         groups=groups,
@@ -86,5 +89,13 @@ def train(
         save_every=save_every,
         seed=seed,
         trust_remote_code=trust_remote_code,
+    )
+    recorded.check_recorded(
+        [(scorer, dict(settings.options))],
+        env,
+        settings.env_args,
+        belief=belief,
+        prompting=settings.prompting,
+        logprobs=True,
     )
     typer.echo(trainer.train(folder, settings, show))

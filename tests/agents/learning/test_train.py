@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import credit_gym.cli.train  # noqa: F401 - registers its command
 from credit_gym.cli import app
-from credit_gym.errors import CreditGymError, MissingExtraError, StoreError, UnknownNameError
+from credit_gym.errors import CreditGymError, MissingColumnError, MissingExtraError, StoreError, UnknownNameError
 from credit_gym.scorers import DEFAULT
 
 torch = pytest.importorskip("torch")
@@ -269,3 +269,31 @@ def test_the_command_trains_and_resumes(model: Path, tmp_path: Path) -> None:
         assert result.output.strip().endswith(str(tmp_path / "t" / "model"))
     assert len(curve(tmp_path / "t")) == 1
     assert load_training(tmp_path / "t").dtype == "bfloat16"
+
+
+def test_a_training_that_ended_before_its_first_step_blocks_no_other(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(MissingColumnError):
+        train(tmp_path / "t", settings(model, scorer="delta_belief", steps=1))
+    train(tmp_path / "t", settings(model, steps=1))
+    assert load_training(tmp_path / "t").scorer == "random"
+    with pytest.raises(StoreError, match="holds a training already"):
+        train(tmp_path / "t", settings(model, steps=1))
+
+
+def test_a_refused_training_leaves_no_folder(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = ["train", "t", "--env", "credit/TwentyQuestions-v0", "--model", str(model)]
+    result = CliRunner().invoke(app, [*command, "--scorer", "delta_belief"])
+    assert result.exit_code == 2
+    assert "add --belief exact" in result.stderr
+    assert not (tmp_path / "t").exists()
+
+
+@pytest.mark.slow
+def test_beliefs_are_recorded_for_the_scorer_that_needs_them(model: Path, tmp_path: Path) -> None:
+    env_args = {"turns": 3}
+    asked = {"env": "credit/TwentyQuestions-v0", "env_args": env_args, "scorer": "delta_belief", "belief": "exact"}
+    train(tmp_path / "t", settings(model, steps=1, **asked))
+    (row,) = map(json.loads, (tmp_path / "t" / "curve.jsonl").read_text().splitlines())
+    assert row["failed"] == 0
+    assert load_training(tmp_path / "t").belief == "exact"
