@@ -76,20 +76,20 @@ def bench(
     }
     if resume is None:
         options = {"prompting": prompting, "temperature": temperature, **limits}
-        config = {
+        wanted = {
             "arguments": pairs(env_arg),
             "episodes": episodes or 50,
             "group_size": group_size or 1,
             "seed": seed or 0,
         }
-        store, group_id = _new_bench(agent or (), env or (), config, options, out)
+        store, group_id = _new_bench(agent or (), env or (), wanted, options, out)
     elif any(given is not None for given in (agent, env, env_arg, episodes, group_size, seed, prompting, temperature)):
         raise typer.BadParameter(
             "a resumed benchmark keeps its own settings; give only --workers, --log, --to, --out and limits."
         )
     else:
         store, group_id = find(resume, out)
-    config = dict(bench_config(store, group_id))
+    config = bench_config(store, group_id)
     settings = {
         spec: lm.read_settings(record, prompting=None, temperature=None, **limits)
         for spec, record in config["settings"].items()

@@ -47,7 +47,7 @@ def partings_table(title: str, pairs: Sequence[Pair]) -> Table:
     """Return at which step plays of the same task and seed part, and how many end alike."""
     counts: dict[tuple[int, str], int] = {}
     for part in (parting(*pair) for pair in pairs):
-        key = (-1, "never") if part is None else tuple(part)
+        key = (-1, "never") if part is None else (part.step, part.what)
         counts[key] = counts.get(key, 0) + 1
     rows = tuple((None if step < 0 else step, what, count) for (step, what), count in sorted(counts.items()))
     return Table(title, ("step", "by", "pairs"), rows)

@@ -13,6 +13,7 @@ import pytest
 from builders.commands import call, good
 from builders.corridor import Corridor
 from builders.episodes import walk
+from builders.model_servers import Reply, Seen, openai_server, serving
 
 from credit_gym.agents import NoisyExpert, RandomAgent
 from credit_gym.agents.rollout.bench import bench_tables, measures, run_bench, wilson
@@ -214,6 +215,32 @@ def test_a_server_that_is_down_is_named_and_the_exit_code_says_that_nothing_was_
     assert "plain" in result.stdout  # the prompting
     assert "down" in result.stdout
     assert down not in result.stdout
+
+
+def test_a_server_that_fails_for_a_while_costs_nothing_but_a_resume(folder: Path) -> None:
+    down = True
+
+    def answer(seen: Seen) -> Reply:
+        return Reply("no room", status=503) if down and seen.method == "POST" else openai_server(seen)
+
+    names = ("Stochastic", "Diagnostic", "WebShopManifest", "ALFWorldManifest")
+    with serving(answer) as server:
+        agents = ("--agent", f"model=openai:m@{server.root}/v1", "--agent", "random")
+        envs = [part for name in names for part in ("--env", f"credit/{name}-v0")]
+        result = call("bench", *agents, *envs, "--episodes", "3", "--retries", "0", "--to", "markdown")
+        assert result.exit_code == 1
+        assert result.stderr.count("3 of 3 episodes did not complete") == 4
+        assert result.stdout.count("| model | plain | 0 | 3 | – |") == 4
+        group_id = result.stdout.split()[0]
+        assert "First minus second" not in result.stdout  # nothing that both completed
+        down = False
+        out = good("bench", "--resume", group_id, "--to", "markdown")
+        played = len(server.posts())
+        assert good("bench", "--resume", group_id, "--to", "markdown") == out
+        assert len(server.posts()) == played  # a finished benchmark asks for nothing
+    assert out.count("| model | random | return |") == len(names)
+    for to in ("latex", "html", "terminal"):
+        assert "First minus second" in good("report", group_id, "--to", to)
 
 
 def test_the_command_compares_graded_agents_of_one_task_each_in_every_format(folder: Path) -> None:
