@@ -29,11 +29,12 @@ async def serve_async(run: Run, workers: int, put: Put) -> None:
     run.cancel = cancel
     if run.blocking:
         run.close()  # the first environment was made in another thread than the one that would step it
-    await asyncio.gather(*(_seat(run, put) for _ in range(workers)))
+    with ThreadPoolExecutor(1) as maker:
+        await asyncio.gather(*(_seat(run, put, maker) for _ in range(workers)))
 
 
-async def _seat(run: Run, put: Put) -> None:
-    """Play one episode after another in an environment of its own."""
+async def _seat(run: Run, put: Put, maker: ThreadPoolExecutor) -> None:
+    """Play one episode after another in an environment of its own, made on a thread: even where steps are short."""
     agent, env = run.agent, None
     assert isinstance(agent, AsyncAgent)
     with ThreadPoolExecutor(1) as thread:  # it starts when it is first needed
@@ -41,7 +42,7 @@ async def _seat(run: Run, put: Put) -> None:
         try:
             for number in iter(run.next, None):
                 if env is None:
-                    env = await call(run.take)
+                    env = await _call(thread if run.blocking else maker, run.take)
                 turns = run.turns(env, number)
                 moment = await call(go_on, turns, None)
                 while isinstance(moment, Context):
