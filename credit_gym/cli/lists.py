@@ -13,7 +13,7 @@ from credit_gym.cli.app import app, show
 @app.command(epilog="Example: credit-gym envs credit/Diagnostic-v0")
 def envs(env: Annotated[str | None, typer.Argument(help="Show the details of this one.")] = None) -> None:
     """List the environments, or describe one with its arguments."""
-    from credit_gym.registration import ENVIRONMENTS
+    from credit_gym.registration import ENVIRONMENTS, unknown_environment
     from credit_gym.report import Table
 
     if env is None:
@@ -26,7 +26,10 @@ def envs(env: Annotated[str | None, typer.Argument(help="Show the details of thi
 
     from credit_gym.data.action_format import declared_format, declaring_class, describe
 
-    entry_point = gym.spec(env).entry_point
+    try:
+        entry_point = gym.spec(env).entry_point
+    except gym.error.UnregisteredEnv:
+        raise unknown_environment(env) from None
     creator = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
     typer.echo(f"{env}\n\n{inspect.getdoc(creator) or ''}\n")
     form = declared_format(env)

@@ -76,6 +76,7 @@ def test_a_damaged_store_is_said_and_the_others_are_listed(three: list[str]) -> 
     ("arguments", "sentence"),
     [
         (("runs", "--runs-dir", "nope"), "There is no folder nope"),
+        (("envs", "ALFWorld-v0"), "did you mean credit/ALFWorld-v0"),
         ((*RUN, "--env", "ALFWorld-v0"), "did you mean credit/ALFWorld-v0"),
         ((*RUN, "--env", "credit/alfworld-v0"), "did you mean credit/ALFWorld-v0"),
         ((*RUN, "--env", "qwertyuiop"), "`credit-gym envs` lists"),
