@@ -19,7 +19,7 @@ MODES = ("default", "upstream")
 NOTHING_KNOWN = float("nan")
 UNANSWERED = "Nobody could answer that question; ask something else."
 TOO_LONG = "That is too long; say it in one short sentence."
-LONGEST_QUESTION = 20_000  # characters
+LONGEST_QUESTION = 5_000  # characters
 
 
 class Task(NamedTuple):
