@@ -52,8 +52,10 @@ class AssignCredit(gym.Wrapper[str, str, str, str], gym.utils.RecordConstructorA
         gym.utils.RecordConstructorArgs.__init__(self, scorer=scorer, group_size=group_size, **options)
         self._crediting = Crediting(scorer, group_size, options)
         recorder = find_wrapper(env, RecordEpisodes)
-        self._crediting.refuse(inside=find_wrapper(env, AssignCredit), recorded=recorder and recorder.group_size)
-        gym.Wrapper.__init__(self, env if recorder else RecordEpisodes(env, group_size=group_size, keep=0))
+        self._crediting.refuse(
+            inside=find_wrapper(env, AssignCredit), recorded=None if recorder is None else recorder.group_size
+        )
+        gym.Wrapper.__init__(self, env if recorder is not None else RecordEpisodes(env, group_size=group_size, keep=0))
         self.scorer = scorer
         self.group_size = group_size
         self.options = options

@@ -150,8 +150,10 @@ class AssignCredit(VectorWrapper):
     ) -> None:
         self._crediting = Crediting(scorer, group_size, options)
         recorder = _find(env, RecordEpisodes)
-        self._crediting.refuse(inside=_find(env, AssignCredit), recorded=recorder and recorder.group_size)
-        super().__init__(env if recorder else RecordEpisodes(env, group_size=group_size, keep=0))
+        self._crediting.refuse(
+            inside=_find(env, AssignCredit), recorded=None if recorder is None else recorder.group_size
+        )
+        super().__init__(env if recorder is not None else RecordEpisodes(env, group_size=group_size, keep=0))
 
     def step(self, actions: Sequence[str]) -> _StepResult:
         """Step all copies; the one whose episode completes a batch has the targets of the batch in its info."""
