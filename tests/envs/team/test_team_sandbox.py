@@ -249,6 +249,7 @@ def test_only_the_named_things_of_a_program_reach_the_test(sandbox: Sandbox) -> 
     assert passes(sandbox, "def sum(a, b): return a + b\n", "assert sum(10, 15) == 25", names=("sum",))
 
 
+@pytest.mark.filterwarnings("ignore:Without namespaces")
 def test_programs_are_deterministic(sandbox: Sandbox) -> None:
     source = "import random\ndef f(x): return list(set('abcdefgh')), random.random(), hash('a')\n"
     with Sandbox(workers=1, isolation=sandbox._wanted) as other:

@@ -266,6 +266,27 @@ def test_an_object_of_the_program_answers_no_comparison(sandbox: Sandbox, return
     assert [question for question, result in zip(QUESTIONS, results, strict=True) if result.passed] == []
 
 
+def test_objects_of_the_program_are_compared_by_the_test(sandbox: Sandbox) -> None:
+    source = """
+class Held:
+    def __init__(self, value): self.value = value
+    def __eq__(self, other): return True
+    def __lt__(self, other): return True
+def f(x): return Held(x)
+"""
+    assert passes(sandbox, source, "a = f([1])\nassert a == a and a == f([1]) and a != f([2]) and a in [f(2), f([1])]")
+    wrong = (
+        "f(2) == f(3)",
+        "f(2) in [f(3)]",
+        "[f(2)] == [f(3)]",
+        "not f(2) != f(3)",
+        "f(2) < f(3)",
+        "sorted([f(2), f(3)])",
+    )
+    for question in wrong:
+        assert not passes(sandbox, source, f"assert {question}"), question
+
+
 def test_a_stream_of_the_program_is_searched_by_the_test(sandbox: Sandbox) -> None:
     source = "def f(x):\n    yield 1\n    yield x\n"
     assert passes(sandbox, source, "assert 4 in f(4)", "assert list(f(4)) == [1, 4]")
