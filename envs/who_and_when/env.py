@@ -26,8 +26,9 @@ from credit_gym.metrics.attribution import plain_name
 MOST_UNREADABLE = 3
 """Answers of an episode that may fail to say anything before it is cut off."""
 
-_STEP = re.compile(r"step(?:\s+number)?\W{0,5}(\d+)", re.IGNORECASE)
-_NUMBER = re.compile(r"\d+")
+_STEP = re.compile(r"step(?:\s+number)?\W{0,5}([0-9]+)", re.IGNORECASE)
+_NUMBER = re.compile(r"[0-9]+")
+_HARDLY_MORE = re.compile(r"\s*(?:[A-Za-z]+\s+){0,3}[0-9]+[\s.]*")  # than a number
 _SAYS = re.compile(r"\W*+(?:1\.\W*+)?(yes|no|upper|lower)\b", re.IGNORECASE)
 
 
@@ -196,13 +197,15 @@ class WhoAndWhenEnv(TextEnv):
 
 
 def _whole_answer(log: FailureLog, at: Position, action: str) -> Position | None:
-    """The step is the number after the word, else the last number; the agent the first one named, else its writer."""
+    """The step is the number after the word, else the last one; the agent the first named, else the step's writer."""
     found = _STEP.search(action)
     numbers = [found[1]] if found else _NUMBER.findall(action)
     if not numbers or len(numbers[-1]) > len(str(len(log.messages))) or int(numbers[-1]) >= len(log.messages):
         return None
     step, said = int(numbers[-1]), action.casefold()
     agents = {message.agent for message in log.messages if message.agent.casefold() in said}
+    if not (found or agents or _HARDLY_MORE.fullmatch(action)):
+        return None  # a number in a text about something else
     first = min(agents, key=lambda name: (said.index(name.casefold()), -len(name)), default=log.messages[step].agent)
     return _ended(at, step, first)
 
