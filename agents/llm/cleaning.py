@@ -7,6 +7,7 @@ entities of tags), so a key that was escaped would appear later, in a place that
 from __future__ import annotations
 
 import re
+from string import ascii_lowercase, ascii_uppercase
 
 MARK = "[key]"
 """What stands in the place of a key."""
@@ -16,6 +17,7 @@ _ESCAPE = re.compile(
     r"|%([0-9a-f]{2})|&#(?:x0{0,6}([0-9a-f]{2})|0{0,6}([0-9]{2,3}));",
     re.IGNORECASE,
 )
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)  # which moves no letter, unlike lower()
 _BASES = (16, 16, 16, 8, 16, 16, 10)  # of the digits of each kind of escape
 
 
@@ -24,12 +26,20 @@ def without(key: str, text: str) -> str:
 
     A text that spells the key in escapes comes back with all of its escapes of letters and digits read. It costs O(n).
     """
-    exact = re.compile(re.escape(key), re.IGNORECASE)
-    lowered = key.lower()
-    if lowered in text.lower():
-        text = exact.sub(MARK, text)
+    text = _replaced(key, text)
     read = _ESCAPE.sub(_sign, text)
-    return exact.sub(MARK, read) if read != text and lowered in read.lower() else text
+    cleaned = _replaced(key, read)
+    return text if cleaned == read else cleaned
+
+
+def _replaced(key: str, text: str) -> str:
+    """The text with the mark in place of the key, in whatever letters' case."""
+    sought, lowered = key.translate(_LOWER), text.translate(_LOWER)
+    parts, start = list[str](), 0
+    while (found := lowered.find(sought, start)) >= 0:
+        parts += [text[start:found], MARK]
+        start = found + len(sought)
+    return "".join([*parts, text[start:]]) if parts else text
 
 
 def _sign(escape: re.Match[str]) -> str:
