@@ -13,6 +13,7 @@ import typer
 from credit_gym.cli import language_model as lm
 from credit_gym.cli import recorded
 from credit_gym.cli.app import RUNS, EnvArgs, Options, Out, Scorers, app, asked, find, pairs, settled, show
+from credit_gym.cli.stopping import exit_code, marking_the_stopped
 from credit_gym.errors import CreditGymError, unknown
 
 if TYPE_CHECKING:
@@ -138,13 +139,14 @@ def run(
         with sole_use(store.folder):
             typer.echo(record.run_id)
             store.remove_failed(record.run_id)
+            store.finish_run(record.run_id, "running")
             play = partial(EXECUTORS[executor], player, make_agent, workers, gpus)
             try:
-                played = _play(store, record, settings, log or (), play)
-            except KeyboardInterrupt:
-                store.finish_run(record.run_id, "interrupted")
+                with marking_the_stopped(store):
+                    played = _play(store, record, settings, log or (), play)
+            except KeyboardInterrupt as error:
                 typer.echo(f"Interrupted; go on with: credit-gym run --out {out} --resume {record.run_id}", err=True)
-                raise typer.Exit(130) from None
+                raise typer.Exit(exit_code(error)) from None
             _finish(store, record.run_id, played, wanted, out)
 
 
