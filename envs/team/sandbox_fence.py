@@ -73,7 +73,7 @@ class _Step(NamedTuple):
 
 def landlock_version() -> int:
     """Return the version of Landlock that the kernel has, 0 for none."""
-    return max(0, _LIBC.syscall(_LANDLOCK_CREATE, None, ctypes.c_size_t(0), _LANDLOCK_VERSION))
+    return max(0, int(_LIBC.syscall(_LANDLOCK_CREATE, None, ctypes.c_size_t(0), _LANDLOCK_VERSION)))
 
 
 def forbid_calls(*, shared_system: bool) -> None:
