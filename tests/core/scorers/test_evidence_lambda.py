@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from builders import ROOT
 from builders.batches import NAN, Run, batch_of, batches
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import somersd
 
+from credit_gym import scorers
 from credit_gym.baselines.studies.regimes.regime import Regime, regime_model
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import backward_sum
@@ -256,3 +258,10 @@ def test_a_backward_sum_is_that_of_a_loop(batch: EpisodeBatch, data: st.DataObje
         for step in reversed(range(start, end)):
             after = expected[step] = values[step] + (decay[step] * after if step < end - 1 else 0.0)
     np.testing.assert_allclose(backward_sum(values, decay, batch.offsets), expected, atol=1e-12)
+
+
+def test_the_page_says_the_defaults() -> None:
+    page = (ROOT / "docs" / "scorers.md").read_text(encoding="utf-8")
+    for name, option in scorers.get("evidence_lambda").options.items():
+        if option.default is not None:
+            assert f"| `{name}` | {option.default:g} |" in page
