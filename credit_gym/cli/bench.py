@@ -10,6 +10,7 @@ import typer
 from credit_gym.cli import language_model as lm
 from credit_gym.cli.app import RUNS, EnvArgs, Out, TableFormat, app, environment, find, pairs, table_writer
 from credit_gym.cli.run import Logs, Workers
+from credit_gym.cli.stopping import exit_code, marking_the_stopped
 from credit_gym.errors import CreditGymError
 
 if TYPE_CHECKING:
@@ -105,17 +106,18 @@ def bench(
             write(count, named)
 
         try:
-            reason = run_bench(
-                store,
-                group_id,
-                make_env=lambda env_id: partial(environment, env_id, config.get("arguments", {})),
-                make_agent=lambda spec: parse_agent(spec, seed=config["seed"], settings=settings.get(spec)),
-                workers=workers,
-                on_pair=note,
-            )
-        except KeyboardInterrupt:
+            with marking_the_stopped(store):
+                reason = run_bench(
+                    store,
+                    group_id,
+                    make_env=lambda env_id: partial(environment, env_id, config.get("arguments", {})),
+                    make_agent=lambda spec: parse_agent(spec, seed=config["seed"], settings=settings.get(spec)),
+                    workers=workers,
+                    on_pair=note,
+                )
+        except KeyboardInterrupt as error:
             typer.echo(f"Interrupted; go on with: credit-gym bench --out {out} --resume {group_id}", err=True)
-            raise typer.Exit(130) from None
+            raise typer.Exit(exit_code(error)) from None
     show_bench(store, group_id, to)
     empty = _say_failures(store, group_id)
     if reason is not None:
