@@ -26,7 +26,7 @@ GROUP = "credit_gym.agents"
 """The group of entry points; the name of one is a spec."""
 
 
-def find_agent(spec: str) -> object | None:
+def find_agent(spec: str) -> Any:
     """Return what a spec names in a module or an entry point, None where it names neither.
 
     The working directory counts among the places of modules, as it does for ``python -m``.

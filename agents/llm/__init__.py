@@ -10,7 +10,8 @@
 - ``prompting``: how a context becomes a chat, read from plain data (``fields``); ``news``: what is new about
   the action that is due. ``tool_turns``: calls of tools in it.
   ``reading``: how a reply becomes an action, in the ``styles`` that there are.
-- ``agent``: the policy as an agent; ``function``: a function of a chat in the place of a model. ``asking``: a chat in, its answer out, for environments.
+- ``agent``: the policy as an agent; ``function``: a function of a chat in the place of a model. ``asking``: a chat in,
+  its answer out, for environments.
 """
 
 from __future__ import annotations

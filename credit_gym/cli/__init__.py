@@ -2,8 +2,8 @@
 
 - Where file and command differ: ``lists`` has ``envs``, ``scorers`` and ``columns``; ``rescore`` is ``score``,
   ``imports`` is ``import``, ``generate`` is ``alfworld-generate``.
-- ``app``: what they register with and share. ``language_model``: the options of those that ask one; ``recorded``: what is
-  recorded on demand.
+- ``app``: what they register with and share. ``language_model``: the options of those that ask one; ``recorded``: what
+  is recorded on demand.
 """
 
 from __future__ import annotations

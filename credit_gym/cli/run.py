@@ -117,8 +117,12 @@ def run(
     if executor != "local" and any(getattr(settings, name, None) for name in _IN_ONE_PROCESS):
         raise CreditGymError("Caps and rate limits hold within one process: leave them out, or use --executor local.")
     if stored is None:
-        config = {"arguments": pairs(env_arg), "episodes": episodes or 16, "group_size": group_size or 1}
-        config |= {**_settings_config(settings), **({} if belief is None else {"belief": belief})}
+        config: Mapping[str, Any] = {
+            "arguments": pairs(env_arg),
+            "episodes": episodes or 16,
+            "group_size": group_size or 1,
+        }
+        config = {**config, **_settings_config(settings), **({} if belief is None else {"belief": belief})}
     else:
         env, config = stored[1].env_id, stored[1].config
     recorded.check_recorded(
@@ -126,7 +130,7 @@ def run(
         str(env),
         config["arguments"],
         belief=config.get("belief"),
-        prompting=settings and settings.prompting,
+        prompting=None if settings is None else settings.prompting,
         logprobs=settings is not None or is_code(spec),
     )
     make_agent = partial(parse_agent, spec, seed=seed, settings=settings)
@@ -201,7 +205,7 @@ def _play(
                 record.env_id,
                 record.config["arguments"],
                 record.config.get("belief"),
-                settings and settings.prompting,
+                None if settings is None else settings.prompting,
             ),
             episodes=record.config["episodes"],
             group_size=record.config["group_size"],

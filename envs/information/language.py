@@ -45,12 +45,10 @@ class English(NamedTuple):
     """What the package knows of English, apart from its rules (``english.yaml``).
 
     Attributes:
-        irregular: plurals of irregular nouns.
-        ves: nouns whose plural ends in -ves.
+        irregular, ves: plurals of irregular nouns, and nouns whose plural ends in -ves.
         guess: words that may stand beside the name in a guess.
         marks: what phrases do that name nothing.
-        bigger: comparatives before "than".
-        smaller: their opposites.
+        bigger, smaller: comparatives before "than", and their opposites.
         inside: verbs before "in" that ask whether something is smaller.
         articles: what may stand before the thing compared with.
         ignored: adverbs that change nothing.
