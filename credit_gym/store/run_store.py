@@ -368,8 +368,8 @@ class Store:
         columns = "run_id, group_id, env_id, agent_id, config, seed, status, created, version"
         rows = self._read(f"SELECT {columns} FROM runs {where} ORDER BY rowid", *values)
         return [
-            RunRecord(*who, load_mapping(config), None if seed is None else int(load(seed)), *rest)
-            for *who, config, seed, rest in ((*row[:6], row[6:]) for row in rows)
+            RunRecord(run, group, env, agent, load_mapping(config), None if seed is None else int(load(seed)), *rest)
+            for run, group, env, agent, config, seed, *rest in rows
         ]
 
     def _completed(self, run_id: str) -> list[str]:
