@@ -106,7 +106,7 @@ def _number(number: float, form: str) -> str:
 
 def main(
     seeds: Annotated[int, typer.Option(min=2, help="Runs of a credit, each with its own draws.")] = 5,
-    pilots: Annotated[int, typer.Option(min=1, help="Runs of a credit and a rate that the rate is chosen by.")] = 2,
+    pilots: Annotated[int, typer.Option(min=1, help="Runs of a credit and a rate that the rate is chosen by.")] = 1,
     share: Annotated[float, typer.Option(min=0.01, help="Share of each environment's budget of tokens.")] = 1.0,
     game: Annotated[list[str] | None, typer.Option(help=f"Only these of {', '.join(GAMES)}; repeatable.")] = None,
     credit: Annotated[list[str] | None, typer.Option(help=f"Only these of {', '.join(RECIPES)}; repeatable.")] = None,
