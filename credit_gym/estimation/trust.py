@@ -32,16 +32,20 @@ class Trust(NamedTuple):
     agreement: float
     weight: float
 
-    def after(self, seen: Trust, *, memory: float = MEMORY) -> Trust:
+    def after(self, seen: Trust, prior: Trust | None = None, *, memory: float = MEMORY) -> Trust:
         """Return what is known once more was seen; older evidence fades as the policy that it was about does.
 
         Args:
             seen: the evidence of a batch.
+            prior: what was known before any evidence. It does not fade: a verifier that nothing bears out any more
+                comes back to it. None is no prior.
             memory: share of the older evidence that is kept, in [0, 1].
         """
-        kept = memory * self.weight
-        weight = kept + seen.weight
-        mean = (kept * self.agreement + seen.weight * seen.agreement) / weight if weight > 0.0 else 0.0
+        first, lasting = (0.0, 0.0) if prior is None else prior
+        kept = memory * max(self.weight - lasting, 0.0)
+        told = memory * (self.weight * self.agreement - lasting * first)
+        weight = lasting + kept + seen.weight
+        mean = (lasting * first + told + seen.weight * seen.agreement) / weight if weight > 0.0 else 0.0
         return Trust(min(max(mean, -1.0), 1.0), weight)
 
 

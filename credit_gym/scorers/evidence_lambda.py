@@ -99,10 +99,11 @@ def verifier_trust(batch: EpisodeBatch, known: Trust | None = None, *, pseudo_co
         known: what was known before; None takes what the environment declares.
         pseudo_count: k.
     """
-    before = known or _known(batch, None, None)
+    prior = _known(batch, None, None)
+    before = known or prior
     if not _is_read(batch):
         return before
-    return before.after(trust_from(batch, _centred(batch, _visits(batch), pseudo_count)))
+    return before.after(trust_from(batch, _centred(batch, _visits(batch), pseudo_count)), prior)
 
 
 def verifier_evidence(batch: EpisodeBatch, *, pseudo_count: float = 0.05) -> tuple[FloatArray, FloatArray]:

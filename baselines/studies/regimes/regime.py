@@ -183,6 +183,8 @@ def seen(batch: EpisodeBatch, regime: Regime, seed: int) -> EpisodeBatch:
     """
     if regime.verifier == "none":
         batch = replace(batch, verifier=None)
+    if regime.exact:
+        batch = replace(batch, exact_verifier=np.ones(batch.num_episodes, dtype=np.bool_))
     if regime.recurrence == 1.0:
         return batch
     points = np.arange(batch.num_steps, dtype=np.int64) + batch.episode

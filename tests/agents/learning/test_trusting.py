@@ -115,4 +115,4 @@ def test_an_unknown_scorer_fails_before_the_first_batch() -> None:
 
 
 def test_nothing_is_known_of_a_verifier_at_first() -> None:
-    assert verifier_trust(FAILED) == UNKNOWN.after(Trust(0.0, 0.0))
+    assert verifier_trust(FAILED) == UNKNOWN

@@ -225,6 +225,16 @@ def test_older_evidence_fades() -> None:
     assert Trust(0.5, 4.0).after(Trust(1.0, 4.0), memory=1.0) == Trust(0.75, 8.0)
 
 
+def test_a_verifier_that_nothing_bears_out_any_more_comes_back_to_what_was_known_of_it_before() -> None:
+    # Ten of sixteen spoke for it; after a batch that says nothing nine of them are left beside the prior of six.
+    known = Trust(10.0 / 16.0, 16.0).after(Trust(0.0, 0.0), UNKNOWN)
+    assert known == Trust(pytest.approx(0.6), pytest.approx(15.0))
+    for _ in range(100):
+        known = known.after(Trust(0.0, 0.0), UNKNOWN)
+    assert known == Trust(pytest.approx(0.0, abs=1e-3), pytest.approx(UNKNOWN.weight, rel=1e-3))
+    assert EXACT.after(Trust(0.0, 0.0), EXACT) == EXACT
+
+
 REGIMES = {
     ("aligned", 0.0): (0.8, 1.0),
     ("aligned", 1.0): (0.8, 1.0),
