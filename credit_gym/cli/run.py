@@ -100,14 +100,17 @@ def run(
     }
     if resume is None and env is None:
         raise typer.BadParameter("give --env with the id of an environment; `credit-gym envs` lists them.")
+    kept = typer.BadParameter(
+        "a resumed run keeps its own settings; "
+        "give only --workers, --executor, --gpus, --scorer, --option, --log, --out, caps."
+    )
+    given = (env, env_arg, episodes, group_size, seed, belief, *policy.values())
+    if resume is not None and any(value is not None for value in given):
+        raise kept
     stored = None if resume is None else _stored(resume, out)
     code = stored[1].agent_id if stored is not None and is_code(stored[1].agent_id) else None
-    given = (env, env_arg, None if code else agent, episodes, group_size, seed, belief, *policy.values())
-    if resume is not None and any(value is not None for value in given):
-        raise typer.BadParameter(
-            "a resumed run keeps its own settings; "
-            "give only --workers, --executor, --gpus, --scorer, --option, --log, --out, caps."
-        )
+    if resume is not None and agent is not None and not code:
+        raise kept
     if code and agent != code:
         raise typer.BadParameter(
             f"this run is played by code, which a record alone must not start: add --agent {code}."

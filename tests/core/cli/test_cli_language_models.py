@@ -87,7 +87,8 @@ def test_a_benchmark_counts_tokens_and_dollars(folder: Path, url: str) -> None:
     out = good(
         "bench", *agents, "--env", "credit/Stochastic-v0", "--episodes", "4", "--price", "1,1", "--to", "markdown"
     )
-    head, _, *rows = [line.strip("| ").split(" | ") for line in out.splitlines() if line.startswith("|")]
+    costs = next(table for table in out.split("\n\n") if "| dollars |" in table)
+    head, _, *rows = [line.strip("| ").split(" | ") for line in costs.splitlines() if line.startswith("|")]
     by_agent: dict[str, dict[str, Any]] = {row[1]: dict(zip(head, row, strict=True)) for row in rows}
     assert (by_agent["random"]["tokens"], by_agent["random"]["dollars"]) == ("–", "–")
     model = next(row for agent, row in by_agent.items() if agent.startswith("openai"))

@@ -236,7 +236,7 @@ def test_wrong_arguments_get_one_sentence() -> None:
         Tau2Env(task_id="library-999")
     with pytest.raises(UnknownNameError, match="mode"):
         Tau2Env(mode="published")
-    with pytest.raises(CreditGymError, match="at least 1"):
+    with pytest.raises(CreditGymError, match="max_steps of Tau2Env must be a whole number"):
         Tau2Env(max_steps=0)
     with pytest.raises(gym.error.Error, match="from 0 to 119"):
         Tau2Env().reset(options={"task": 120})
