@@ -55,7 +55,7 @@ def test_nothing_in_info_tells_the_secret(make):
 
 @pytest.mark.parametrize("make", ENVS)
 def test_a_game_needs_turns_and_a_task_that_exists(make):
-    with pytest.raises(CreditGymError, match="turns of .* must be a whole number"):
+    with pytest.raises(CreditGymError, match=r"turns of .* must be a whole number"):
         make(turns=0)
     with pytest.raises(gym.error.Error, match="must be an integer from 0"):
         make().reset(options={"task": -1})

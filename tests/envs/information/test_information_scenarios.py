@@ -90,7 +90,7 @@ def test_a_file_needs_an_answerer_and_a_limit_is_positive(make):
     with pytest.raises(ManifestError, match="give answerer= to play them"):
         make(scenarios="file.json")
     if make is not PersonalizationEnv:
-        with pytest.raises(CreditGymError, match="attempts of .* must be a whole number"):
+        with pytest.raises(CreditGymError, match=r"attempts of .* must be a whole number"):
             make(attempts=0)
 
 
