@@ -136,7 +136,8 @@ class TextEnv(gym.Env[str, str]):
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         try:
-            moment = _Moment(self._cloned(), self.stream, self._np_random_seed, self._generator, self._steps_left)
+            limit = self._step_limit, self._steps_left
+            moment = _Moment(self._cloned(), self.stream, self._np_random_seed, self._generator, *limit)
         except NotImplementedError:
             return super().__reduce_ex__(protocol)
         return _made_again, (replace(self._recipe, spec=self.spec), moment)
@@ -231,6 +232,7 @@ class _Moment(NamedTuple):
     stream: int | None
     seed: int | None
     generator: np.random.Generator | None
+    step_limit: int | None
     steps_left: int | None
 
 
@@ -240,7 +242,8 @@ def _made_again(recipe: _Recipe, moment: _Moment) -> TextEnv:
         env.restore_state(moment.state)
     env.stream, env.spec = moment.stream, recipe.spec
     env._np_random_seed, env._generator = moment.seed, moment.generator
-    env._enter_limit(moment.steps_left)
+    env._enter_limit(moment.step_limit)
+    env._steps_left = moment.steps_left
     return env
 
 

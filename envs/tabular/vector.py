@@ -47,7 +47,8 @@ class TabularVectorEnv(TextVectorEnv):
         max_episode_steps: truncate earlier than the tasks do.
 
     Raises:
-        gymnasium.error.Error: ``observation`` is neither, or the limit is none that can hold.
+        UnknownNameError: ``observation`` is neither.
+        gymnasium.error.Error: the limit is none that can hold.
     """
 
     def __init__(
@@ -58,8 +59,6 @@ class TabularVectorEnv(TextVectorEnv):
         observation: ObservationMode = "text",
         max_episode_steps: int | None = None,
     ) -> None:
-        if observation not in ("text", "index"):
-            raise gym.error.Error(f'observation must be "text" or "index", not {observation!r}.')
         super().__init__(num_envs, max_episode_steps=max_episode_steps, most_steps=int(model.horizon.max()))
         self.model = model
         self._text = observation == "text"

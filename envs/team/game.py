@@ -66,7 +66,8 @@ class TeamGame(TabularEnv):
 
     Raises:
         UnknownNameError: there is no such game.
-        ManifestError: the game would be too large, or has no roles or messages.
+        OptionError: an argument is not of its type, or there are no tasks or no roles.
+        ManifestError: the game would be too large, or has too few or too many messages.
     """
 
     action_format = ActionFormat(

@@ -47,8 +47,12 @@ class TeamAEC(AECEnv[str, Observation, str | None]):  # type: ignore[misc]  # Pe
         return self._spaces[agent][1]
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:
-        """Start an episode; ``options={"task": i}`` picks the problem, else the seed does."""
-        _, info = self.env.reset(seed=seed, options=options)
+        """Start an episode; ``options={"task": i}`` picks the problem, else the seed does.
+
+        Other options are passed over, not refused: PettingZoo's own test of environments gives one that none has.
+        """
+        known = {name: value for name, value in (options or {}).items() if name in self.env.reset_options}
+        _, info = self.env.reset(seed=seed, options=known)
         self.agents = self.possible_agents[:]
         self.rewards = dict.fromkeys(self.agents, 0.0)
         self._cumulative_rewards = dict.fromkeys(self.agents, 0.0)

@@ -117,8 +117,6 @@ class WebShopEnv(TextEnv):
         super().__init__(render_mode=render_mode)
         if observation not in _SHOW:
             raise unknown("observation mode", observation, _SHOW)
-        if min(num_prev_obs, num_prev_actions) < 0:
-            raise gym.error.Error("num_prev_obs and num_prev_actions count what is shown again: make them 0 or more.")
         folder = data if data is not None else os.environ.get("WEBSHOP_DATA") or None
         shop = open_shop(None if folder is None else Path(folder), num_products, catalogue_seed)
         self.max_steps = max_steps

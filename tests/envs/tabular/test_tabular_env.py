@@ -20,7 +20,7 @@ IDS = [
     ("credit/ALFWorldManifest-v0", {}),
     *(("credit/Diagnostic-v0", {"task": task}) for task in DIAGNOSTIC_TASKS),
 ]
-KEYS = {"task", "state_key", "admissible_actions", "verifier", "expert_actions", "invalid"}
+KEYS = {"task", "state_key", "admissible_actions", "verifier", "expert_actions", "invalid", "step_limit", "steps_left"}
 NAMES = [kwargs.get("task", env_id) for env_id, kwargs in IDS]
 
 every_env = pytest.mark.parametrize(("env_id", "kwargs"), IDS, ids=NAMES)

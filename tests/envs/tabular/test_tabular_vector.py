@@ -10,6 +10,7 @@ from credit_gym.envs.tabular.diagnostic import diagnostic_model
 from credit_gym.envs.tabular.env import TabularEnv
 from credit_gym.envs.tabular.stochastic import stochastic_model
 from credit_gym.envs.tabular.vector import TabularVectorEnv
+from credit_gym.errors import UnknownNameError
 
 MODELS = {
     "climbs": stochastic_model(5, 0, 0.5, 0.3),
@@ -137,5 +138,5 @@ def test_misuse_is_answered_in_one_sentence(call, message):
 
 
 def test_an_unknown_observation_mode_is_refused():
-    with pytest.raises(gym.error.Error, match='"text" or "index"'):
+    with pytest.raises(UnknownNameError, match="known: index, text"):
         TabularVectorEnv(MODELS["climbs"], 3, observation="pixels")

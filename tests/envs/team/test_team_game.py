@@ -9,7 +9,7 @@ from credit_gym.agents.replay.behaviour import BehaviourAgent
 from credit_gym.agents.rollout.runner import run_episodes
 from credit_gym.envs.tabular.sample import sample_batch
 from credit_gym.envs.team.game import GAMES, TeamGame, influence, team_model
-from credit_gym.errors import ManifestError, UnknownNameError
+from credit_gym.errors import ManifestError, OptionError, UnknownNameError
 from credit_gym.exact import oracle
 from credit_gym.exact.tabular_model import TabularModel
 from credit_gym.testing import check_env, check_fork, check_no_leak, check_seeds
@@ -105,6 +105,9 @@ def test_influence_is_zero_without_coupling_and_ln_2_for_a_copier() -> None:
 def test_a_wrong_argument_is_one_sentence() -> None:
     with pytest.raises(UnknownNameError, match="did you mean xor"):
         TeamGame(game="xorr")
-    for wrong in ({"roles": 0}, {"messages": 1}, {"messages": 11}, {"num_tasks": 0}, {"roles": 9}):
-        with pytest.raises(ManifestError, match=r"\.$"):
+    for wrong in ({"roles": 0}, {"num_tasks": 0}):
+        with pytest.raises(OptionError, match=r"\.$"):
             TeamGame(**wrong)
+    for unplayable in ({"messages": 1}, {"messages": 11}, {"roles": 9}):
+        with pytest.raises(ManifestError, match=r"\.$"):
+            TeamGame(**unplayable)
