@@ -56,8 +56,8 @@ def uses(path: Path, names: Mapping[str, Any], methods: Mapping[str, str]) -> li
     found = []
     for call, method in _calls(tree):
         pattern = _evaluated(call, known)
-        methods = [method] if method != "compile" else _methods(call, tree, path, methods)
-        found += [Use(file, ast.unparse(call.args[0]), pattern, each) for each in methods]
+        used = [method] if method != "compile" else _methods(call, tree, path, methods)
+        found += [Use(file, ast.unparse(call.args[0]), pattern, each) for each in used]
     return found
 
 

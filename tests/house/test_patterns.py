@@ -84,6 +84,7 @@ def grows_faster_than_its_text(use: Use, lead: str, body: str, end: str) -> bool
     return long > 30 * max(middle, FLOOR / 10) or middle > 30 * max(short, FLOOR / 10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_pattern_takes_time_in_proportion_to_the_text(path: Path) -> None:
     file = str(path.relative_to(ROOT))
@@ -104,6 +105,7 @@ def test_no_pattern_is_used_unseen() -> None:
     assert not {str(path): names for path in paths if (names := unusual_imports(path))}
 
 
+@pytest.mark.slow
 def test_what_is_known_to_be_bad_is_found_to_be_bad() -> None:
     """The texts find the kinds of patterns that have stopped a step."""
     bad = {

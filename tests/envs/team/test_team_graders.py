@@ -217,7 +217,7 @@ def sandbox() -> Sandbox:
 def test_a_program_is_found_wherever_it_stands(sandbox: Sandbox, message: str, method: str) -> None:
     tests = ("assert add(1, 2) == 3", "assert add(-1, 1) == 0")
     grade = grade_code(message, tests, names=("add",), sandbox=sandbox)
-    assert grade == (True, 2, 2, method, "")
+    assert grade == (True, 2, 2, method, "", True)
 
 
 def test_all_or_a_share_of_the_tests(sandbox: Sandbox) -> None:
