@@ -208,7 +208,7 @@ def test_a_prompting_that_forgets_turns_is_followed_exactly_too(models):
 def test_a_history_that_is_too_long_reads_nan_and_warns_once(models):
     from credit_gym.agents.likelihood.believers import with_beliefs
 
-    game = TwentyQuestionsEnv(turns=4)
+    game = gym.make("credit/TwentyQuestions-v0", turns=4).unwrapped
     whole = played(RecordEpisodes(RecordBelief(game, believer(models))), actions=ACTIONS)
     short = believer(models)
     lengths = []
@@ -239,7 +239,7 @@ def test_surface_forms_add_up_and_the_mean_divides_by_the_tokens(models):
     from credit_gym.agents.likelihood.believers import ModelBeliever
     from credit_gym.agents.likelihood.rendering import elicit
 
-    game = TwentyQuestionsEnv(turns=2)
+    game = gym.make("credit/TwentyQuestions-v0", turns=2).unwrapped
     one = ModelBeliever(models[0])
     episode = played(RecordEpisodes(RecordBelief(game, one)), actions=ACTIONS)
     target = game.target

@@ -26,9 +26,19 @@ def play(agent, episodes, seed=5, **options):
     )
 
 
+class Noted(NoisyExpert):
+    """Keeps what it was shown, by the episode's seed and the step."""
+
+    contexts = {}  # noqa: RUF012 - one player only
+
+    def act(self, contexts, /):
+        self.contexts.update(((context.seed, context.step), context) for context in contexts)
+        return super().act(contexts)
+
+
 @pytest.fixture(scope="module")
 def noisy():
-    return play(NoisyExpert(0.3), 6)
+    return play(Noted(0.3), 6)
 
 
 def chat_for(episodes, prompting):
@@ -74,15 +84,10 @@ def test_rows_hold_what_the_agent_reads_whatever_the_prompting(noisy, prompting)
             asked.extend(chat.prompt(request.messages).ids for request in requests)
             raise StopIteration
 
-    from credit_gym.agents.core import Context
-
     for episode in noisy:
-        history = tuple(zip(episode.observations, episode.actions, strict=False))
         for step in range(len(episode)):
-            offered = episode.admissible_actions[step]
-            context = Context(episode.goal, episode.observations[step], history[:step], offered, {}, step, 0)
             with pytest.raises(StopIteration):
-                BatchAgent(Parrot(), prompting).act([context])
+                BatchAgent(Parrot(), prompting).act([Noted.contexts[episode.seed, step]])
     beginnings = [row.ids[:index] for row in rows for index in row.taught if index - 1 not in row.taught]
     assert beginnings == asked
 

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 import credit_gym.cli.train  # noqa: F401 - registers its command
 from credit_gym.cli import app
 from credit_gym.errors import CreditGymError, MissingColumnError, MissingExtraError, StoreError, UnknownNameError
+from credit_gym.estimation.trust import UNKNOWN
 from credit_gym.scorers import DEFAULT
 
 torch = pytest.importorskip("torch")
@@ -89,7 +90,8 @@ def test_what_was_learned_of_the_verifier_is_logged_and_outlives_a_kill(model: P
         if row["step"] == 2:
             raise Killed
 
-    learning = settings(model, scorer=DEFAULT, steps=3)
+    games = {"num_tasks": 3, "max_episode_steps": 10}
+    learning = settings(model, scorer=DEFAULT, steps=3, env_args=games, group_size=4, seed=1)  # one is won at first
     train(tmp_path / "whole", learning)
     with pytest.raises(Killed):
         train(tmp_path / "killed", learning, kill)
@@ -97,6 +99,7 @@ def test_what_was_learned_of_the_verifier_is_logged_and_outlives_a_kill(model: P
     rows = curve(tmp_path / "whole")
     assert curve(tmp_path / "killed") == rows
     assert weights(tmp_path / "killed") == weights(tmp_path / "whole")
+    assert rows[0]["trust_weight"] > UNKNOWN.weight  # the killed one went on from there, not from the prior
     assert len({row["trust_weight"] for row in rows}) == 3
     kept = json.loads((tmp_path / "whole" / "checkpoint-3" / "trust.json").read_text())
     assert kept == {"agreement": rows[-1]["trust"], "weight": rows[-1]["trust_weight"]}
@@ -228,6 +231,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_loaded(model: Path, t
             train(tmp_path / "b", settings(model, **changes))
     assert not (tmp_path / "b").exists()
     (tmp_path / "training.json").touch()
+    (tmp_path / "curve.jsonl").write_text('{"step": 1}\n')
     with pytest.raises(StoreError, match="holds a training already"):
         train(tmp_path, settings(model))
 
@@ -274,6 +278,7 @@ def test_the_command_trains_and_resumes(model: Path, tmp_path: Path) -> None:
 def test_a_training_that_ended_before_its_first_step_blocks_no_other(model: Path, tmp_path: Path) -> None:
     with pytest.raises(MissingColumnError):
         train(tmp_path / "t", settings(model, scorer="delta_belief", steps=1))
+    (tmp_path / "t" / "training.json").write_text("{")  # nothing was learned, so nothing is lost with it
     train(tmp_path / "t", settings(model, steps=1))
     assert load_training(tmp_path / "t").scorer == "random"
     with pytest.raises(StoreError, match="holds a training already"):
