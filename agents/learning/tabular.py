@@ -7,7 +7,7 @@ A *score table* takes the mean credit of every (state, action) and plays its arg
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -21,6 +21,14 @@ from credit_gym.exact import oracle
 from credit_gym.exact.tabular_model import TabularModel
 from credit_gym.metrics.fidelity import best
 from credit_gym.scorers import get
+
+
+class Annotate(Protocol):
+    """Adds columns to a batch that a policy sampled."""
+
+    def __call__(self, batch: EpisodeBatch, /, *, policy: FloatArray) -> EpisodeBatch:
+        """Return the batch with them."""
+        ...
 
 
 class CreditTable(NamedTuple):
@@ -81,6 +89,7 @@ def policy_gradient_curve(
     episodes_per_task: int = 16,
     learning_rate: float = 1.0,
     seed: int = 0,
+    annotate: Annotate | None = None,
     **options: Any,
 ) -> FloatArray:
     """Train a softmax policy on-policy with a scorer's credits; return its exact success before each iteration.
@@ -97,6 +106,7 @@ def policy_gradient_curve(
         episodes_per_task: episodes per update and task.
         learning_rate: step size of the logits.
         seed: seed of the sampling.
+        annotate: adds columns that the scorer reads to a batch, told the (S, A) policy that sampled it.
         options: the scorer's options.
 
     Returns:
@@ -112,6 +122,8 @@ def policy_gradient_curve(
         batch = sample_batch(
             model, episodes_per_task=episodes_per_task, seed=rng.derive(seed, iteration), policy=policy
         )
+        if annotate is not None:
+            batch = annotate(batch, policy=policy)
         if "advantage" in get(scorer).needs:  # the exact one of the policy as it now is
             batch = replace(batch, advantage=oracle.step_advantage(model, policy, batch))
         credit = whiten(scored(batch), batch)

@@ -10,20 +10,21 @@ import numpy as np
 from credit_gym.baselines.protocol.experiment import Results
 from credit_gym.baselines.protocol.scorer_rows import display
 from credit_gym.data.grouping import FloatArray
-from credit_gym.errors import UnknownNameError
 from credit_gym.metrics.statistics import bootstrap_mean
 from credit_gym.report import Table, to_markdown
-from credit_gym.scorers import get
 
 FIDELITY = ("top1", "spearman", "kendall", "sign", "nrmse", "bias2", "variance")
+SIZED = ("stochastic", "lucky")
+"""The suites on which N90, the least group size with top-1 of 0.9 from there on, is found."""
 
 
-def leaderboard(results: Mapping[str, Results], diagnostics: Sequence[str]) -> list[Table]:
+def leaderboard(results: Mapping[str, Results], diagnostics: Sequence[str], reads: Mapping[str, str]) -> list[Table]:
     """Return three tables: success with intervals, fidelity to the exact advantage, and success on every suite.
 
     Args:
         results: suite -> row -> metric -> summary over seeds.
         diagnostics: the suites that are averaged as "diagnostics".
+        reads: row -> what it reads.
     """
     rows = sorted(results["stochastic"], key=lambda row: -_pooled(results, row, list(results), "success").mean())
     controlled = [suite for suite in results if suite.endswith("manifest")]
@@ -33,7 +34,7 @@ def leaderboard(results: Mapping[str, Results], diagnostics: Sequence[str]) -> l
         tuple(
             (
                 display(row),
-                _reads(row),
+                reads.get(row, ""),
                 _interval(_pooled(results, row, ["stochastic"], "success")),
                 _interval(_pooled(results, row, ["stochastic_noisy"], "success")),
                 _interval(_pooled(results, row, diagnostics, "success")),
@@ -45,12 +46,12 @@ def leaderboard(results: Mapping[str, Results], diagnostics: Sequence[str]) -> l
     )
     fidelity = Table(
         "Fidelity: mean over all suites; N90 on the stochastic suite and on lucky",
-        ("scorer", *FIDELITY, "N90 stochastic", "N90 lucky"),
+        ("scorer", *FIDELITY, *(f"N90 {suite}" for suite in SIZED)),
         tuple(
             (
                 display(row),
                 *(_interval(_pooled(results, row, list(results), metric)) for metric in FIDELITY),
-                *(_size(results[suite][row]["n90"]["mean"]) for suite in ("stochastic", "lucky")),
+                *(_size(results[suite][row]["n90"]["mean"]) for suite in SIZED),
             )
             for row in rows
         ),
@@ -111,11 +112,3 @@ def _interval(values: FloatArray) -> str:
 
 def _size(value: float) -> str:
     return f"{value:.0f}" if math.isfinite(value) else "—"
-
-
-def _reads(row: str) -> str:
-    try:
-        needs = get(row).needs
-    except UnknownNameError:
-        return ""
-    return ", ".join(sorted(needs)) or "trajectories"

@@ -201,7 +201,7 @@ def test_the_leaderboard_ranks_by_success_and_shows_intervals() -> None:
 
     suites = ("stochastic", "stochastic_noisy", "lucky", "webshop_manifest")
     results = {suite: {"grpo": found(0.25), "graphgpo": found(0.75)} for suite in suites}
-    board = leaderboard(results, ["lucky"])
+    board = leaderboard(results, ["lucky"], {"grpo": "trajectories"})
     assert [row[0] for row in board[0].rows] == ["graphgpo-like", "grpo"]
     page = markdown(board, 2)
     assert "0.750" in page
