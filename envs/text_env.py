@@ -42,7 +42,8 @@ class TextEnv(gym.Env[str, str]):
         action_format: how long an action is and how it is written; the kind in ``info["action_format"]`` takes its
             place at moments where another one is due.
         reset_options: names that ``options`` of :meth:`reset` may have; any other is refused.
-        limit_argument: name of the argument that sets :attr:`most_steps`, empty where there is none.
+        limit_argument: name of the argument that sets :attr:`most_steps`, empty where there is none. Where it was not
+            given, the ``max_episode_steps`` of ``gym.make`` takes its place: see :meth:`limiting`.
         exact_verifier: whether the verifier's readings are the change of an exact potential, of how good an end can
             still be reached and how soon. Then ``info["exact_verifier"]`` says so at reset, and a scorer may trust them
             before any outcome was seen.
@@ -92,6 +93,13 @@ class TextEnv(gym.Env[str, str]):
         """Steps after which the environment itself truncates an episode at the latest; None if it never does."""
         return None
 
+    def limiting(self, steps: int) -> Mapping[str, Any]:
+        """Return the arguments with which the environment itself lets an episode have so many steps.
+
+        Under a ``TimeLimit`` it is made anew with them, so that its goals, signals and infos tell of the same limit.
+        """
+        return {self.limit_argument: steps} if self.limit_argument else {}
+
     def seed_episode(self, seed: int | None) -> int:
         """Fix the random stream of the next episode and return its 64-bit episode seed.
 
@@ -99,8 +107,8 @@ class TextEnv(gym.Env[str, str]):
         operating system's entropy at the very first reset).
 
         Raises:
-            gymnasium.error.Error: the seed is none, or a ``TimeLimit`` around the environment is larger than
-                :attr:`most_steps` and could never hold.
+            gymnasium.error.Error: the seed is none, or a ``TimeLimit`` around the environment is larger than the
+                limit that it was given by argument, and could never hold.
         """
         self._enter_limit(_time_limit(sys._getframe(1).f_back))  # whoever called the reset that called this
         if seed is not None:
@@ -153,12 +161,24 @@ class TextEnv(gym.Env[str, str]):
         """Let a time limit around the environment, None for none, hold for the episode that begins."""
         if steps is None and self._steps_left is None:
             return  # nothing to undo; to touch vars() would make every later look-up of an attribute slower
+        if steps != self._step_limit:
+            self._adopt_limit(steps)
         self._steps_left = self._step_limit = steps
         vars(self).pop("step", None)
         if steps is not None:
-            name = type(self).__name__ if self.spec is None else self.spec.id
-            refuse_longer(name, steps, self.most_steps, self.limit_argument)
             vars(self)["step"] = self._limited_step
+
+    def _adopt_limit(self, steps: int | None) -> None:
+        """Let the environment's own limit be that of a time limit around it, or for None what it was made with."""
+        made, takes = self._recipe, self.limiting(steps or 1)
+        given = sorted(made.options.keys() & takes.keys())
+        if given and steps is not None:
+            name = type(self).__name__ if self.spec is None else self.spec.id
+            refuse_longer(name, steps, self.most_steps, given[0])
+        if takes and not given:
+            stream, instead = self.stream, takes if steps is not None else {}
+            type(self).__init__(self, *made.arguments, **{**made.options, **instead})
+            self.stream = stream
 
     def _limited_step(self, action: str) -> tuple[str, SupportsFloat, bool, bool, dict[str, Any]]:
         """Step inside a time limit: its end has ``success``, like every other end."""
@@ -199,16 +219,15 @@ def task_number(task: object, count: int) -> int:
 
 
 def refuse_longer(name: str, limit: int, most_steps: int | None, argument: str) -> None:
-    """Refuse a limit on the steps of an episode that is larger than the environment's own.
+    """Refuse a limit on the steps of an episode that is larger than the one that the environment was given.
 
     Raises:
         gymnasium.error.Error: it is.
     """
     if most_steps is not None and limit > most_steps:
-        instead = f"give {argument}={limit} in its place" if argument else "leave it out"
         raise gym.error.Error(
             f"{name} ends its episodes after {most_steps} steps at most, so max_episode_steps={limit} cannot hold: "
-            f"{instead}."
+            f"leave {argument} out."
         )
 
 
@@ -238,11 +257,12 @@ class _Moment(NamedTuple):
 
 def _made_again(recipe: _Recipe, moment: _Moment) -> TextEnv:
     env = recipe.kind(*recipe.arguments, **recipe.options)
+    env.spec = recipe.spec
+    env._enter_limit(moment.step_limit)
     if moment.state is not None:
         env.restore_state(moment.state)
-    env.stream, env.spec = moment.stream, recipe.spec
+    env.stream = moment.stream
     env._np_random_seed, env._generator = moment.seed, moment.generator
-    env._enter_limit(moment.step_limit)
     env._steps_left = moment.steps_left
     return env
 

@@ -26,32 +26,27 @@ class TextVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
     Args:
         num_envs: n.
         max_episode_steps: truncate after so many steps, as Gymnasium's ``TimeLimit`` does to a single environment.
-        most_steps: steps after which the copies are truncated in any case.
-        limit_argument: argument of the environment that sets those, empty for none.
 
     Raises:
-        gymnasium.error.Error: ``max_episode_steps`` is no positive integer, or larger than ``most_steps``.
+        gymnasium.error.Error: ``max_episode_steps`` is no positive integer.
+
+    Attributes:
+        reset_options: as those of a single environment.
     """
 
     reset_options: Collection[str] = ("task",)
+    _given: frozenset[str]
 
     def __new__(cls, *arguments: Any, **options: Any) -> Self:
-        """Check the arguments."""
+        """Check the arguments, and remember which were given."""
         check_arguments(cls, arguments, options)
-        return super().__new__(cls)
+        env = super().__new__(cls)
+        env._given = frozenset(options)
+        return env
 
-    def __init__(
-        self,
-        num_envs: int,
-        *,
-        max_episode_steps: int | None = None,
-        most_steps: int | None = None,
-        limit_argument: str = "",
-    ) -> None:
+    def __init__(self, num_envs: int, *, max_episode_steps: int | None = None) -> None:
         self.num_envs = num_envs
         self._limit = _checked_limit(max_episode_steps)
-        if self._limit is not None:
-            refuse_longer(type(self).__name__, self._limit, most_steps, limit_argument)
         self.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP, "render_modes": []}
         self.single_observation_space = self.single_action_space = FreeText()
         self.observation_space = self.action_space = Tuple((FreeText(),) * num_envs)
@@ -94,6 +89,17 @@ class TextVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
             raise gym.error.ResetNeeded("There is no episode to step: call reset() first.")
         check_actions(actions, self.num_envs)
         return self._move(actions)
+
+    def _own_limit(self, steps: int, argument: str) -> int:
+        """The environment's own limit: that of ``max_episode_steps`` takes its place unless the argument was given.
+
+        Raises:
+            gymnasium.error.Error: both were, and the first could never hold.
+        """
+        if self._limit is None or argument in self._given:
+            refuse_longer(type(self).__name__, self._limit or 0, steps, argument)
+            return steps
+        return self._limit
 
     def _least(self, limits: IntArray) -> IntArray:
         """(n,) the step limits of the copies, or that of ``max_episode_steps`` where it is less."""

@@ -42,7 +42,7 @@ class ALFWorldVectorEnv(TextVectorEnv):
         verifier: whether ``infos`` has ``verifier``, ``exact_verifier`` and ``distance``. Without these and the lists,
             steps are fastest.
         expert: whether ``infos`` has ``expert_actions`` ("optimal"), or not ("none").
-        max_episode_steps: truncate earlier than ``max_steps``, as Gymnasium's ``TimeLimit`` does.
+        max_episode_steps: takes the place of ``max_steps`` where that is not given, as Gymnasium's ``TimeLimit`` does.
 
     Raises:
         UnknownNameError: there is no such split or task type.
@@ -64,10 +64,8 @@ class ALFWorldVectorEnv(TextVectorEnv):
         expert: Literal["optimal", "none"] = "optimal",
         max_episode_steps: int | None = None,
     ) -> None:
-        super().__init__(
-            num_envs, max_episode_steps=max_episode_steps, most_steps=max_steps, limit_argument="max_steps"
-        )
-        self.max_steps = max_steps
+        super().__init__(num_envs, max_episode_steps=max_episode_steps)
+        self.max_steps = self._own_limit(max_steps, "max_steps")
         self._admissible, self._verifier, self._expert = admissible, verifier, expert
         self.tasks = list_tasks(split, num_tasks, task_types, data)
         self._streams: list[int] = []

@@ -94,6 +94,10 @@ class PersonalizationEnv(ScenarioEnv):
     def _embedded(self) -> Sequence[Case]:
         return personas()
 
+    def limiting(self, steps: int) -> dict[str, Any]:
+        """Return how many questions leave a turn for the recommendation."""
+        return {"questions": max(steps - 1, 1)}
+
     def _frame(self, turns: int, attempts: int | None) -> str:
         return _FRAME.format(turns=turns - 1)  # the last turn is the recommendation's
 

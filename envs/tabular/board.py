@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -87,6 +88,17 @@ def board(model: TabularModel) -> Board:
     split = start_thresholds(model)
     starts = list(zip(model.start.tolist(), model.start_alternative.tolist(), split.tolist(), strict=True))
     return Board(places, starts)
+
+
+@lru_cache(maxsize=64)
+def with_horizon(model: TabularModel, steps: int) -> TabularModel:
+    """Return a model whose tasks all end after so many steps; where fewer are judged than played, it stays so."""
+    judged, own = model.evaluation_horizon, model.horizon
+    return replace(
+        model,
+        horizon=np.full_like(own, steps),
+        evaluation_horizon=np.where(judged == own, steps, np.minimum(judged, steps)),
+    )
 
 
 def state_key(state_name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import gymnasium as gym
 
 from credit_gym.data.action_format import ActionFormat
-from credit_gym.envs.tabular.board import REFUSAL, SPLIT, Place, board
+from credit_gym.envs.tabular.board import REFUSAL, SPLIT, Place, board, with_horizon
 from credit_gym.envs.tabular.diagnostic import diagnostic_model
 from credit_gym.envs.tabular.dynamics import dynamics
 from credit_gym.envs.tabular.entry import entry_point
@@ -35,14 +35,14 @@ class TabularEnv(TextEnv):
         render_mode: None or "ansi".
 
     Attributes:
-        model: the exact transition model.
+        model: the exact transition model; its horizon is that of ``max_episode_steps`` once an episode began under one.
     """
 
     action_format = ActionFormat(how="Write one of the actions on offer, on one line.", listed=True)
 
     def __init__(self, model: TabularModel, *, render_mode: str | None = None) -> None:
         super().__init__(render_mode=render_mode)
-        self.model = model
+        self.model = self._made_with = model
         self._places, self._starts = board(model)
         self._noise = dynamics(model).noise
         self._state = -1
@@ -59,6 +59,11 @@ class TabularEnv(TextEnv):
     def most_steps(self) -> int:
         """The step limit of the task with the most."""
         return int(self.model.horizon.max())
+
+    def _adopt_limit(self, steps: int | None) -> None:
+        """Let the model tell of the limit too, so that what is exact is exact of what is played."""
+        self.model = self._made_with if steps is None else with_horizon(self._made_with, steps)
+        self._places, _ = board(self.model)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         """Start an episode; one draw decides the task (its high half) and the start state (its low half).

@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium.spaces import Discrete, MultiDiscrete
 
 from credit_gym.data.grouping import BoolArray, FloatArray, IntArray
-from credit_gym.envs.tabular.board import REFUSAL, SPLIT, board
+from credit_gym.envs.tabular.board import REFUSAL, SPLIT, board, with_horizon
 from credit_gym.envs.tabular.diagnostic import diagnostic_model
 from credit_gym.envs.tabular.dynamics import dynamics, start_states
 from credit_gym.envs.tabular.entry import entry_point
@@ -43,7 +43,7 @@ class TabularVectorEnv(TextVectorEnv):
         model: the tasks.
         num_envs: n.
         observation: "text" or "index".
-        max_episode_steps: truncate earlier than the tasks do.
+        max_episode_steps: the step limit of every task, in place of its own.
 
     Raises:
         UnknownNameError: ``observation`` is neither.
@@ -58,8 +58,8 @@ class TabularVectorEnv(TextVectorEnv):
         observation: ObservationMode = "text",
         max_episode_steps: int | None = None,
     ) -> None:
-        super().__init__(num_envs, max_episode_steps=max_episode_steps, most_steps=int(model.horizon.max()))
-        self.model = model
+        super().__init__(num_envs, max_episode_steps=max_episode_steps)
+        self.model = model = model if self._limit is None else with_horizon(model, self._limit)
         self._text = observation == "text"
         if not self._text:
             self.single_observation_space = Discrete(model.num_states)

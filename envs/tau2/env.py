@@ -140,8 +140,6 @@ class Tau2Env(TextEnv):
         super().__init__(render_mode=render_mode)
         if mode not in ("default", "upstream"):
             raise unknown("mode", mode, ("default", "upstream"))
-        if max_steps < 1 or max_errors < 1:
-            raise CreditGymError("max_steps and max_errors must be at least 1.")
         self._upstream = mode == "upstream"
         data = data if data is not None else os.environ.get("TAU2_DATA_DIR") or None
         at_hand = domain in PUBLISHED and (data is not None or not has_tau2())
@@ -196,6 +194,10 @@ class Tau2Env(TextEnv):
     def most_steps(self) -> int:
         """The limit of messages: every step passes on one at least."""
         return self._limits["max_steps"]
+
+    def limiting(self, steps: int) -> dict[str, Any]:
+        """Return a limit of messages, of which a step passes on several, that no number of steps reaches."""
+        return {"max_steps": 1 << 62}
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         """Start a conversation; ``options={"task": i}`` picks the task, else the seed does."""

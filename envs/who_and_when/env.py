@@ -141,7 +141,7 @@ class WhoAndWhenEnv(TextEnv):
             at = after._replace(verifier=gained, invalid=False)
         observation, info = self._moment(at)
         reward = float(at.named == log.step)
-        return observation, reward, at.over and at.named >= 0, at.over and at.named < 0, info
+        return observation, reward, at.over, False, info
 
     def clone_state(self) -> tuple[int | None, Position]:
         """Return the stream and the position, a few numbers.

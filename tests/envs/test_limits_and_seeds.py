@@ -15,37 +15,82 @@ from credit_gym.wrappers.vector import RecordEpisodes
 IDS = [spec.id for spec in ENVIRONMENTS]
 NATIVE = [spec.id for spec in ENVIRONMENTS if spec.vector_entry_point]
 MODES = ["vector_entry_point", "sync"]
-NEVER_TRUNCATED = ("credit/MultiAgentMath-v0", "credit/MultiAgentCode-v0")
 REFUSED = "cannot hold"
+NAMED = {
+    "credit/ALFWorld-v0": ("max_steps", 0),
+    "credit/WebShop-v0": ("max_steps", 0),
+    "credit/TwentyQuestions-v0": ("turns", 0),
+    "credit/GuessMyCity-v0": ("turns", 0),
+    "credit/MurderMystery-v0": ("turns", 0),
+    "credit/CustomerService-v0": ("turns", 0),
+    "credit/Personalization-v0": ("questions", -1),  # the recommendation is a turn too
+}
+"""The argument of an environment that limits its steps, and what to add to the steps for it."""
+
+
+@pytest.mark.parametrize("steps", [1, 7, 150])
+@pytest.mark.parametrize("env_id", IDS)
+def test_a_limit_means_what_it_says(env_id: str, steps: int) -> None:
+    env = gym.make(env_id, max_episode_steps=steps)
+    for task in (0, 1):
+        _, info = env.reset(seed=3, options={"task": task})
+        told, taken, terminated, truncated = info["step_limit"], 0, False, False
+        while not (terminated or truncated):
+            _, _, terminated, truncated, info = env.step("hm")
+            taken += 1
+        assert taken == told == steps or (terminated and taken <= told <= steps)  # some games end by their own rules
+        assert info["success"] is False
+
+
+@pytest.mark.parametrize("steps", [2, 41])
+@pytest.mark.parametrize("env_id", NAMED)
+def test_a_limit_is_the_argument_of_its_name(env_id: str, steps: int) -> None:
+    argument, more = NAMED[env_id]
+    ours, theirs = gym.make(env_id, max_episode_steps=steps), gym.make(env_id, **{argument: steps + more})
+    for seed in (5, None, 6):
+        answers = [env.reset(seed=seed) for env in (ours, theirs)]
+        over = False
+        while not over:
+            assert answers[0] == answers[1]
+            *_, info = answers[0]
+            action = (info.get("expert_actions") or info["admissible_actions"])[-1]
+            answers = [env.step(action) for env in (ours, theirs)]
+            over = bool(answers[0][2] or answers[0][3])  # type: ignore[misc]
+        ended = [(*answer[:3], answer[4]) for answer in answers]  # type: ignore[misc]
+        assert ended[0] == ended[1]  # TimeLimit truncates also what terminates at that step
+
+
+@pytest.mark.parametrize("env_id", [*NAMED, "credit/Tau2-v0"])
+def test_a_limit_that_an_argument_forbids_is_refused_and_a_smaller_one_holds(env_id: str) -> None:
+    argument, more = NAMED.get(env_id, ("max_steps", 0))
+    env = gym.make(env_id, max_episode_steps=120, **{argument: 9})
+    with pytest.raises(
+        gym.error.Error, match=f"^{env_id} ends .* so max_episode_steps=120 cannot hold: leave .* out[.]$"
+    ):
+        env.reset(seed=0)
+    for equal in (120, 500):
+        env = gym.make(env_id, max_episode_steps=120, **{argument: equal + more})
+        assert env.reset(seed=0)[1]["step_limit"] == 120
 
 
 @pytest.mark.parametrize("env_id", IDS)
-def test_a_larger_limit_holds_or_is_refused(env_id: str) -> None:
-    env = gym.make(env_id, max_episode_steps=1000)
-    if env_id not in NEVER_TRUNCATED:
-        with pytest.raises(
-            gym.error.Error, match=f"^{env_id} ends .* so max_episode_steps=1000 cannot hold: [^.]*[.]$"
-        ):
-            env.reset(seed=0)
-        return
-    env.reset(seed=0)
-    terminated = truncated = False
-    while not (terminated or truncated):
-        _, _, terminated, truncated, _ = env.step("hm")
-    assert terminated
+def test_without_a_limit_around_it_an_environment_is_as_it_was_made(env_id: str) -> None:
+    limited = gym.make(env_id, max_episode_steps=90)
+    limited.reset(seed=4)
+    bare = limited.unwrapped
+    assert bare.reset(seed=4) == gym.make(env_id).reset(seed=4)
 
 
-@pytest.mark.parametrize(
-    ("env_id", "argument"),
-    [("credit/ALFWorld-v0", "max_steps"), ("credit/WebShop-v0", "max_steps"), ("credit/TwentyQuestions-v0", "turns")],
-)
-def test_the_refusal_names_the_argument_that_helps(env_id: str, argument: str) -> None:
-    with pytest.raises(gym.error.Error, match=f"give {argument}=120 in its place"):
-        gym.make(env_id, max_episode_steps=120).reset(seed=0)
-    env = gym.make(env_id, max_episode_steps=120, **{argument: 120})
+def test_an_exact_model_tells_of_the_limit() -> None:
+    env: Any = gym.make("credit/Diagnostic-v0", max_episode_steps=30)
     env.reset(seed=0)
-    ends = [env.step("hm")[3] for _ in range(120)]
-    assert ends == [False] * 119 + [True]
+    model, own = env.unwrapped.model, gym.make("credit/Diagnostic-v0").unwrapped.model  # type: ignore[attr-defined]
+    assert set(model.horizon) == {30}
+    assert set(own.horizon) != {30}
+    assert (model.evaluation_horizon[own.evaluation_horizon == own.horizon] == 30).all()
+    assert (model.evaluation_horizon <= 30).all()
+    native: Any = gym.make_vec("credit/Diagnostic-v0", 2, max_episode_steps=30)
+    assert (native.model.horizon == model.horizon).all()
 
 
 @pytest.mark.parametrize("env_id", IDS)
@@ -67,8 +112,7 @@ def test_a_time_limit_put_around_or_taken_away_later_is_noticed() -> None:
     assert [limited.step("hm")[4].get("success") for _ in range(2)] == [None, False]
     bare.reset(seed=0)
     assert [bare.step("hm")[4].get("success") for _ in range(3)] == [None, None, None]
-    with pytest.raises(gym.error.Error, match=REFUSED):
-        gym.wrappers.TimeLimit(bare, 10_000).reset(seed=0)
+    assert gym.wrappers.TimeLimit(bare, 10_000).reset(seed=0)[1]["step_limit"] == 10_000
 
 
 @pytest.mark.parametrize("env_id", NATIVE)
@@ -88,11 +132,23 @@ def test_a_native_vector_environment_takes_a_limit_as_the_others_do(env_id: str)
             assert ours[4]["success"][over].tolist() == theirs[4]["success"][over].tolist()
 
 
+@pytest.mark.parametrize("steps", [2, 110])
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("env_id", NATIVE)
-def test_a_larger_limit_is_refused_in_every_vector_mode(env_id: str, mode: str) -> None:
+def test_a_limit_means_what_it_says_in_every_vector_mode(env_id: str, mode: str, steps: int) -> None:
+    envs = gym.make_vec(env_id, 2, vectorization_mode=mode, max_episode_steps=steps)
+    _, infos = envs.reset(seed=0)
+    assert infos["step_limit"].tolist() == [steps, steps]
+    ends = [envs.step(["hm", "hm"])[3].all() for _ in range(steps)]
+    assert ends == [False] * (steps - 1) + [True]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_limit_that_an_argument_forbids_is_refused_in_every_vector_mode(mode: str) -> None:
     with pytest.raises(gym.error.Error, match=REFUSED):
-        gym.make_vec(env_id, 2, vectorization_mode=mode, max_episode_steps=1000).reset(seed=0)
+        gym.make_vec("credit/ALFWorld-v0", 2, vectorization_mode=mode, max_episode_steps=9, max_steps=8).reset(seed=0)
+    envs = gym.make_vec("credit/ALFWorld-v0", 2, vectorization_mode=mode, max_episode_steps=9, max_steps=80)
+    assert envs.reset(seed=0)[1]["step_limit"].tolist() == [9, 9]
 
 
 @pytest.mark.parametrize("limit", [0, -3, 2.5, True, "9"])

@@ -151,7 +151,7 @@ def test_absolving_everybody_names_nobody() -> None:
     env = WhoAndWhenEnv(protocol="step_by_step", num_tasks=1)
     env.reset(seed=0)
     steps = [env.step("1. No, it is fine") for _ in env.logs[0].messages]
-    assert steps[-1][1:4] == (0.0, False, True)
+    assert steps[-1][1:4] == (0.0, True, False)
     assert steps[-1][4]["attribution"]["step"] == -1
 
 
@@ -180,7 +180,7 @@ def test_an_answer_that_says_nothing_is_asked_again_and_in_the_end_cut_off(proto
     for number in range(MOST_UNREADABLE + 1):
         _, reward, terminated, truncated, info = env.step(answer)
         assert info["invalid"]
-        assert (reward, terminated, truncated) == (0.0, False, number == MOST_UNREADABLE)
+        assert (reward, terminated, truncated) == (0.0, number == MOST_UNREADABLE, False)
     assert info["success"] is False
 
 
