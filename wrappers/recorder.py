@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, KeysView, Mapping, Sequence
+from functools import lru_cache
+from math import isfinite
 from numbers import Real
-from typing import Any, NamedTuple, TypeVar
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import gymnasium as gym
 
@@ -19,39 +21,58 @@ from credit_gym.wrappers.record_verifier import RecordVerifier
 W = TypeVar("W", bound=gym.Wrapper[Any, Any, Any, Any])
 
 _READ = tuple(column for column in COLUMNS if column.info)  # what an environment's info says
-_OFFERED = next(column for column in _READ if column.name == "admissible_actions")
 _ANSWERED = tuple(column for column in COLUMNS if column.answer)  # what an agent's action carries
 _TYPES: dict[str, type] = {"number": float, "flag": bool, "text": str, "texts": list}  # what most environments hand on
-_ALWAYS = ("verifier", "invalid")  # recorded where no info mentions them too
+_ALWAYS = ("state_keys", "verifier", "invalid")  # recorded where no info mentions them too
 
 
-class _Layout(NamedTuple):
-    """What is read of an info, and the types that most values of it have."""
+class _Form(NamedTuple):
+    """How infos with the same keys are read: of which columns they speak, and where values of a type stand."""
 
+    keys: KeysView[str]
     columns: tuple[Column, ...]
-    keys: tuple[str, ...]
-    kinds: tuple[type | None, ...]
-    offered: int
-    """Which of them are the admissible actions."""
-
-
-def _layout(columns: Sequence[Column]) -> _Layout:
-    keys = tuple(column.info for column in columns)
-    return _Layout(tuple(columns), keys, tuple(_TYPES.get(column.type) for column in columns), columns.index(_OFFERED))
-
-
-_LAYOUTS = {
-    verifier: _layout([column for column in _READ if verifier or column.name != "verifier"])
-    for verifier in (False, True)
-}
-"""By whether the verifier signal is recorded."""
-
-
-class _Places(NamedTuple):
-    """Where lists and numbers stand in what infos of one shape say: their content is still to be looked at."""
-
-    lists: tuple[int, ...]
+    pick: Callable[[Mapping[str, Any]], Sequence[Any]]
+    """The values of these columns."""
+    kinds: tuple[tuple[int, type], ...]
     numbers: tuple[int, ...]
+    lists: tuple[int, ...]
+    offered: int | None
+    """Which of the columns are the admissible actions."""
+    plain: bool
+    """Whether every column has a type that most of its values have."""
+    success: bool
+    """Whether they say whether the task was solved."""
+
+
+@lru_cache(maxsize=256)
+def _form(known: tuple[str, ...], verifier: bool) -> _Form:
+    """How infos with some keys are read, with or without the verifier signal."""
+    spoken = (column for column in _READ if column.info in known or column.name in _ALWAYS)
+    columns = _columns(tuple(column.name for column in spoken if verifier or column.name != "verifier"))
+    given = [(place, column.type) for place, column in enumerate(columns) if column.info in known]
+    kinds = tuple((place, _TYPES[kind]) for place, kind in given if kind in _TYPES)
+    keys = [column.info for column in columns]
+    return _Form(
+        dict.fromkeys(known).keys(),
+        columns,
+        itemgetter(*keys) if len(given) == len(keys) else lambda info: tuple(map(info.get, keys)),
+        kinds,
+        tuple(place for place, kind in kinds if kind is float),
+        tuple(place for place, kind in kinds if kind is list),
+        next((place for place, column in enumerate(columns) if column.name == "admissible_actions"), None),
+        len(kinds) == len(given),
+        "success" in known,
+    )
+
+
+@lru_cache(maxsize=256)
+def _columns(names: tuple[str, ...]) -> tuple[Column, ...]:
+    """Columns by their names, always the same tuple for the same names."""
+    return tuple(column for column in _READ if column.name in names)
+
+
+_Row: TypeAlias = tuple[str, float, str, _Form, Sequence[Any]]
+"""A step as it is recorded: action, reward, observation, and what its info says."""
 
 
 class Recorder:
@@ -75,7 +96,6 @@ class Recorder:
         error: why nothing more of it is recorded, None if all is well.
         task_id: the task being played.
         goal: its goal in words.
-        admissible_actions: what the environment offers now.
     """
 
     recording: bool
@@ -83,10 +103,8 @@ class Recorder:
     error: str | None
     task_id: str
     goal: str
-    admissible_actions: tuple[str, ...]
     _seed: int | None
-    _steps: list[tuple[str, float, str]]  # the first is the reset
-    _infos: list[list[Any]]
+    _rows: list[_Row]  # the first is the reset
     _answers: dict[int, dict[str, Any]]  # of the steps whose action carries more than its text
     _ends: tuple[bool, bool]
     _success: bool
@@ -96,9 +114,7 @@ class Recorder:
     def __init__(self, env_id: str, *, verifier: bool) -> None:
         self._env_id = env_id
         self._verified = verifier
-        self._layout = _LAYOUTS[verifier]
-        self._types: tuple[type, ...] = ()
-        self._places = _Places((), ())
+        self._form = _form((), verifier)  # of the last info
         self._clear()
 
     @classmethod
@@ -134,66 +150,76 @@ class Recorder:
         """Record one step: the action, and what ``step`` returned."""
         if self.error is not None:
             return
-        said = self._as_it_stands(action, observation, reward, info, terminated, truncated)
-        success, parts = info.get("success", False) if said else False, None
-        if said is None:
-            try:
-                said, reward, ends, success, parts = self._read_with_care(
-                    action, observation, reward, info, (terminated, truncated)
-                )
-            except BatchError as error:
-                self._fail(error)
-                return
-        else:
-            ends = (terminated, truncated)
-        self._steps.append((action, reward, observation))
-        self._infos.append(said)
-        if parts is not None:
-            self._answers[len(self._steps) - 2] = parts
-        self._ends, self._success, self.over = ends, success, ends[0] or ends[1]
-        self._whole = info.get("beliefs", self._whole)  # columns of the whole episode, read at its end
-        self.admissible_actions = said[self._layout.offered] or ()
+        if self._stands(action, observation, reward, info, terminated, truncated):
+            return
+        try:
+            self._read_with_care(action, observation, reward, info, (terminated, truncated))
+        except BatchError as error:
+            self._fail(error)
 
-    def _as_it_stands(
-        self, action: Any, observation: Any, reward: Any, info: Any, terminated: Any, truncated: Any
-    ) -> list[Any] | None:
-        """What the info of a step says, where every value already has its column's own type; None where one has not.
+    @property
+    def admissible_actions(self) -> tuple[str, ...]:
+        """What the environment offers now."""
+        if not self._rows:
+            return ()
+        _, _, _, form, said = self._rows[-1]
+        return () if form.offered is None else said[form.offered] or ()
+
+    def _stands(self, action: Any, observation: Any, reward: Any, info: Any, terminated: Any, truncated: Any) -> bool:
+        """Record a step as it stands if every value already has its column's own type; return whether it has.
 
         Most steps are so, and need no sentence about what might be wrong with them.
         """
-        if not (type(action) is type(observation) is str and type(reward) is float and type(info) is dict):
-            return None
-        if not (type(terminated) is type(truncated) is type(info.get("success", False)) is bool):
-            return None
-        said: list[Any] = list(map(info.get, self._layout.keys))
-        types = tuple(map(type, said))
-        if types != self._types:  # another shape than the last step's
-            places = _places(types, self._layout.kinds)
-            if places is None:
-                return None
-            self._types, self._places = types, places
-        for place in self._places.lists:
-            said[place] = texts = tuple(said[place])
-            if list(map(type, texts)).count(str) != len(texts):
-                return None
-        for place in self._places.numbers:
-            if not math.isfinite(said[place]):
-                return None
-        return said if math.isfinite(reward) else None
+        if not (
+            type(action) is type(observation) is str
+            and type(reward) is float
+            and type(terminated) is type(truncated) is bool
+            and type(info) is dict
+        ):
+            return False
+        form = self._form
+        if info.keys() != form.keys:
+            form = self._form = _form(tuple(info), self._verified)
+        success = info["success"] if form.success else False
+        if not (form.plain and type(success) is bool and isfinite(reward)):
+            return False
+        said = list(form.pick(info))
+        for place, kind in form.kinds:
+            if type(said[place]) is not kind:
+                return False
+        for place in form.numbers:
+            if not isfinite(said[place]):
+                return False
+        try:
+            for place in form.lists:
+                texts = said[place]
+                "".join(texts)  # the quickest way to ask whether all are texts
+                said[place] = tuple(texts)
+        except TypeError:
+            return False
+        self._rows.append((action, reward, observation, form, said))
+        self._success, self._ends, self.over = success, (terminated, truncated), terminated or truncated
+        if "beliefs" in info:
+            self._whole = info["beliefs"]  # columns of the whole episode, read at its end
+        return True
 
-    def _read_with_care(
-        self, action: Any, observation: Any, reward: Any, info: Any, ends: tuple[Any, Any]
-    ) -> tuple[list[Any], float, tuple[bool, bool], bool, dict[str, Any] | None]:
-        """What is recorded of any step; a value that no record can hold is named."""
-        when = f"of step {len(self._steps) - 1}" if self._steps else "of reset"
-        info = read_mapping(info, f"The info {when}")
-        said = [read(column, info.get(column.info), f'info["{column.info}"] {when}') for column in self._layout.columns]
+    def _read_with_care(self, action: Any, observation: Any, reward: Any, info: Any, ends: tuple[Any, Any]) -> None:
+        """Record any step; a value that no record can hold is named, and nothing of the step is kept."""
+        step = len(self._rows) - 1
+        when = f"of step {step}" if self._rows else "of reset"
+        form = self._form = _form(tuple(read_mapping(info, f"The info {when}")), self._verified)
+        said = [read(column, info.get(column.info), f'info["{column.info}"] {when}') for column in form.columns]
         reward = read_reward(reward, f"The reward {when}")
         read_text(observation, f"The observation {when}")
-        terminated, truncated = ends
-        flags = (read_flag(terminated, f"terminated {when}"), read_flag(truncated, f"truncated {when}"))
+        terminated, truncated = (
+            read_flag(end, f"{name} {when}") for name, end in zip(("terminated", "truncated"), ends, strict=True)
+        )
         success = read_flag(info.get("success"), f'info["success"] {when}')
-        return said, reward, flags, success, None if type(action) is str else _parts(action, when)
+        if type(action) is not str:
+            self._answers[step] = _parts(action, when)
+        self._rows.append((action, reward, observation, form, said))
+        self._success, self._ends, self.over = success, (terminated, truncated), terminated or truncated
+        self._whole = info.get("beliefs", self._whole)
 
     def finish(self, *, episode_id: str, group_id: str, agent_id: str = "", error: str | None = None) -> Episode:
         """Return the episode as it stands and be ready for the next.
@@ -208,19 +234,14 @@ class Recorder:
             error: why it could not be completed, None if it was.
         """
         try:
-            whole = read_points(self._whole, len(self._steps))
+            whole = {} if self._whole is None else read_points(self._whole, len(self._rows))
         except BatchError as wrong:
             whole = {}
             self._fail(wrong)
         failure = error or self.error
-        rows = self._steps or [("", 0.0, "")]  # the first row is the reset
-        actions, rewards, observations = zip(*rows, strict=True)
-        infos = self._infos or [[None] * len(self._layout.columns)]
-        columns = {
-            **_said(self._layout.columns, infos, observations),
-            **whole,
-            **_answered(self._answers, len(rows) - 1),
-        }
+        rows = self._rows or [("", 0.0, "", self._form, [None] * len(self._form.columns))]
+        actions, rewards, observations, forms, infos = zip(*rows, strict=True)
+        columns = {**_said(forms, infos, observations), **whole, **_answered(self._answers, len(rows) - 1)}
         terminated, truncated = self._ends
         episode = Episode(
             env_id=self._env_id,
@@ -250,18 +271,9 @@ class Recorder:
         self.recording, self.over, self.error = False, False, None
         self.task_id = self.goal = ""
         self._exact = False
-        self.admissible_actions = ()
         self._seed, self._whole = None, None
-        self._steps, self._infos, self._answers = [], [], {}
+        self._rows, self._answers = [], {}
         self._ends, self._success = (False, False), False
-
-
-def _places(types: Sequence[type], kinds: Sequence[type | None]) -> _Places | None:
-    """Where lists and numbers stand among values of some types; None where one is not of its column's own type."""
-    if any(found is not type(None) and found is not kind for found, kind in zip(types, kinds, strict=True)):
-        return None
-    lists, numbers = (tuple(i for i, found in enumerate(types) if found is kind) for kind in (list, float))
-    return _Places(lists, numbers)
 
 
 def find_wrapper(env: gym.Env[Any, Any], kind: type[W]) -> W | None:
@@ -273,15 +285,18 @@ def find_wrapper(env: gym.Env[Any, Any], kind: type[W]) -> W | None:
     return None
 
 
-def _said(
-    read_columns: Sequence[Column], infos: Sequence[Sequence[Any]], observations: Sequence[str]
-) -> dict[str, Any]:
+def _said(forms: Sequence[_Form], infos: Sequence[Sequence[Any]], observations: Sequence[str]) -> dict[str, Any]:
     """The columns that the infos gave; a step's value stands in the info before or after its action."""
+    spoken = forms[0].columns
+    if any(form.columns is not spoken for form in forms):  # what one does not speak of is a gap in it
+        told = [dict(zip(form.columns, said, strict=True)) for form, said in zip(forms, infos, strict=True)]
+        spoken = tuple({column: None for each in told for column in each})
+        infos = [[each.get(column) for column in spoken] for each in told]
     columns: dict[str, Any] = {}
-    for column, values in zip(read_columns, zip(*infos, strict=True), strict=True):
+    for column, values in zip(spoken, zip(*infos, strict=True), strict=True):
         if column.kind == "step":
             values = values[:-1] if column.read == "before" else values[1:]
-        if column.name == "state_keys":
+        if column.name == "state_keys" and None in values:
             values = tuple(seen if key is None else key for key, seen in zip(values, observations, strict=True))
         columns[column.name] = _filled(values, column, always=column.name in _ALWAYS)
     return columns
