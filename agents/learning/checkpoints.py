@@ -6,7 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from credit_gym.data.foreign_text import file_text, read_json
+from credit_gym.data.foreign_text import file_text, open_file, read_json
 from credit_gym.errors import StoreError
 
 SEAL = "sealed.json"
@@ -74,5 +74,5 @@ def _step(folder: Path) -> int | None:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -22,7 +22,7 @@ from credit_gym.agents.learning.trainer_rollouts import Rollout
 from credit_gym.agents.learning.training import SETTINGS, Training, load_training, save_training
 from credit_gym.agents.likelihood.belief_spec import parse_believer
 from credit_gym.agents.llm.model_paths import check_path
-from credit_gym.data.foreign_text import read_json
+from credit_gym.data.foreign_text import file_text, read_json
 from credit_gym.errors import StoreError, unknown
 from credit_gym.scorers import check_options
 from credit_gym.store import sole_use
@@ -175,7 +175,7 @@ def _dtype(name: str) -> str:
 def _lines_up_to(path: Path, step: int) -> list[str]:
     """The lines of a curve up to a step; one that was cut off while it was written is dropped."""
     kept = []
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else ():
+    for line in file_text(path).splitlines(keepends=True) if path.exists() else ():
         try:
             row = read_json(line)
         except ValueError:

@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM
 from credit_gym.agents.likelihood.network import Network
 from credit_gym.agents.llm.model_paths import check_path
 from credit_gym.agents.llm.pretrained import load_model, load_tokenizer
-from credit_gym.data.foreign_text import file_text, read_json
+from credit_gym.data.foreign_text import file_text, open_file, read_json
 from credit_gym.errors import BackendError, CreditGymError
 
 _DTYPES = ("float32", "bfloat16", "float16")
@@ -125,7 +125,7 @@ def folder_hash(folder: Path) -> str:
     stamp = _stamp(folder)
     note = _notes() / hashlib.sha256(repr(stamp).encode()).hexdigest()
     try:
-        known = note.read_text(encoding="ascii")
+        known = file_text(note, "ascii")
     except (OSError, UnicodeDecodeError):
         known = ""
     if len(known) != 64:
@@ -192,7 +192,7 @@ def _stamp(folder: Path) -> _Stamp:
 def _hash_of(files: list[Path]) -> str:
     parts = []
     for file in files:
-        with file.open("rb") as stream:
+        with open_file(file) as stream:
             parts.append(f"{file.name} {hashlib.file_digest(stream, 'sha256').hexdigest()}")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

@@ -82,7 +82,7 @@ def _vocabulary(folder: Path) -> dict[int, str]:
         raise CreditGymError(f"The tokenizer in {folder} cannot be read: save it again.") from None
     for path in (folder / name for name in _BINARY):
         if not found and path.is_file():
-            found[-1] = hashlib.sha256(path.read_bytes()).hexdigest()
+            found[-1] = hashlib.sha256(file_bytes(path)).hexdigest()
     return found
 
 

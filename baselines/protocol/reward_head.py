@@ -90,14 +90,14 @@ def train_head(
 
 def _untrained(model: str) -> tuple[Any, Any]:
     """The tokenizer of a language model, and the model with a new head."""
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers import AutoModelForSequenceClassification
+
+    from credit_gym.agents.llm.pretrained import load_model, load_tokenizer
 
     classes: Any = AutoModelForSequenceClassification
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(model)
-        head = classes.from_pretrained(
-            model, num_labels=GRADES, pad_token_id=tokenizer.pad_token_id, dtype="float32", use_safetensors=True
-        )
+        tokenizer = load_tokenizer(model)
+        head = load_model(classes, model, num_labels=GRADES, pad_token_id=tokenizer.pad_token_id, dtype="float32")
     except (OSError, ValueError, KeyError) as error:
         said = str(error).strip().partition("\n")[0]
         raise BackendError(f"The language model {model!r} cannot be loaded: {said}") from error

@@ -32,6 +32,7 @@ from credit_gym.baselines.protocol.options import Processes
 from credit_gym.baselines.studies.counterfactual import compare
 from credit_gym.baselines.studies.counterfactual_methods import Method
 from credit_gym.baselines.studies.leaderboard import SIZED, leaderboard, markdown
+from credit_gym.data.foreign_text import file_text, read_json
 from credit_gym.data.grouping import FloatArray
 from credit_gym.envs.tabular.diagnostic import DIAGNOSTIC_TASKS
 from credit_gym.envs.tabular.env import stochastic
@@ -148,7 +149,7 @@ def tree_table(questions: int, seed: int = 0) -> Table:
 def _kept_seed(suite: str, seed: int, *, scorers: frozenset[str], kept: Path | None) -> dict[str, dict[str, float]]:
     """What :func:`bench_seed` gives, as far as possible out of a file, which then has all of it."""
     rows, path = bench_rows(), None if kept is None else kept / f"{suite}-{seed}.json"
-    known = json.loads(path.read_text(encoding="utf-8")) if path is not None and path.exists() else {}
+    known = read_json(file_text(path)) if path is not None and path.exists() else {}
     due = [row for row in rows if row.name in scorers or row.name not in known]
     if due:
         known |= bench_seed(suite, seed, due)

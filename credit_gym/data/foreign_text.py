@@ -1,4 +1,4 @@
-"""Text that came from outside: one way to read a file, JSON and YAML, with bounds that no honest file meets.
+"""Text that came from outside: one way to read files, JSON, YAML and TOML, with bounds no honest one meets.
 
 Who reads a file of somebody else's reads it here: nothing hangs, nothing is executed, and nothing is read that another
 part of the program cannot walk through. What is wrong is a ValueError or an OSError whose text ends a sentence.
@@ -11,6 +11,7 @@ import json
 import os
 import re
 import stat
+import tomllib
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, BinaryIO
@@ -34,6 +35,9 @@ _BINARY = getattr(os, "O_BINARY", 0)
 _HOLDERS = frozenset({dict, list})
 _STRIDE = 30
 _LONG_RUN = re.compile(rf"[0-9]{{{MOST_DIGITS // _STRIDE}}}")  # what every thirtieth character shows of a long integer
+_DOTTED = re.compile(  # too many keys in a row, which cost tomllib the square of their number
+    rf"""(?<![\w-])(?:(?:"[^"\n]*+"|'[^'\n]*+'|[\w-]++)[ \t]*+\.[ \t]*+){{{DEEPEST}}}"""
+)
 _LONG_NUMBER = re.compile(rf"[-+]?[0-9][0-9a-fA-Fxo_:]{{{MOST_DIGITS},}}")
 
 
@@ -164,6 +168,28 @@ def read_yaml(text: str) -> Any:
         raise
     except (ValueError, OverflowError, TypeError, AttributeError) as error:  # such as the 31st of February
         raise ForeignTextError(f"it holds a value that cannot be read: {error}") from None
+
+
+def read_toml(text: str) -> dict[str, Any]:
+    """Return the table that a TOML text stands for.
+
+    Raises:
+        ForeignTextError: it is no TOML, too deep, or holds too long an integer.
+    """
+    if _DOTTED.search(text):
+        raise _too_deep()
+    try:
+        table = tomllib.loads(text)
+    except ValueError as error:
+        raise ForeignTextError(f"it is no TOML: {error}") from None
+    except RecursionError:
+        raise _too_deep() from None
+    level: list[Any] = [shallow(table)]
+    while level:
+        level = [each for holder in level for each in _inside(holder)]
+        if any(type(each) is int and abs(each) >= 10**MOST_DIGITS for each in level):
+            raise ForeignTextError(f"it holds an integer of more than {MOST_DIGITS} digits")
+    return table
 
 
 def _check_events(events: Iterator[Any]) -> None:

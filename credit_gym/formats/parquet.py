@@ -16,12 +16,14 @@ import pyarrow.parquet as pq
 
 from credit_gym.data.columns import Column
 from credit_gym.data.episode import Episode
+from credit_gym.data.foreign_text import open_file
 from credit_gym.errors import StoreError
 from credit_gym.formats.turn_table import EPISODE_COLUMNS, TURN_COLUMNS, Credits, episode_row, turn_rows
 
 SCHEMA_VERSION = 3
 
 _VERSION_KEY = b"credit_gym.schema"
+_LONGEST_VERSION = 9  # digits
 _MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string()), ("rest", pa.string())])
 _CALL = pa.struct([("id", pa.string()), ("name", pa.string()), ("arguments", pa.string())])
 _TYPES = {
@@ -119,11 +121,12 @@ def _stamped(schema: pa.Schema, more: Iterable[pa.Field] = ()) -> pa.Schema:
 
 def _read(path: Path) -> pa.Table:
     try:
-        table = pq.read_table(path)
+        with open_file(path) as file:
+            table = pq.read_table(file)
     except (OSError, pa.ArrowInvalid) as error:
         raise StoreError(f"{path} cannot be read as Parquet ({error}): give a file that was exported here.") from error
-    version = (table.schema.metadata or {}).get(_VERSION_KEY, b"").decode()
-    if not version.isdecimal():
+    version = (table.schema.metadata or {}).get(_VERSION_KEY, b"").decode("ascii", "replace")
+    if not version.isdecimal() or len(version) > _LONGEST_VERSION:
         raise StoreError(f"{path} was not exported by credit_gym: its metadata has no schema version.")
     if int(version) > SCHEMA_VERSION:
         raise StoreError(f"{path} was written by a newer credit_gym (schema {version}): upgrade credit-gym.")

@@ -9,7 +9,6 @@ other kind is the scorer's own to check.
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,6 +18,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 
 import numpy as np
 
+from credit_gym.data.foreign_text import read_json
 from credit_gym.data.key_functions import read_function
 from credit_gym.data.keys import Key
 from credit_gym.errors import OptionError, unknown
@@ -149,7 +149,7 @@ def _truth(text: str) -> bool:
 
 
 def _mapping(text: str) -> dict[str, Any]:
-    value = json.loads(text)
+    value = read_json(text)
     if not isinstance(value, dict):
         raise ValueError("it is no JSON object")
     return value
@@ -206,8 +206,8 @@ def _parsed(scorer: str, option: Option, text: str) -> Any:
     if option.optional and text not in option.choices and text.strip().lower() in ("none", "null", "~", ""):
         return None
     try:
-        return _KINDS[option.kind].read(text) if option.kind else json.loads(text)
-    except (ValueError, KeyError, RecursionError):
+        return _KINDS[option.kind].read(text) if option.kind else read_json(text)
+    except (ValueError, KeyError):
         if option.kind is None:
             return text
         raise _refused(scorer, option, text) from None

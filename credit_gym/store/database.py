@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 import sqlite3
@@ -12,82 +11,20 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from credit_gym.data.soundness import NUMBERS, first_fault
 from credit_gym.errors import StoreError
-from credit_gym.store.codecs import EPISODE_COLUMNS, STEP_COLUMNS, load
+from credit_gym.store.schema import APPLICATION_ID, SCHEMA, SCHEMA_VERSION
+from credit_gym.store.upgrade import lacks_columns, upgrade
 
-APPLICATION_ID = 0x43475354  # "CGST", so that another program's database is never written to
-SCHEMA_VERSION = 4
 _BUSY_SECONDS = 60.0
+_COMPUTED = "SELECT 1 FROM sqlite_master WHERE type IN ('view', 'trigger')"  # what may run for ever when it is read
 _SUFFIXES = ("", "-wal", "-shm")  # of the database and of its log
-
-TARGET_COLUMNS = ("fingerprint", "episodes")
-"""What tells credits that are stale: the mark of what they were computed from, and a digest of the run's episodes."""
-
-# Step columns carry no type on purpose: SQLite then keeps every value as it was given (REAL would turn -0.0 into 0.0).
-_SCHEMA = f"""
-CREATE TABLE groups (
-    group_id TEXT PRIMARY KEY,
-    config   TEXT NOT NULL,
-    created  TEXT NOT NULL,
-    version  TEXT NOT NULL
-);
-CREATE TABLE runs (
-    run_id   TEXT PRIMARY KEY,
-    group_id TEXT REFERENCES groups,
-    env_id   TEXT NOT NULL,
-    agent_id TEXT NOT NULL,
-    config   TEXT NOT NULL,
-    seed     TEXT,
-    status   TEXT NOT NULL,
-    created  TEXT NOT NULL,
-    version  TEXT NOT NULL
-);
-CREATE TABLE episodes (
-    key      INTEGER PRIMARY KEY,
-    run_id   TEXT NOT NULL REFERENCES runs,
-    {", ".join(f'"{name}"' for name in EPISODE_COLUMNS)},
-    recorded TEXT NOT NULL,
-    UNIQUE (run_id, episode_id)
-);
-CREATE TABLE steps (
-    episode INTEGER NOT NULL REFERENCES episodes ON DELETE CASCADE,
-    step    INTEGER NOT NULL,
-    {", ".join(f'"{name}"' for name in STEP_COLUMNS)},
-    PRIMARY KEY (episode, step)
-) WITHOUT ROWID;
-CREATE TABLE targets (
-    key     INTEGER PRIMARY KEY,
-    run_id  TEXT NOT NULL REFERENCES runs,
-    scorer  TEXT NOT NULL,
-    options TEXT NOT NULL,
-    {", ".join(TARGET_COLUMNS)},
-    UNIQUE (run_id, scorer, options)
-);
-CREATE TABLE credits (
-    target  INTEGER NOT NULL REFERENCES targets ON DELETE CASCADE,
-    episode INTEGER NOT NULL REFERENCES episodes ON DELETE CASCADE,
-    step    INTEGER NOT NULL,
-    credit,
-    PRIMARY KEY (target, episode, step)
-) WITHOUT ROWID;
-CREATE TABLE results (
-    group_id TEXT NOT NULL REFERENCES groups,
-    name     TEXT NOT NULL,
-    value    TEXT NOT NULL,
-    PRIMARY KEY (group_id, name)
-) WITHOUT ROWID;
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {SCHEMA_VERSION};
-"""
 
 
 def connect(file: Path, *, writable: bool = True) -> sqlite3.Connection:
     """Open a store's database, making it when there is none.
 
-    The write-ahead log lets readers and other processes go on while one writes. ``synchronous=FULL`` costs one fsync a
-    commit and is what makes "committed" mean "survives a power cut"; whoever has many short episodes commits them
-    together.
+    The write-ahead log lets readers and other processes go on while one writes. Whatever is committed survives the
+    death of the process; a power cut it survives once the log is on the disk (:func:`transaction`).
 
     Args:
         file: the database file; its folder exists.
@@ -108,8 +45,8 @@ def connect(file: Path, *, writable: bool = True) -> sqlite3.Connection:
             raise StoreError(f"{file} is no regular file: choose another folder.")
         connection = _open(file) if writable else _in_memory(file)
         try:
+            connection.execute("PRAGMA trusted_schema = OFF")
             _check(connection, file)
-            connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
         except BaseException:
             connection.close()
@@ -155,7 +92,7 @@ def _create(file: Path) -> None:
     try:
         with closing(_open(aside)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(_SCHEMA)
+            connection.executescript(SCHEMA)
         with suppress(FileExistsError):
             os.link(aside, file)
     finally:
@@ -167,54 +104,16 @@ def _check(connection: sqlite3.Connection, file: Path) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID:
         raise StoreError(f"{file} is the database of another program: choose another folder.")
+    if connection.execute(_COMPUTED).fetchone() is not None:
+        raise StoreError(f"{file} holds a view or a trigger, which no store has: choose another folder.")
     if version > SCHEMA_VERSION:
         raise StoreError(
             f"{file} was written by a newer credit_gym (schema {version}, this one reads {SCHEMA_VERSION}): "
             "upgrade credit-gym."
         )
-    if version < SCHEMA_VERSION or _lacking(connection):
-        _upgrade(connection)
-
-
-def _upgrade(connection: sqlite3.Connection) -> None:
-    """Add the columns that an older store lacks: its episodes did not record them, and its credits are stale.
-
-    Older versions kept episodes with numbers that no scorer can compute with; these did not complete.
-    """
-    with transaction(connection):
-        for table, name in _lacking(connection):
-            connection.execute(f'ALTER TABLE {table} ADD COLUMN "{name}"')
-        for key, fault in list(_faults(connection)):
-            connection.execute("UPDATE episodes SET error = ? WHERE key = ?", (f"BatchError: {fault}", key))
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-
-def _lacking(connection: sqlite3.Connection) -> list[tuple[str, str]]:
-    """The tables and the columns that they lack: a new entry in the table of columns needs no new version."""
-    return [
-        (table, name)
-        for table, columns in (("episodes", EPISODE_COLUMNS), ("steps", STEP_COLUMNS), ("targets", TARGET_COLUMNS))
-        for present in [{found for _, found, *_ in connection.execute(f"PRAGMA table_info({table})")}]
-        for name in columns
-        if name not in present
-    ]
-
-
-def _faults(connection: sqlite3.Connection) -> Iterator[tuple[int, str]]:
-    """Yield the key of each completed episode with such a number, and what is wrong with it."""
-    names = [column.name for column in NUMBERS]
-    cells = ", ".join(f'"{name}"' for name in names)
-    for key, recorded in connection.execute("SELECT key, recorded FROM episodes WHERE error IS NULL").fetchall():
-        rows = connection.execute(f"SELECT {cells} FROM steps WHERE episode = ? ORDER BY step", (key,))
-        kept = frozenset(load(recorded))
-        columns = {
-            column.name: [math.nan if cell is None else cell for cell in values][: None if column.extra else -1]
-            for column, values in zip(NUMBERS, zip(*rows, strict=True), strict=False)
-            if column.name in kept
-        }
-        fault = first_fault(columns)
-        if fault is not None:
-            yield key, fault
+    if version < SCHEMA_VERSION or lacks_columns(connection):
+        with transaction(connection):
+            upgrade(connection, file.parent / "blobs")
 
 
 @contextmanager
@@ -228,8 +127,14 @@ def snapshot(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """Run a block as one write transaction: all of it is committed, or nothing is."""
+def transaction(connection: sqlite3.Connection, *, on_disk: bool = True) -> Iterator[sqlite3.Connection]:
+    """Run a block as one write transaction: all of it is committed, or nothing is.
+
+    Args:
+        connection: the store, outside any transaction.
+        on_disk: return only when this and all earlier transactions are on the disk, which costs one fsync.
+    """
+    connection.execute(f"PRAGMA synchronous = {'FULL' if on_disk else 'NORMAL'}")
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield connection

@@ -8,7 +8,6 @@ used for (names, attributes of an entity, string literals, ``+`` and ``or``), so
 from __future__ import annotations
 
 import ast
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
+from credit_gym.data.foreign_text import read_json
 from credit_gym.envs.alfworld.problem import NO_ROWS, Facts
 from credit_gym.errors import ManifestError
 
@@ -23,6 +23,7 @@ Bound = Mapping[str, str]
 """Placeholder -> identifier of the object that it stands for."""
 
 _TASK = re.compile(r'("rhs": *"Your task is to: )((?:[^"\\]|\\.)*)"')
+_LONGEST_EXPRESSION = 500  # characters, which nest no deeper than can be walked
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,10 @@ def parse_grammar(text: str) -> Grammar:
     if task is None:
         return _parse(text)
     shared = _parse(text[: task.start(2)] + text[task.end(2) :])
-    sentence = "Your task is to: " + json.loads(f'"{task[2]}"')
+    try:
+        sentence = "Your task is to: " + read_json(f'"{task[2]}"')
+    except ValueError as error:
+        raise ManifestError("The game's grammar has a malformed task sentence.") from error
     return Grammar({**shared.rules, "task": (Alternative((), _parse_template(sentence)),)}, shared.actions)
 
 
@@ -226,10 +230,12 @@ def _query(text: str | None) -> tuple[Atom, ...]:
 
 
 def _expression(text: str) -> Callable[[Bound, Mapping[str, str]], str]:
+    if len(text) > _LONGEST_EXPRESSION:
+        raise ManifestError(f"The game's grammar has an expression of {len(text)} characters, {text[:99]!r}.")
     try:
         tree = ast.parse(text.strip(), mode="eval").body
-    except SyntaxError as error:
-        raise ManifestError(f"The game's grammar has a malformed expression {text!r}.") from error
+    except (SyntaxError, ValueError, MemoryError) as error:
+        raise ManifestError(f"The game's grammar has a malformed expression {text[:99]!r}.") from error
     return _compile(tree, text)
 
 
@@ -251,4 +257,4 @@ def _compile(tree: ast.expr, text: str) -> Callable[[Bound, Mapping[str, str]], 
         case ast.BoolOp(op=ast.Or(), values=values):
             parts = [_compile(value, text) for value in values]
             return lambda bound, names: next((t for part in parts if (t := part(bound, names))), "")
-    raise ManifestError(f"The game's grammar has an expression that is not allowed here: {text!r}.")
+    raise ManifestError(f"The game's grammar has an expression that is not allowed here: {text[:99]!r}.")

@@ -15,6 +15,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
+from credit_gym.data.foreign_text import read_json
 from credit_gym.envs.alfworld.problem import UnsupportedGameError
 from credit_gym.errors import ManifestError
 
@@ -128,7 +129,7 @@ def read_wording(grammar: str) -> Wording:
         raise UnsupportedGameError("its grammar has no task sentence")
     commands, sentences = _shared(grammar[: task.start(2)] + grammar[task.end(2) :])
     try:
-        sentence = json.loads(f'"{task[2]}"')
+        sentence = read_json(f'"{task[2]}"')
     except ValueError as error:
         raise ManifestError("The game cannot be compiled (its task sentence is malformed).") from error
     if _SPECIAL & set(sentence) or "\n" in sentence:
@@ -142,7 +143,7 @@ def _shared(grammar: str) -> tuple[dict[str, str], dict[str, str]]:
     rules: dict[str, Any] = {}
     try:
         for block in _RULES.findall(grammar):
-            rules |= json.loads(block)
+            rules |= read_json(block)
     except ValueError as error:
         raise ManifestError("The game cannot be compiled (its grammar is malformed).") from error
     actions = {name: (command, feedback) for name, command, feedback in _ACTION.findall(grammar)}

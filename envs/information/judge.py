@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from credit_gym.data.foreign_text import file_text
+
 Answerer: TypeAlias = Callable[[Sequence[Mapping[str, str]]], str]
 """``messages -> text``: a chat (``role``, ``content``) and how the model goes on, at temperature 0."""
 
@@ -73,7 +75,7 @@ class LLMJudge:
         if key not in self._texts and self.cache is not None:
             path = self.cache / f"{key}.txt"
             if path.is_file():
-                self._texts[key] = path.read_text(encoding="utf-8")
+                self._texts[key] = file_text(path)
         return self._texts.get(key)
 
     def _keep(self, key: str, text: str) -> None:

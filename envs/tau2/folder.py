@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from credit_gym.data.foreign_text import file_text, read_json, shallow
+from credit_gym.data.foreign_text import file_text, read_json, read_toml
 from credit_gym.envs.file_stamp import Stamp, stamp
 from credit_gym.envs.tau2 import airline, mock, orders, phone_tools, reservations, retail, telecom
 from credit_gym.envs.tau2.database import Draft, Row, Tables
@@ -213,10 +212,10 @@ def _mapping(path: Path) -> dict[str, Any]:
 
 
 def _load(path: Path) -> Any:
-    kind, load = ("TOML", tomllib.loads) if path.suffix == ".toml" else ("JSON", read_json)
+    kind, load = ("TOML", read_toml) if path.suffix == ".toml" else ("JSON", read_json)
     try:
-        return shallow(load(_read(path)))
-    except (ValueError, RecursionError) as error:
+        return load(_read(path))
+    except ValueError as error:
         raise ManifestError(f"{path} is not {kind}: {error}") from error
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 
+from credit_gym.data.foreign_text import read_json
 from credit_gym.envs.tau2.actions import Message, ToolCall
 from credit_gym.envs.tau2.database import Database
 from credit_gym.envs.tau2.domain import Domain
@@ -87,6 +87,6 @@ def _answered(domain: Domain, messages: Sequence[Message]) -> list[tuple[int, To
 
 def _equal(first: str, second: str) -> bool:
     try:
-        return bool(json.loads(first) == json.loads(second))
-    except (ValueError, RecursionError):
+        return bool(read_json(first) == read_json(second))
+    except ValueError:
         return first == second

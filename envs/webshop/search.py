@@ -32,6 +32,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from credit_gym.data.foreign_text import file_bytes, open_file, read_json
 from credit_gym.data.grouping import FloatArray, IntArray
 from credit_gym.envs.webshop.stemmer import stem
 from credit_gym.envs.webshop.words import words
@@ -305,7 +306,7 @@ def _load(folder: Path, key: str) -> Postings | None:
     """The cached postings, memory-mapped; None if they are missing or damaged."""
     arrays: dict[str, Any] = {}
     try:
-        digests = json.loads((folder / f"{key}.json").read_bytes())
+        digests = read_json(file_bytes(folder / f"{key}.json"))
         for field in fields(Postings):
             path = folder / f"{key}.{field.name}.npy"
             if _digest(path) != digests[field.name]:
@@ -317,7 +318,7 @@ def _load(folder: Path, key: str) -> Postings | None:
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "blake2b").hexdigest()
 
 

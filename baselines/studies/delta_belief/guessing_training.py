@@ -18,6 +18,7 @@ from credit_gym.baselines.protocol.study_training import Training
 from credit_gym.baselines.studies.delta_belief.guessing_game import ENTITIES, FIRST_ENTITY, GUESS, TURNS, Table
 from credit_gym.baselines.studies.delta_belief.guessing_model import POINTS, Games, play, read
 from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.foreign_text import file_text, read_json
 from credit_gym.data.grouping import FloatArray, IntArray
 from credit_gym.errors import CreditGymError
 from credit_gym.metrics.pass_at_k import pass_once
@@ -170,7 +171,7 @@ def load(folder: Path) -> Training[Point]:
     from transformers import AutoModelForCausalLM
 
     try:
-        record = json.loads((folder / "run.json").read_text())
+        record = read_json(file_text(folder / "run.json"))
         policy = AutoModelForCausalLM.from_pretrained(folder)
         run: Training[Point] = Training.of(policy, RATE)
         run.optimizer.load_state_dict(torch.load(folder / "optimizer.pt", weights_only=True))

@@ -16,6 +16,7 @@ from credit_gym.baselines.protocol.kept_runs import one_thread, run_folder, writ
 from credit_gym.baselines.studies.headline.headline_games import GAMES
 from credit_gym.baselines.studies.headline.learner import RECIPES, Learner, Point
 from credit_gym.baselines.studies.headline.player import taught
+from credit_gym.data.foreign_text import file_text, read_json
 from credit_gym.data.grouping import IntArray
 from credit_gym.metrics.statistics import Estimate, bootstrap
 
@@ -185,7 +186,7 @@ def _run(run: Run, folder: Path, share: float) -> list[Point]:
     kept = run_folder(folder / f"{run_folder(Path(), run.game, budget)}-{run.rate:g}", run.recipe, run.seed)
     kept = kept.with_suffix(".json")
     if kept.is_file():
-        return [Point(*point) for point in json.loads(kept.read_text(encoding="utf-8"))]
+        return [Point(*point) for point in read_json(file_text(kept))]
     start = _taught(run.game, folder)
     learner = Learner(game, RECIPES[run.recipe], start, rate=run.rate, seed=rng.derive(0, run.seed))
     curve = [learner.point()]

@@ -6,9 +6,8 @@ import math
 import random
 from pathlib import Path
 
-import yaml
-
 from credit_gym.baselines.studies.regimes.regime import Regime, Verifier
+from credit_gym.data.foreign_text import file_text, read_yaml
 from credit_gym.errors import ManifestError
 
 _VERIFIERS: tuple[Verifier, ...] = ("aligned", "noisy", "sparse", "silent", "random", "idling", "opposed", "early")
@@ -99,8 +98,8 @@ def read_points(path: Path) -> dict[str, tuple[Regime, ...]]:
         ManifestError: the file is missing or holds anything else.
     """
     try:
-        listed = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        listed = read_yaml(file_text(path))
+    except (OSError, ValueError) as error:
         raise ManifestError(f"{path} holds no regimes: {' '.join(str(error).split())}") from None
     if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed) or not listed:
         raise ManifestError(f"{path} must be a YAML list of regimes, each a mapping such as name: mine, floors: 8.")

@@ -21,6 +21,7 @@ from credit_gym.baselines.studies.team_training.team_policy_gradient import (
     start,
     train,
 )
+from credit_gym.data.foreign_text import file_text, read_json
 from credit_gym.data.grouping import group_mean
 from credit_gym.estimation.siblings import siblings
 from credit_gym.metrics.statistics import spearman
@@ -87,7 +88,7 @@ def fidelity(recipe: Recipe, seed: int) -> tuple[float, ...]:
 def _run(folder: Path, name: str, seed: int, steps: int) -> list[Point]:
     kept = run_folder(folder, f"{name}-{steps}", seed).with_suffix(".json")
     if kept.is_file():
-        return [Point(**point) for point in json.loads(kept.read_text())]
+        return [Point(**point) for point in read_json(file_text(kept))]
     run = start(seed)
     train(run, make_game(seed), RECIPES[name], steps=steps, seed=seed, evaluate_at=range(0, steps + 1, EVERY))
     write_whole(kept, json.dumps([point._asdict() for point in run.curve]))

@@ -135,7 +135,18 @@ def test_a_value_that_would_not_be_read_again_is_not_written(tmp_path: Path) -> 
                 store.add_episode(run_id, walk(steps=1, messages=(({"a": value},),)))
 
 
-@pytest.mark.parametrize("bad", ["garbage", "foreign", "newer", "cell", "pipe", "folder"])
+DAMAGES = {
+    "newer": "PRAGMA user_version = 99",
+    "cell": "UPDATE runs SET config = '{'",
+    "endless": """
+        ALTER TABLE runs RENAME TO kept;
+        CREATE VIEW runs AS WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c)
+            SELECT kept.* FROM kept, c WHERE n < 0;
+    """,
+}
+
+
+@pytest.mark.parametrize("bad", ["garbage", "foreign", "newer", "cell", "pipe", "folder", "endless"])
 def test_the_listing_shows_the_good_runs_and_names_the_bad_one(bad: str, run_id: str) -> None:
     folder = Path("runs/run_bad")
     folder.mkdir()
@@ -153,7 +164,7 @@ def test_the_listing_shows_the_good_runs_and_names_the_bad_one(bad: str, run_id:
         with Store.open(folder) as store:
             store.start_run(env_id="e", agent_id="a", run_id="run_bad")
         with sqlite3.connect(file) as database:
-            database.execute("PRAGMA user_version = 99" if bad == "newer" else "UPDATE runs SET config = '{'")
+            database.executescript(DAMAGES[bad])
     result = call("runs")
     assert run_id in result.stdout
     assert len(result.stderr.splitlines()) == 1

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import tempfile
 from pathlib import Path
 
@@ -15,6 +16,21 @@ from credit_gym.data.episode import Episode
 from credit_gym.errors import BatchError, StoreError
 from credit_gym.formats.jsonl import write_jsonl
 from credit_gym.formats.parquet import SCHEMA_VERSION, read_parquet, write_parquet
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "garbage", "version"])
+def test_what_is_no_table_of_ours_is_refused_in_a_sentence(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "turns.parquet"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "garbage":
+        path.write_bytes(b"PAR1" + b"\xff" * 100 + b"PAR1")
+    else:
+        pq.write_table(pa.table({"a": [1]}).replace_schema_metadata({"credit_gym.schema": "9" * 5000}), path)
+    with pytest.raises(StoreError, match=r"Parquet|exported"):
+        read_parquet(path)
 
 
 @settings(deadline=None, max_examples=40)

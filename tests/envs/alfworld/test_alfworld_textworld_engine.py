@@ -171,3 +171,9 @@ def test_a_grammar_cannot_run_code():
     assert hostile != GRAMMAR
     with pytest.raises(ManifestError, match="not allowed"):
         parse_grammar(hostile)
+
+
+@pytest.mark.parametrize("expression", ["o.name" + "+o.name" * 90_000, "o" + ".name" * 20_000, "(" * 300 + "o.name"])
+def test_an_expression_of_a_grammar_may_be_as_long_as_it_likes(expression):
+    with pytest.raises(ManifestError, match="expression"):
+        parse_grammar(GRAMMAR.replace("{o.indefinite + ' ' + o.name |", f"{{{expression} |"))
