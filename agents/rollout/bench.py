@@ -241,8 +241,8 @@ def _play_pair(
     store: Store, record: RunRecord, make_env: MakeEnv, agent: Player, workers: int | None, progress: bool | None
 ) -> str | None:
     store.remove_failed(record.run_id)
-    start, status = time.perf_counter(), "interrupted"
-    reason = None
+    store.finish_run(record.run_id, "running")
+    start = time.perf_counter()
     timed = _timed(agent)
     try:
         played = run_episodes(
@@ -256,14 +256,16 @@ def _play_pair(
             progress=progress,
             resume_done=frozenset(store.episode_ids(record.run_id)),
         )
-        reason = stop_reason(played)
-        status = "finished" if reason is None else "stopped"
+    except BaseException as error:
+        store.finish_run(record.run_id, "interrupted" if type(error) is KeyboardInterrupt else "stopped")
+        raise
     finally:
         spent = {"seconds": time.perf_counter() - start, "waited": timed.waited, "actions": timed.actions}
         before = store.results(str(record.group_id)).get(record.run_id, {})
         spent = {name: before.get(name, 0.0) + value for name, value in spent.items()}
         store.set_result(str(record.group_id), record.run_id, spent)
-        store.finish_run(record.run_id, status)
+    reason = stop_reason(played)
+    store.finish_run(record.run_id, "finished" if reason is None else "stopped")
     return reason
 
 
