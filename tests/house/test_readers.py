@@ -42,8 +42,11 @@ READERS: dict[str, tuple[str, ...]] = {  # kind -> names of what reads; a dot at
     "models": (".from_pretrained", "transformers.pipeline", "jinja2."),
     "files": ("builtins.open", ".read_text", ".read_bytes", ".open", "os.open", "os.fdopen", "io.open", "codecs.open"),
 }  # fmt: skip
-HARMLESS = {"yaml.safe_dump", "yaml.YAMLError", "zipfile.BadZipFile", "subprocess.PIPE", "subprocess.DEVNULL",
-            "subprocess.TimeoutExpired"}  # fmt: skip
+HARMLESS = {
+    "yaml.safe_dump", "yaml.YAMLError", "zipfile.BadZipFile", "lzma.LZMAError",
+    "subprocess.PIPE", "subprocess.DEVNULL", "subprocess.TimeoutExpired",
+}  # fmt: skip
+BREAKS_ITS_OWN = "credit_gym.baselines.stress"  # which damages stores and plays servers that it has made itself
 EXCEPTIONS: dict[str, dict[str, str]] = {
     "JSON": {
         "credit_gym.data.foreign_text": "is the one reader",
@@ -77,7 +80,10 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "credit_gym.formats.datasets": "reads what it has just written",
         "credit_gym.formats.parquet": "is the reader of this project's own tables, once it has seen a regular file",
     },
-    "archives": {"credit_gym.envs.alfworld.layout": "unpacks what it has packed itself, in memory"},
+    "archives": {
+        "credit_gym.envs.alfworld.layout": "unpacks what it has packed itself, in memory",
+        "credit_gym.formats.records": "unpacks files of episodes as a stream, up to the largest file",
+    },
     "databases": {
         "credit_gym.store.database": "is the one reader of stores: tables alone, no extension is loaded",
         "credit_gym.store.sole_use": "locks an empty file",
@@ -142,7 +148,8 @@ def test_nobody_reads_what_is_foreign_in_a_way_of_his_own(kind: str) -> None:
     used = {
         module: found
         for module, path in FILES.items()
-        if (found := [f"{path.relative_to(ROOT)}:{line} {name}" for line, name in readers(path, kind)])
+        if not module.startswith(BREAKS_ITS_OWN)
+        and (found := [f"{path.relative_to(ROOT)}:{line} {name}" for line, name in readers(path, kind)])
     }
     known = EXCEPTIONS.get(kind, {})
     assert not {module: found for module, found in used.items() if module not in known}
@@ -181,6 +188,7 @@ def test_nothing_foreign_is_trusted_by_an_argument() -> None:
         ("from pathlib import Path\nPath('a').open('r+')", "files"),
         ("AutoModel.from_pretrained('a')", "models"),
         ("__import__('os')", "modules"),
+        ("import gzip\nkeep = gzip.open", "archives"),
         ("from zipfile import ZipFile\nZipFile('a').extractall()", "archives"),
     ],
 )
@@ -209,7 +217,7 @@ def readers(path: Path, kind: str) -> Iterator[tuple[int, str]]:
         known = name in HARMLESS or name.startswith("credit_gym.")
         if known or not any(matches(name, reader) for reader in READERS[kind]):
             continue
-        if not name.endswith("open") or opens_to_read(name, calls.get(id(node))):
+        if kind != "files" or not name.endswith("open") or opens_to_read(name, calls.get(id(node))):
             yield node.lineno, name
 
 
