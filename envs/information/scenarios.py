@@ -41,11 +41,12 @@ class ScenarioEnv(QuestionEnv):
     """A questioning game in which each task has its own facts.
 
     A text asks for the fact of which it has the most keywords; a text that has none, or as many of two, is refused
-    (``invalid``) and tells nothing. Answers are the scenario's, always truthful. After each of them the belief is
-    uniform over the worlds that would have answered alike: ``log b_t`` is the log of the share of them in which the
-    right conclusion is right, ``info["verifier"]`` its change, in nats, and readings of a game sum to ``log b_T -
-    log b_0``. ``info["expert_actions"]`` has the fact of the largest expected gain, and once nothing gains more, or on
-    the last turn, the likeliest conclusion.
+    (``invalid``) and tells nothing. So is one that claims several conclusions: a heap of them earns less than one does.
+    Answers are the scenario's, always truthful. After each of them the belief is uniform over the worlds that would
+    have answered alike: ``log b_t`` is the log of the share of them in which the right conclusion is right,
+    ``info["verifier"]`` its change, in nats, and readings of a game sum to ``log b_T - log b_0``.
+    ``info["expert_actions"]`` has the fact of the largest expected gain, and once nothing gains more, or on the last
+    turn, the likeliest conclusion.
 
     With a judge, a language model plays the scenario: nothing is known about its answers in advance, the verifier reads
     NaN and there is no expert.
@@ -244,9 +245,9 @@ class ScenarioEnv(QuestionEnv):
             return exact
         stems = frozenset(map(stem, said))
         if self._concludes(action):
-            claim = _nearest(stems, [each.fact for each in case.puzzle.conclusions])
-            if claim is not None or self.plain_claims:
-                return claim
+            claims = _named(stems, [each.fact for each in case.puzzle.conclusions])
+            if claims or self.plain_claims:
+                return claims[0] if len(claims) == 1 else None
         return _nearest(stems, case.puzzle.facts)
 
     def _at(self, state: Snapshot | None) -> tuple[Case, int]:
@@ -270,6 +271,13 @@ class ScenarioEnv(QuestionEnv):
             if gain > 1e-9:
                 return best.ask
         return likeliest.fact.ask
+
+
+def _named(stems: frozenset[str], facts: Sequence[Fact]) -> list[Fact]:
+    """Return the facts that a text says a phrase of, other than a part of a longer phrase that it says."""
+    said = [(fact, phrase) for fact in facts for phrase in fact.say if phrase <= stems]
+    whole = {id(fact) for fact, phrase in said if not any(phrase < longer for _, longer in said)}
+    return [fact for fact in facts if id(fact) in whole]
 
 
 def _nearest(stems: frozenset[str], facts: Sequence[Fact]) -> Fact | None:

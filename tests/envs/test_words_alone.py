@@ -19,6 +19,7 @@ ASKING = [f"credit/{name}-v0" for name in (
     "TwentyQuestions", "GuessMyCity", "MurderMystery", "Personalization"
 )]  # fmt: skip
 SEEDS = range(6)
+CLAIMING = [f"credit/{name}-v0" for name in ("CustomerService", "MurderMystery", "Personalization")]
 ONE_COUNTS = {f"credit/{name}-v0" for name in ("MultiAgentMath", "MultiAgentCode", "WhoAndWhen")}  # one is taken
 GUESSES = {
     "credit/Personalization-v0": ("the goal", "the goal as done")
@@ -110,6 +111,36 @@ def test_the_secret_in_a_heap_of_others_is_not_found(env_id: str) -> None:
         for heap in heaps:
             _, success, _ = played(env, seed, lambda observation, info, turn, heap=heap: heap)
             assert not success, (seed, heap)
+
+
+@pytest.mark.parametrize("env_id", CLAIMING)
+def test_several_conclusions_in_one_message_are_none(env_id: str) -> None:
+    env: Any = gym.make(env_id).unwrapped
+    for seed in SEEDS:
+        env.reset(seed=seed)
+        right = env.case.answer.fact.ask
+        others = [each.fact.ask for each in env.case.puzzle.conclusions if each.fact.ask != right]
+        heaps = [[right, *others], [*others, right], *([right, other] for other in others), [right, right, others[0]]]
+        for join in (" ", " and ", " or ", ", ", "\n", "; then "):
+            for heap in heaps:
+                env.reset(seed=seed)
+                _, reward, terminated, _, info = env.step(join.join(heap))
+                assert (reward, terminated, info["invalid"]) == (0.0, False, True), (seed, heap)
+
+
+@pytest.mark.parametrize("env_id", ["credit/TwentyQuestions-v0", "credit/GuessMyCity-v0"])
+def test_what_stands_in_brackets_behind_a_guess_is_no_guess(env_id: str) -> None:
+    env: Any = gym.make(env_id).unwrapped
+    for seed in SEEDS:
+        env.reset(seed=seed)
+        wrong = next(name for name in env.remaining() if name != env.target)
+        for text in (
+            f"Is it {wrong} ({env.target})?",
+            f"Is it {wrong} [or {env.target}]?",
+            f"({env.target}) [{wrong}]",
+        ):
+            env.reset(seed=seed)
+            assert env.step(text)[1:3] == (0.0, False), text
 
 
 def test_of_many_answers_one_counts() -> None:
