@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 RUN_ARGS ?=
 ROOMS := envs wrappers agents baselines
 
-.PHONY: run test test-vllm test-verl fast lint types develop links docs clean toolchain
+.PHONY: run test test-vllm test-verl fast stress lint types develop links docs clean toolchain
 
 run: $(VENV)/.extra-report
 	$(BIN)/python -m credit_gym.baselines.tables.alfworld $(RUN_ARGS)
@@ -25,6 +25,11 @@ test-verl: $(VERL_VENV)/.ready
 
 fast: $(VENV)/.extra-test links
 	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+# Faults of every kind done to the real commands: docs/stress.md says which. More minutes are more trials.
+MINUTES ?= 10
+stress: $(VENV)/.extra-test links
+	$(BIN)/credit-gym stress --minutes $(MINUTES)
 
 lint: $(VENV)/.extra-test
 	$(BIN)/ruff check .

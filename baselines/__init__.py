@@ -3,5 +3,6 @@
 - ``tables``: the published tables.
 - ``studies``: questions beyond them, answered against exact values or by training.
 - ``speed``: the speed table.
+- ``stress``: faults done to the commands.
 - ``protocol``: how experiments are run, scored, kept and printed.
 """

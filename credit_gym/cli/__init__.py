@@ -31,6 +31,7 @@ _IN_ORDER = (
     "generate",
     "tiny_lm",
     "train",
+    "stress",
 )
 for _name in _IN_ORDER:  # importing a file registers its commands; the help lists them in this order
     import_module(f"{__name__}.{_name}")

@@ -35,6 +35,7 @@ COMMANDS = (
     "alfworld-generate",
     "tiny-lm",
     "train",
+    "stress",
 )
 SWEEP = """
 name: tiny
