@@ -290,7 +290,6 @@ def _is_below(pid: int, ancestor: int) -> bool:
 
 
 def test_a_killed_owner_leaves_no_process(sandbox: Sandbox) -> None:
-    before = set(processes_that_carry("sandbox_child.py"))
     code = (
         "from credit_gym.envs.team.sandbox import *\n"
         f"box = Sandbox(isolation={sandbox.isolation!r}, limits=Limits(seconds=1.0))\n"
@@ -300,10 +299,15 @@ def test_a_killed_owner_leaves_no_process(sandbox: Sandbox) -> None:
     owner = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     assert owner.stdout is not None
     assert owner.stdout.readline().decode().strip() == sandbox.isolation
+    own, deadline = set[str](), time.monotonic() + 15
+    while not own and time.monotonic() < deadline:
+        time.sleep(0.05)
+        own = {pid for pid in processes_that_carry("sandbox_child.py") if _is_below(int(pid), owner.pid)}
+    assert own != set()
     owner.kill()
     owner.communicate()
     deadline = time.monotonic() + 15
-    while (left := set(processes_that_carry("sandbox_child.py")) - before) and time.monotonic() < deadline:
+    while (left := set(processes_that_carry("sandbox_child.py")) & own) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert left == set()
 
