@@ -39,7 +39,8 @@ def grpo_trainer(
         MissingExtraError: trl (or peft, for LoRA) is not installed, or its version does not fit.
         UnknownNameError: there is no such loss.
     """
-    from credit_gym.agents.learning.trl_trainer import LOSSES, CreditGRPOTrainer, episode_return
+    from credit_gym.agents.learning.trl_trainer import LOSSES, episode_return
+    from credit_gym.agents.learning.unpadded import UnpaddedTrainer
 
     if training.loss not in LOSSES:
         raise unknown("loss", training.loss, LOSSES)
@@ -85,7 +86,7 @@ def grpo_trainer(
         **_OF_LOSS.get(training.loss, {}),
     )
     groups = [str(number) for number in range(training.steps * training.groups)]
-    trainer = CreditGRPOTrainer(
+    trainer = UnpaddedTrainer(
         backend.model.requires_grad_(True),
         [episode_return],
         config,

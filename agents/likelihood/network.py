@@ -29,6 +29,7 @@ class Network:
         config: configuration of its text decoder.
         vocabulary: number of token ids.
         device: where it lives.
+        trunk: the half below the logits.
         tolerance: relative difference of two computations of one state that is put down to rounding.
     """
 
@@ -39,7 +40,7 @@ class Network:
         self.vocabulary = int(self.config.vocab_size)
         self.device: torch.device = weight.device
         self.tolerance = 1e-3 if weight.dtype is torch.float32 else 0.1
-        self._model, self._trunk = model, model.base_model
+        self._model, self.trunk = model, model.base_model
         self._dtype: torch.dtype = weight.dtype
         self._windows = windows(self.config)
         self._forgets = "dynamic" in rope_types(self.config)
@@ -56,7 +57,7 @@ class Network:
         Counted in operations, and twice that because attention runs at half the speed of matrix products (measured).
         """
         embedding = self._model.get_input_embeddings()
-        weights = sum(p.numel() for p in self._trunk.parameters()) - sum(p.numel() for p in embedding.parameters())
+        weights = sum(p.numel() for p in self.trunk.parameters()) - sum(p.numel() for p in embedding.parameters())
         width = self.config.num_hidden_layers * self.config.hidden_size
         return float(4 * width / max(weights, 1))
 
@@ -109,7 +110,7 @@ class Network:
 
     def forward(self, tokens: Tensor, *, cache: Any = None, **arguments: Any) -> Tensor:
         """Return the states of (B, L) tokens, (B, L, width); the cache, where there is one, grows by them."""
-        network = self._trunk if self.head.projects else self._model
+        network = self.trunk if self.head.projects else self._model
         with evaluating(self._model):
             if self._forgets:
                 network(input_ids=tokens[:1, :1], use_cache=False)  # or it would remember the longest row so far
@@ -131,7 +132,7 @@ class Network:
         head, tokens = Head(self._model), torch.arange(1, 9, device=self.device)[None] % self.vocabulary
         with evaluating(self._model):
             expected = self._model(input_ids=tokens, use_cache=False).logits.float()
-            logits = head(self._trunk(input_ids=tokens, use_cache=False).last_hidden_state)
+            logits = head(self.trunk(input_ids=tokens, use_cache=False).last_hidden_state)
         close = bool((logits - expected).abs().max() <= self.tolerance * expected.abs().max())
         return head if close else Head(None)
 
@@ -211,13 +212,17 @@ class Head:
     @torch.inference_mode()
     def __call__(self, states: Tensor) -> Tensor:
         """Return the logits of some states, (..., vocabulary) float32."""
+        return self.logits(states)
+
+    def logits(self, states: Tensor) -> Tensor:
+        """Return the same, with gradients."""
         matrix = self._matrix
         if matrix is None:
             return states.float()
         if type(matrix) is not torch.nn.Linear:  # an adapter or a quantised matrix
             return self._rescale(matrix(states).float())
         bias = None if matrix.bias is None else matrix.bias.float()
-        return self._rescale(torch.nn.functional.linear(states.float(), matrix.weight.float(), bias))
+        return self._rescale(torch.nn.functional.linear(states.float(), matrix.weight.float(), bias).float())
 
 
 def rewind(cache: Any, length: int) -> None:

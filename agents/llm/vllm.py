@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from credit_gym import rng
 from credit_gym.agents.llm.completion import MOST_ALTERNATIVES, Completion, Position, Request
+from credit_gym.agents.llm.model_paths import check_path
 from credit_gym.errors import BackendError, missing_extra
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class VLLMBackend:
         trust_remote_code: bool = False,
         **vllm_options: Any,
     ) -> None:
+        check_path(path)
         os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
         try:
             import vllm

@@ -18,6 +18,7 @@ from credit_gym.agents.llm.completion import BatchBackend, Request
 from credit_gym.agents.llm.hf import HuggingFaceBackend
 from credit_gym.agents.llm.prefixes import Prefixes
 from credit_gym.agents.llm.prompting import Prompting
+from credit_gym.agents.llm.vllm import VLLMBackend
 from credit_gym.errors import BackendError, MissingExtraError
 
 CHOICES = ("go north", "go south", "go", "look around")
@@ -225,6 +226,12 @@ def test_an_answer_ends_where_the_context_does(backend):
 def test_a_missing_model_is_one_sentence(tmp_path, missing):
     with pytest.raises(BackendError, match=r"(No language model|There is no model folder) .*give the folder"):
         HuggingFaceBackend(str(tmp_path / missing))
+
+
+def test_a_path_without_a_model_is_said_before_vllm_is_asked_for(tmp_path):
+    for name in (str(tmp_path / "nope"), "models/nope"):
+        with pytest.raises(BackendError, match="There is no model folder"):
+            VLLMBackend(name)
 
 
 def test_a_base_model_needs_a_template(tmp_path):
