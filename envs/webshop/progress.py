@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from credit_gym.envs.webshop.goals import Goal
 from credit_gym.envs.webshop.nouns import bundled_nouns
 from credit_gym.envs.webshop.pages import BUY, HOME, NEXT, PAGE_SIZE, PREVIOUS
-from credit_gym.envs.webshop.reward import Choice, Match, Reward, ceiling, match_product, priced, reward, wants_met
+from credit_gym.envs.webshop.reward import Choice, Match, Reward, ceiling, match_product, priced, wants_met
 from credit_gym.envs.webshop.rules import Game, Page, State
 
 _CLAUSE = re.compile(r", and price lower than [\d.]+ dollars$")
@@ -61,12 +61,14 @@ class Route(NamedTuple):
         action: its first action, "" if the page is open already.
         product: where it leads.
         options: the options that are chosen there on arrival.
+        clicks: on the product's page until the most is earned; 0 where that was not worked out.
     """
 
     steps: int
     action: str
     product: int
-    options: tuple[Choice, ...]
+    options: tuple[Choice, ...] = ()
+    clicks: int = 0
 
 
 NOTHING = Prospect(0.0, 0)
@@ -91,12 +93,6 @@ class Progress:
         self._goal = goal
         self._products = game.catalogue.products
         self._by_name = not game.quirks.ignore_option_names
-        self._ladders: dict[tuple[int, tuple[Choice, ...]], tuple[Prospect, ...]] = {}
-        self._met = lru_cache(4096)(self._wants_met)
-        self._outlook = lru_cache(1024)(self._unhurried)
-        self._bound = lru_cache(4096)(self._ceiling)
-        self._earns_most = lru_cache(4096)(self._is_best)
-        self._best_hits = lru_cache(256)(self._find_best_hits)
         targets, self._top = self._worth_searching()
         # The fewest steps on the page of a product that is to earn 1, nothing being chosen there yet.
         self._least = 2 if goal.wants and self._top == 1.0 else 1
@@ -111,12 +107,14 @@ class Progress:
 
     def reward(self, product: int, options: tuple[Choice, ...]) -> Reward:
         """Return the reward of buying a product with some options now."""
-        goal = self._goal
-        return reward(self._products[product], self._products[goal.product], goal, options, by_name=self._by_name)
+        met = 0
+        for name, value in options:
+            met |= _met(self, name, value)
+        return priced(_match(self, product), met.bit_count(), self._goal)
 
     def outlook(self, state: State, left: int) -> Outlook:
         """Return what a state is worth with ``left`` more steps to go; the last page is worth what was bought."""
-        outlook = self._outlook(state[:6])
+        outlook = _outlook(self, state[:6])
         if outlook.best.steps <= left:
             return outlook
         best, actions = self._survey(state, left)
@@ -142,7 +140,7 @@ class Progress:
         for route in self._routes(state, left):
             if best.reward == self._top and best.steps < route.steps + (1 if route.options else self._least):
                 continue
-            if best.reward > self._bound(route.product):
+            if best.reward > _bound(self, route.product):
                 continue
             found = self._along(route, left)
             if found.reward > best.reward or (found.reward == best.reward > 0.0 and found.steps < best.steps):
@@ -154,7 +152,9 @@ class Progress:
 
     def _along(self, route: Route, left: int) -> Prospect:
         """The best purchase at the end of a route."""
-        for rung in reversed(self._ladder(route.product, route.options)):
+        if 0 < route.clicks <= left - route.steps:
+            return Prospect(self._top, route.steps + route.clicks)
+        for rung in reversed(_ladder(self, route.product, route.options)):
             steps = route.steps + rung.steps
             if steps <= left:
                 return Prospect(rung.reward, steps)
@@ -167,32 +167,28 @@ class Progress:
             return
         chosen = dict(route.options)
         for name, value in self._game.choices(route.product):
-            if chosen.get(name) != value and self._met(name, value):
+            if chosen.get(name) != value and _met(self, name, value):
                 then = tuple((chosen | {name: value}).items())
-                if Prospect(best.reward, best.steps - 1) in self._ladder(route.product, then):
+                if Prospect(best.reward, best.steps - 1) in _ladder(self, route.product, then):
                     yield f"click[{value}]"
 
-    def _ladder(self, product: int, options: tuple[Choice, ...]) -> tuple[Prospect, ...]:
+    def _rungs(self, product: int, options: tuple[Choice, ...]) -> tuple[Prospect, ...]:
         """What buying a product earns after one more click each that improves it, fewest clicks first."""
-        key = (product, options)
-        ladder = self._ladders.get(key)
-        if ladder is None:
-            match = self._match(product)
-            counts = self._options_met(product, options) if match.r_type > 0.0 else {}
-            rungs: list[Prospect] = []
-            for clicks, met in sorted(counts.items()):
-                earned = priced(match, met, self._goal).value
-                if not rungs or earned > rungs[-1].reward:
-                    rungs.append(Prospect(earned, clicks + 1))
-            ladder = self._ladders[key] = tuple(rungs)
-        return ladder
+        match = _match(self, product)
+        counts = self._options_met(product, options) if match.r_type > 0.0 else {}
+        rungs: list[Prospect] = []
+        for clicks, met in sorted(counts.items()):
+            earned = priced(match, met, self._goal).value
+            if not rungs or earned > rungs[-1].reward:
+                rungs.append(Prospect(earned, clicks + 1))
+        return tuple(rungs)
 
     def _options_met(self, product: int, options: tuple[Choice, ...]) -> dict[int, int]:
         """Number of clicks -> the most wants that they can meet: the best choice for each name, name after name."""
-        kept = {name: self._met(name, value) for name, value in options}
+        kept = {name: _met(self, name, value) for name, value in options}
         offers: dict[str, set[int]] = {name: set() for name in kept}
         for name, value in self._game.choices(product):
-            met = self._met(name, value)
+            met = _met(self, name, value)
             if met:
                 offers.setdefault(name, set()).add(met)
         fewest = {0: 0}  # wants met -> clicks
@@ -212,7 +208,7 @@ class Progress:
     def _wants_met(self, name: str, value: str) -> int:
         return wants_met((name, value), self._goal.wants, by_name=self._by_name)
 
-    def _match(self, product: int) -> Match:
+    def _find_match(self, product: int) -> Match:
         """What a product brings before any option is chosen."""
         return match_product(self._products[product], self._products[self._goal.product], self._goal)
 
@@ -227,13 +223,13 @@ class Progress:
         depth = _DEPTH[state.page]  # steps back to the results
         # With time for a new search that ends in the highest reward, only what earns as much as soon can be better.
         hurried = left < self._enough
-        if depth and (hurried or self._earns_most(state.product)):
+        if depth and (hurried or _earns_most(self, state.product)):
             yield Route(depth - 1, "" if depth == 1 else _PREVIOUS, state.product, state.options)
         yield from self._elsewhere if hurried else self._shortest
         kept = state.product if state.options and not depth else -1  # from its own page no other way is as short
         hits = self._hits(state.query, state.number) if hurried or kept >= 0 else ()
         if not hurried:
-            best = self._best_hits(state.query, state.number)
+            best = _best_hits(self, state.query, state.number)
             hits = (*(best[:1] if depth else best), *(hit for hit in hits if hit[1] == kept))
         for turns, hit in hits:
             steps = depth + abs(turns) + 1
@@ -253,7 +249,7 @@ class Progress:
         best, soonest = list[tuple[int, int]](), self._enough
         for turns, hit in sorted(self._hits(query, number), key=lambda hit: abs(hit[0])):
             route = Route(abs(turns) + 1, "", hit, ())
-            if route.steps + self._least > soonest or not self._earns_most(hit):
+            if route.steps + self._least > soonest or not _earns_most(self, hit):
                 continue
             steps = self._length(route)
             if steps <= soonest:
@@ -268,13 +264,15 @@ class Progress:
         places = [hits.index(target) for hits in found.values() for target in targets if target in hits]
         pages = min(places, default=0) // PAGE_SIZE + 1  # a product further back takes more steps
         for query, hits in found.items():
+            action = f"search[{query}]"
             for place, hit in enumerate(hits[: pages * PAGE_SIZE]):
-                if self._earns_most(hit):
-                    yield Route(2 + place // PAGE_SIZE, f"search[{query}]", hit, ())
+                if _earns_most(self, hit):
+                    clicks = _ladder(self, hit, ())[-1].steps
+                    yield Route(2 + place // PAGE_SIZE, action, hit, clicks=clicks)
 
     def _length(self, route: Route) -> int:
         """Steps until the most is earned at the end of a route."""
-        return route.steps + self._ladder(route.product, route.options)[-1].steps
+        return route.steps + (route.clicks or _ladder(self, route.product, route.options)[-1].steps)
 
     def _worth_searching(self) -> tuple[list[int], float]:
         """The wanted product if it can earn 1, else up to ten of those that earn the most; and how much that is."""
@@ -295,14 +293,14 @@ class Progress:
 
     def _is_best(self, product: int) -> bool:
         """Whether no purchase earns more than this product at its best."""
-        if self._top == 0.0 or self._bound(product) < self._top:
+        if self._top == 0.0 or _bound(self, product) < self._top:
             return False
-        every = priced(self._match(product), len(self._goal.wants), self._goal).value
+        every = priced(_match(self, product), len(self._goal.wants), self._goal).value
         return every >= self._top and self._most(product) == self._top
 
     def _most(self, product: int) -> float:
         """The most that buying a product can earn."""
-        ladder = self._ladder(product, ())
+        ladder = _ladder(self, product, ())
         return ladder[-1].reward if ladder else 0.0
 
 
@@ -320,3 +318,13 @@ def offered_queries(instruction: str) -> tuple[str, ...]:
 def query_for(text: str) -> str:
     """Return a text as it can stand in ``search[...]``: one line, lower-cased, without brackets."""
     return " ".join(_BRACKETS.sub(" ", text).lower().split())
+
+
+# What was worked out lately, of all tasks together: memory comes to an end, however many tasks are played.
+_outlook = lru_cache(2048)(Progress._unhurried)
+_ladder = lru_cache(2048)(Progress._rungs)
+_met = lru_cache(2048)(Progress._wants_met)
+_match = lru_cache(2048)(Progress._find_match)
+_bound = lru_cache(4096)(Progress._ceiling)
+_earns_most = lru_cache(4096)(Progress._is_best)
+_best_hits = lru_cache(1024)(Progress._find_best_hits)
