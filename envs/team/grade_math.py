@@ -224,6 +224,8 @@ def _by_name(members: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _compare_values(left: Form, right: Form, *, is_list: bool) -> tuple[str, list[Claim]]:
+    if left.base < 0 or right.base < 0:
+        return _decided("number", left.value == right.value)
     if left.base or right.base:
         return _decided(
             "number", _digits(left) == _digits(right) and (left.base or right.base) == (right.base or left.base)

@@ -66,7 +66,7 @@ class Form(NamedTuple):
         value: the value without its unit.
         unit: its unit.
         amount: the value where it is a number.
-        base: of a numeral in another base, else 0; ``amount`` is then None.
+        base: of a numeral in another base, else 0; ``amount`` is then None. -1 for a base that lacks its digits.
         equals: what else the answer says that the value is, such as the sum that makes it.
     """
 
@@ -253,12 +253,12 @@ def _numeral(value: str) -> tuple[str, int]:
     word = _BASE_WORD.search(value)
     found = _BASE.fullmatch(f"{value[: word.start()]}_{word[1]}" if word else value)
     base = int(found[2] or found[3]) if found else 0
-    if found is None or not 2 <= base <= 36:
+    if found is None:
         return value, 0
     try:
-        int(found[1], base)
-    except ValueError:
-        return value, 0
+        int(found[1], base if base > 1 else 99)
+    except ValueError:  # the digits are none of that base, or a letter has an index
+        return value, -1 if found[1].lstrip("+-")[0].isdigit() else 0
     return found[1].lstrip("+"), base
 
 
