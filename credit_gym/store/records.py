@@ -1,4 +1,4 @@
-"""What the store says of a run and of a group."""
+"""What the store says of a run, of its episodes, and of a group."""
 
 from __future__ import annotations
 
@@ -32,6 +32,25 @@ class RunRecord:
     status: str
     created: str
     version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """How the episodes of a run ended.
+
+    Attributes:
+        completed: how many came to their end.
+        errors: how many did not.
+        solved: how many of the completed ones solved their task.
+        steps: how many the completed ones have together.
+        mean_return: of the completed ones, None where there is none.
+    """
+
+    completed: int
+    errors: int
+    solved: int
+    steps: int
+    mean_return: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,24 +20,18 @@ from credit_gym.data.episode import Episode
 from credit_gym.data.soundness import marked
 from credit_gym.data.target import TrainingTarget, pair_with_credit
 from credit_gym.errors import StoreError, unknown
-from credit_gym.store.codecs import (
-    EPISODE_COLUMNS,
-    STEP_COLUMNS,
-    decode_episode,
-    dump,
-    encode_episode,
-    load,
-    load_mapping,
-)
+from credit_gym.store.codecs import dump, load, load_mapping
 from credit_gym.store.database import connect, is_writable, snapshot, transaction
+from credit_gym.store.episode_cells import decode_episodes, encode_episode, put_cells, read_cells
+from credit_gym.store.kept_credits import by_episode, put_credits, read_credits
 from credit_gym.store.naming import candidate_ids, digest_of, natural_order, target_key
-from credit_gym.store.records import GroupRecord, RunRecord
+from credit_gym.store.records import GroupRecord, Outcomes, RunRecord
+from credit_gym.store.stored_episodes import StoredEpisodes, read_layout, read_outcomes
 
 _NO_OPTIONS: Mapping[str, Any] = {}
 _SUGGESTED = 10  # ids, the newest, that an error about an unknown one may list
+_SYNCED_EVERY = 0.1  # seconds
 _TARGETS = "run_id = ? AND scorer = ? AND options = ?"
-_ONCE = ", ".join(f'"{name}"' for name in (*EPISODE_COLUMNS, "recorded"))
-_STEP = ", ".join(f'"{name}"' for name in STEP_COLUMNS)
 
 
 class Store:
@@ -44,8 +39,10 @@ class Store:
 
     Whatever a method has written when it returns survives ``kill -9``, and nothing of what it was writing when it was
     killed is ever seen: files are on the disk before the row that names them is committed, and the rows of one call
-    are one transaction. Any number of threads may share a store, any number of processes may open it; the folder must
-    be on a local disk, because SQLite's write-ahead log needs shared memory.
+    are one transaction. A power cut takes no run, no targets and no episode that came a tenth of a second or more after
+    the one before it; of those that come faster it takes at most the last tenth of a second. Any number of threads may
+    share a store, any number of processes may open it; the folder must be on a local disk, because SQLite's
+    write-ahead log needs shared memory.
 
     Ids are digests of what they name (and of how many equal ones came before), so the same commands in an empty folder
     give the same ids. :mod:`credit_gym.store.folders` gives each run and each sweep a folder, and a store, of its own.
@@ -61,6 +58,7 @@ class Store:
         self._blobs = folder / "blobs"
         self._connection = connection
         self._lock = threading.RLock()
+        self._synced = -math.inf  # when all that had been committed was last on the disk
 
     @classmethod
     def open(cls, folder: str | Path, *, create: bool = True) -> Self:
@@ -160,7 +158,8 @@ class Store:
             self.group(group_id)
         with self._write() as database:
             run_id = run_id or self._free_id("run", [group_id, env_id, agent_id, config, seed])
-            row = (run_id, group_id, env_id, agent_id, dump(config), _text(seed), "running", _now())
+            seed_text = None if seed is None else str(seed)
+            row = (run_id, group_id, env_id, agent_id, dump(config), seed_text, "running", _now())
             database.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, __version__))
         return run_id
 
@@ -200,20 +199,17 @@ class Store:
             UnknownNameError: there is no such run.
             StoreError: the run has an episode of that id already, or the disk refuses.
         """
-        self.run(run_id)
+        self._check_run(run_id)
         try:
             encoded = [(episode, *encode_episode(self._blobs, marked(episode))) for episode in episodes]
         except (OSError, ValueError, TypeError, OverflowError) as error:
             raise StoreError(f"An episode of {run_id} cannot be written: {error}.") from error
-        once = f"INSERT INTO episodes (run_id, {_ONCE}) VALUES (?{', ?' * (len(EPISODE_COLUMNS) + 1)})"
-        step = f"INSERT INTO steps (episode, step, {_STEP}) VALUES (?, ?{', ?' * len(STEP_COLUMNS)})"
-        with self._write() as database:
-            for episode, cells, rows in encoded:
+        with self._write(on_disk=False) as database:
+            for episode, once, columns in encoded:
                 try:
-                    key = database.execute(once, (run_id, *cells)).lastrowid
+                    put_cells(database, run_id, once, columns)
                 except sqlite3.IntegrityError as error:
                     raise StoreError(f"The run {run_id} has an episode {episode.episode_id!r} already.") from error
-                database.executemany(step, ((key, t, *row) for t, row in enumerate(rows)))
 
     def remove_failed(self, run_id: str) -> None:
         """Drop the episodes of a run that did not complete, and their targets, so that they can be played again."""
@@ -223,24 +219,33 @@ class Store:
 
     def episode_ids(self, run_id: str) -> list[str]:
         """Return the ids of a run's committed episodes, numbers inside them in numeric order."""
-        self.run(run_id)
-        return [episode_id for _, episode_id in self._episode_keys(run_id)]
+        self._check_run(run_id)
+        rows = self._read("SELECT episode_id FROM episodes WHERE run_id = ?", run_id)
+        return sorted((episode_id for (episode_id,) in rows), key=natural_order)
+
+    def episodes(self, run_id: str) -> StoredEpisodes:
+        """Return a run's committed episodes as they are now, read when asked for, in the order of :meth:`episode_ids`."""
+        self._check_run(run_id)
+        with self._reading(), self._lock:
+            return StoredEpisodes(self._load, read_layout(self._connection, run_id))
 
     def load_episodes(self, run_id: str) -> list[Episode]:
-        """Return a run's committed episodes, exactly as they were added, in the order of :meth:`episode_ids`.
+        """Return all of :meth:`episodes`, exactly as they were added, whichever worker finished first."""
+        return list(self.episodes(run_id))
 
-        The order does not depend on which worker finished first.
-        """
-        self.run(run_id)
-        episodes = []
-        for key, episode_id in self._episode_keys(run_id):
-            (once,) = self._read(f"SELECT {_ONCE} FROM episodes WHERE key = ?", key)
-            rows = self._read(f"SELECT {_STEP} FROM steps WHERE episode = ? ORDER BY step", key)
-            try:
-                episodes.append(decode_episode(self._blobs, once, rows))
-            except StoreError as error:
-                raise StoreError(f"The episode {episode_id!r} of {run_id} cannot be read: {error}") from error
-        return episodes
+    def outcomes(self, run_id: str) -> Outcomes:
+        """Return how the episodes of a run ended, without reading them."""
+        self._check_run(run_id)
+        with self._reading(), self._lock:
+            return read_outcomes(self._connection, run_id)
+
+    def _load(self, keys: Sequence[int]) -> list[Episode]:
+        with self._reading(), self._lock:
+            cells = read_cells(self._connection, keys)
+        if len(cells) != len(keys):
+            raise StoreError(f"Episodes in {self.folder} were removed while they were read: read them again.")
+        found = dict(zip(cells, decode_episodes(self._blobs, list(cells.values())), strict=True))
+        return [found[key] for key in keys]
 
     # Targets
 
@@ -268,19 +273,25 @@ class Store:
         Raises:
             StoreError: a target is of an episode that the run does not have.
         """
-        self.run(run_id)
+        steps = dict(self._read("SELECT episode_id, steps FROM episodes WHERE run_id = ?", run_id))
+        scored = self._completed(run_id) if episodes is None else episodes
+        self.add_credits(run_id, scorer, options, by_episode(targets, steps), episodes=scored, fingerprint=fingerprint)
+
+    def add_credits(
+        self,
+        run_id: str,
+        scorer: str,
+        options: Mapping[str, Any],
+        credits: Iterable[tuple[str, Sequence[float]]],
+        *,
+        episodes: Iterable[str],
+        fingerprint: str = "",
+    ) -> None:
+        """Commit the credits of :meth:`add_targets`, given as whole episodes: an id, and a credit for each step."""
+        self._check_run(run_id)
         named = target_key(run_id, scorer, options)
-        keys = {episode_id: key for key, episode_id in self._episode_keys(run_id)}
-        try:
-            rows = [(keys[t.episode_id], t.step, t.credit) for t in targets]
-        except KeyError as error:
-            raise StoreError(f"The run {run_id} has no episode {error.args[0]!r}: add it before its targets.") from None
         with self._write() as database:
-            database.execute(f"DELETE FROM targets WHERE {_TARGETS}", named)
-            scored = self._completed(run_id) if episodes is None else episodes
-            insert = "INSERT INTO targets (run_id, scorer, options, fingerprint, episodes) VALUES (?, ?, ?, ?, ?)"
-            key = database.execute(insert, (*named, fingerprint, digest_of(scored))).lastrowid
-            database.executemany("INSERT INTO credits VALUES (?, ?, ?, ?)", ((key, *row) for row in rows))
+            put_credits(database, named, credits, digest=digest_of(episodes), fingerprint=fingerprint)
 
     def target_sets(self, run_id: str) -> list[tuple[str, dict[str, Any]]]:
         """Return the scorers, each with its options, whose targets a run has."""
@@ -321,16 +332,8 @@ class Store:
             return self._credits(found[0][0]) if found else None
 
     def _credits(self, target: int) -> dict[str, tuple[float, ...]]:
-        rows = self._read(
-            "SELECT episode_id, credits.step, credit, (SELECT max(step) FROM steps WHERE episode = episodes.key)"
-            " FROM credits JOIN episodes ON episodes.key = credits.episode WHERE target = ?",
-            target,
-        )
-        credits: dict[str, list[float]] = {}
-        for episode_id, step, credit, steps in rows:
-            column = credits.setdefault(episode_id, [math.nan] * steps)
-            column[step] = math.nan if credit is None else credit
-        return {episode_id: tuple(credits[episode_id]) for episode_id in sorted(credits, key=natural_order)}
+        found = read_credits(self._connection, target)
+        return {episode_id: found[episode_id] for episode_id in sorted(found, key=natural_order)}
 
     def load_targets(self, run_id: str, scorer: str, options: Mapping[str, Any] = _NO_OPTIONS) -> list[TrainingTarget]:
         """Return a run's training targets: the credits of :meth:`load_credits` beside their steps."""
@@ -342,27 +345,37 @@ class Store:
     # Reading and writing
 
     @contextmanager
-    def _write(self) -> Iterator[sqlite3.Connection]:
+    def _write(self, *, on_disk: bool = True) -> Iterator[sqlite3.Connection]:
+        """Run a block as a transaction; without ``on_disk`` it is there at the latest with the next one that is due."""
         try:
-            with self._lock, transaction(self._connection) as database:
-                yield database
+            with self._lock:
+                on_disk = on_disk or time.monotonic() - self._synced >= _SYNCED_EVERY
+                with transaction(self._connection, on_disk=on_disk) as database:
+                    yield database
+                if on_disk:
+                    self._synced = time.monotonic()
         except (sqlite3.Error, OverflowError, UnicodeEncodeError) as error:
             raise StoreError(f"The store in {self.folder} cannot be written: {error}.") from error
 
     @contextmanager
-    def _snapshot(self) -> Iterator[None]:
+    def _reading(self) -> Iterator[None]:
         try:
-            with self._lock, snapshot(self._connection):
-                yield
-        except sqlite3.Error as error:
-            raise StoreError(f"The store in {self.folder} cannot be read: {error}.") from error
-
-    def _read(self, query: str, *values: Any) -> list[Sequence[Any]]:
-        try:
-            with self._lock:
-                return self._connection.execute(query, values).fetchall()
+            yield
         except (sqlite3.Error, UnicodeEncodeError) as error:
             raise StoreError(f"The store in {self.folder} cannot be read: {error}.") from error
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        with self._reading(), self._lock, snapshot(self._connection):
+            yield
+
+    def _read(self, query: str, *values: Any) -> list[Sequence[Any]]:
+        with self._reading(), self._lock:
+            return self._connection.execute(query, values).fetchall()
+
+    def _check_run(self, run_id: str) -> None:
+        if not self._read("SELECT 1 FROM runs WHERE run_id = ?", run_id):
+            self.run(run_id)  # which says that there is none
 
     def _runs(self, where: str = "", *values: Any) -> list[RunRecord]:
         columns = "run_id, group_id, env_id, agent_id, config, seed, status, created, version"
@@ -376,18 +389,10 @@ class Store:
         rows = self._read("SELECT episode_id FROM episodes WHERE run_id = ? AND error IS NULL", run_id)
         return [episode_id for (episode_id,) in rows]
 
-    def _episode_keys(self, run_id: str) -> list[tuple[int, str]]:
-        rows = self._read("SELECT key, episode_id FROM episodes WHERE run_id = ?", run_id)
-        return sorted(((key, episode_id) for key, episode_id in rows), key=lambda row: natural_order(row[1]))
-
     def _free_id(self, kind: str, content: Any) -> str:
         """Return the first id of some content that is not taken; call it inside the transaction that takes it."""
         names = candidate_ids(kind, content)
         return next(n for n in names if not self._read(f"SELECT 1 FROM {kind}s WHERE {kind}_id = ?", n))
-
-
-def _text(seed: int | None) -> str | None:
-    return None if seed is None else str(seed)
 
 
 def _now() -> str:

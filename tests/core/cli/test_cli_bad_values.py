@@ -13,6 +13,7 @@ import pytest
 from builders.commands import call, good, opened
 from builders.corridor import Corridor
 from builders.misbehaving import BAD, Misbehaving
+from builders.older_stores import as_version_4
 
 ID = "test/Misbehaving-v0"
 RUN = ("run", "--env", ID, "--episodes", "12", "--seed", "7", "--scorer", "adaptive_q")
@@ -65,6 +66,7 @@ def test_a_store_of_an_older_version_that_holds_nonsense_can_be_scored(
     with opened(run_id) as store:
         whole = store.load_episodes(run_id)
     file = Path("runs") / run_id / "store.sqlite"
+    as_version_4(file.parent)
     with sqlite3.connect(file) as database:  # as an environment's NaN lay in a store before rewards were looked at
         database.execute(
             "UPDATE steps SET rewards = ? WHERE step = 0 AND episode ="

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from builders.commands import call, good
+from builders.older_stores import as_version_4, unpacked
 from builders.read_only import command, without_write_permission
 
 from credit_gym.store import Store
@@ -82,11 +83,25 @@ def test_what_lies_in_the_log_of_a_killed_process_is_read_too(run_id: str, tmp_p
 
 
 def test_a_store_of_an_older_version_is_read_too(run_id: str, tmp_path: Path) -> None:
+    as_version_4(tmp_path / "runs" / run_id)
     with sqlite3.connect(tmp_path / "runs" / run_id / "store.sqlite") as database:
         database.execute("ALTER TABLE steps DROP COLUMN thoughts")
         database.execute("PRAGMA user_version = 2")
     found = command(tmp_path / "runs", "score", run_id, "--scorer", "grpo")
     assert found.returncode == 0, found.stderr
+
+
+def test_a_store_that_an_older_version_wrote_is_read_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "runs" / "run_0ba54e6bbf1b"
+    episodes = len(unpacked(folder))
+    before = files(folder)
+    found = command(tmp_path / "runs", "report", folder.name, "--out", str(tmp_path / "page.html"))
+    assert found.returncode == 0, found.stderr
+    found = command(tmp_path / "runs", "runs", "--to", "markdown")
+    assert found.stdout.count("| credit/Test-v0 | random |") == 1
+    assert episodes == 14
+    assert files(folder) == before
 
 
 def test_missing_permissions_are_treated_like_a_read_only_disk(run_id: str, tmp_path: Path) -> None:

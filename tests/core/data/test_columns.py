@@ -16,7 +16,8 @@ from credit_gym.data import batch, episode
 from credit_gym.data.columns import COLUMNS
 from credit_gym.report.column_table import columns_page
 from credit_gym.store import Store
-from credit_gym.store.codecs import EPISODE_COLUMNS, STEP_COLUMNS
+from credit_gym.store.codecs import EPISODE_COLUMNS
+from credit_gym.store.column_cells import STEP_COLUMNS
 
 NEW = """
 import json, sys

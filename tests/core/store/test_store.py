@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 from builders import TESTS
 from builders.episodes import episodes, walk
+from builders.older_stores import as_version_4, unpacked
 from hypothesis import given, settings
 
 from credit_gym.data.episode import Episode
@@ -51,16 +53,19 @@ def test_an_episode_comes_back_exactly_as_it_was_added(episode: Episode) -> None
     assert exact(loaded) == exact(episode)
 
 
-def test_only_long_texts_and_log_probabilities_become_files(store: Store) -> None:
+def test_only_long_texts_and_many_log_probabilities_become_files(store: Store) -> None:
     run_id = start(store)
     store.add_episode(run_id, walk("a"))
     assert not (store.folder / "blobs").exists()
     long = walk("b", observations=("x" * 5000, "x" * 5000, "short", "y" * 5000))
     store.add_episode(run_id, long)
     store.add_episode(run_id, walk("c", policy_logprobs=((-0.5,), (), (-1.0, -2.0))))
+    many = walk("d", policy_logprobs=((-0.5,) * 9000, (), (-1.0,)))
+    store.add_episode(run_id, many)
     files = [path for path in (store.folder / "blobs").rglob("*") if path.is_file()]
-    assert sorted(path.stat().st_size for path in files) == [24, 5000, 5000]  # equal texts share a file
+    assert sorted(path.stat().st_size for path in files) == [5000, 5000, 8 * 9001]  # equal texts share a file
     assert store.load_episodes(run_id)[1] == long
+    assert store.load_episodes(run_id)[3] == many
 
 
 def test_a_growing_chat_is_kept_once(store: Store) -> None:
@@ -69,7 +74,7 @@ def test_a_growing_chat_is_kept_once(store: Store) -> None:
     run_id = start(store)
     store.add_episode(run_id, episode)
     assert store.load_episodes(run_id) == [episode]
-    (size,) = store._connection.execute("SELECT sum(length(messages)) FROM steps").fetchone()
+    (size,) = store._connection.execute("SELECT sum(length(messages)) FROM columns").fetchone()
     assert size < 2 * sum(len(m["content"]) for m in chat)
 
 
@@ -101,9 +106,36 @@ def test_a_growing_prompt_is_kept_once_and_one_that_changed_is_kept_right(store:
     run_id = start(store)
     store.add_episode(run_id, episode)
     assert store.load_episodes(run_id) == [episode]
-    files = [path for path in (store.folder / "blobs").rglob("*") if path.is_file()]
-    whole = 8 * sum(map(len, prompts))
-    assert sum(path.stat().st_size for path in files) < whole / 5
+    (size,) = store._connection.execute("SELECT sum(length(prompt_token_ids)) FROM columns").fetchone()
+    assert size < 8 * sum(map(len, prompts)) / 5
+
+
+def test_a_store_that_an_older_version_wrote_holds_what_was_put_into_it(tmp_path: Path) -> None:
+    written = unpacked(tmp_path)
+    with Store.open(tmp_path, create=False) as store:
+        (record,) = store.runs()
+        loaded = store.load_episodes(record.run_id)
+        assert [[pair for pair in exact(e) if pair[1] != "None"] for e in loaded] == [[*w.items()] for w in written]
+        outcomes = store.outcomes(record.run_id)
+        completed = [episode for episode in loaded if episode.error is None]
+        assert (outcomes.completed, outcomes.errors) == (len(completed), len(loaded) - len(completed))
+        assert outcomes.steps == sum(map(len, completed))
+        assert store.load_credits(record.run_id, "grpo") == {"7-101": (0.0, 0.25, 0.5)}
+        ((name, credits),) = store.load_credits(record.run_id, "gae", {"lam": 0.5}).items()
+        assert (name, credits[1], math.isnan(credits[0])) == ("7-101", -0.5, True)
+        store.add_episode(record.run_id, walk("8-0"))
+    with Store.open(tmp_path, create=False) as store:
+        again = store.load_episodes(record.run_id)
+        assert [exact(e) for e in again] == [exact(e) for e in [*loaded, walk("8-0")]]
+
+
+def test_a_damaged_store_of_an_older_version_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
+    unpacked(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "store.sqlite")) as database, database:
+        database.execute("UPDATE steps SET admissible_actions = '[1' WHERE admissible_actions IS NOT NULL")
+    for _ in range(2):
+        with pytest.raises(StoreError, match=r"The episode '7-.*' cannot be read: "):
+            Store.open(tmp_path, create=False)
 
 
 def test_a_store_of_an_older_version_is_read_and_written(tmp_path: Path) -> None:
@@ -111,9 +143,11 @@ def test_a_store_of_an_older_version_is_read_and_written(tmp_path: Path) -> None
     with Store.open(tmp_path) as store:
         run_id = start(store)
         store.add_episode(run_id, walk("7-0"))
+    as_version_4(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "store.sqlite")) as database, database:
         for name in new:
-            store._connection.execute(f'ALTER TABLE steps DROP COLUMN "{name}"')
-        store._connection.execute("PRAGMA user_version = 1")
+            database.execute(f'ALTER TABLE steps DROP COLUMN "{name}"')
+        database.execute("PRAGMA user_version = 1")
     with ThreadPoolExecutor(4) as pool:
         for opened in pool.map(lambda _: Store.open(tmp_path, create=False), range(4)):
             opened.close()
@@ -123,12 +157,13 @@ def test_a_store_of_an_older_version_is_read_and_written(tmp_path: Path) -> None
         assert store.load_episodes(run_id) == [walk("7-0"), later]
 
 
-def test_a_store_made_before_verifiers_were_declared_has_none_that_is_exact(tmp_path: Path) -> None:
+def test_a_column_that_is_new_needs_no_new_version(tmp_path: Path) -> None:
     with Store.open(tmp_path) as store:
         run_id = start(store)
         store.add_episode(run_id, walk("7-0", exact_verifier=True))
         store._connection.execute("ALTER TABLE episodes DROP COLUMN exact_verifier")
-    later = walk("7-1", exact_verifier=True)
+        store._connection.execute("ALTER TABLE columns DROP COLUMN token_ids")
+    later = walk("7-1", exact_verifier=True, token_ids=((1,), (2, 3), ()))
     with Store.open(tmp_path, create=False) as store:
         store.add_episode(run_id, later)
         assert store.load_episodes(run_id) == [walk("7-0"), later]
