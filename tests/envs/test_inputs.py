@@ -185,7 +185,7 @@ def test_what_only_type_checkers_can_read_is_not_checked() -> None:
 
 def test_actions_of_a_thousand_copies_are_looked_at_within_a_millisecond() -> None:
     actions = ["look"] * 1000
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in range(20):
         check_actions(actions, 1000)
-    assert (time.perf_counter() - start) / 20 < 1e-3
+    assert (time.process_time() - start) / 20 < 1e-3

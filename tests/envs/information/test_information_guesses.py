@@ -115,10 +115,10 @@ def test_the_form_that_the_goal_asks_for_is_known_by_its_capitals(action: str, n
 def test_hostile_guesses_are_read_in_a_moment(action: str) -> None:
     env = GuessMyCityEnv("all")
     env.reset(seed=0)
-    before = time.perf_counter()
+    before = time.process_time()
     unknown_city(action)
     names_city(action, "Astana (Nur-Sultan), Kazakhstan")
-    assert time.perf_counter() - before < 0.5
+    assert time.process_time() - before < 0.5
 
 
 def test_a_list_that_the_rules_know_little_of_is_said_to_make_another_game(tmp_path: Path) -> None:

@@ -45,10 +45,10 @@ def test_python_operators_have_pythons_values(expression: str, value: str) -> No
     ],
 )  # fmt: skip
 def test_what_has_no_value_is_refused_at_once(expression: str) -> None:
-    before = time.perf_counter()
+    before = time.process_time()
     with pytest.raises(Refused):
         calculate(NOTHING, expression)
-    assert time.perf_counter() - before < 0.2
+    assert time.process_time() - before < 0.2
 
 
 @settings(deadline=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import textwrap
+import time
 import timeit
 
 import pytest
@@ -106,4 +107,4 @@ HOSTILE = [
 @pytest.mark.parametrize("piece", HOSTILE)
 def test_a_megabyte_of_anything_is_searched_at_once(piece: str) -> None:
     text = piece * (1_000_000 // len(piece))
-    assert min(timeit.repeat(lambda: extract_program(text), number=1, repeat=2)) < 0.8
+    assert min(timeit.repeat(lambda: extract_program(text), timer=time.process_time, number=1, repeat=2)) < 0.8
