@@ -115,6 +115,21 @@ def settled(
     return wanted
 
 
+def say_plainness(
+    store: Store, run_id: str, episodes: Sequence[Episode], wanted: Sequence[tuple[str, dict[str, Any]]]
+) -> None:
+    """Say which scorers leave the steps of an episode alike; of the default one it was said."""
+    from credit_gym.credit.plainness import plainness
+    from credit_gym.credit.stored_runs import label, run_credits
+    from credit_gym.scorers import DEFAULT
+
+    for name, options in wanted:
+        if name != DEFAULT:
+            credits = run_credits(store, run_id, episodes, name, options)
+            if said := plainness(episodes, credits, options.get("key", "state")):
+                typer.echo(f"{label(name, options)} {said}", err=True)
+
+
 def _lacking(episodes: Sequence[Episode], key: Key) -> str:
     """What the default scorer does for want of evidence, as the end of a sentence; empty where there is some."""
     from credit_gym.data.keys import measure_key

@@ -17,6 +17,7 @@ from credit_gym.cli.app import (
     asked,
     find,
     own_file,
+    say_plainness,
     settled,
     table_writer,
 )
@@ -65,6 +66,7 @@ def report(
                 raise
             typer.echo(f"{label(name, options)} is left out: {error}", err=True)  # kept once, not to be made anew
     wanted = [each for each in wanted if label(*each) in credits]
+    say_plainness(store, run_id, played, wanted)
     if to != "terminal":
         _write_table(summary(store, run_id, played, wanted), to, out)
         return

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from credit_gym.cli.app import RUNS, Options, RunsDir, Scorers, app, asked, find, settled, show
+from credit_gym.cli.app import RUNS, Options, RunsDir, Scorers, app, asked, find, say_plainness, settled, show
 
 
 @app.command(epilog="Example: credit-gym score run_0123456789ab --scorer gae --option lam=0.9")
@@ -28,5 +28,6 @@ def score(
         for name, options in wanted:
             score_run(store, run_id, episodes, name, options)
         show(summary(store, run_id, episodes, wanted))
+        say_plainness(store, run_id, episodes, wanted)
         if not store.kept:
             typer.echo(f"The folder {store.folder} cannot be written: these targets are not kept.", err=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from credit_gym.cli.app import RUNS, Options, RunsDir, Scorers, app, asked, find, own_file, settled
+from credit_gym.cli.app import RUNS, Options, RunsDir, Scorers, app, asked, find, own_file, say_plainness, settled
 from credit_gym.errors import unknown
 
 
@@ -37,6 +37,7 @@ def targets(
     episodes = store.load_episodes(run_id)
     wanted = settled(asked(scorer, option), episodes)
     credits = {name: run_credits(store, run_id, episodes, name, options) for name, options in wanted}
+    say_plainness(store, run_id, episodes, wanted)
     suffix = FORMATS[to].suffix
     stem = "targets" if to == suffix else f"targets.{to}"
     path = out or own_file(store, f"{stem}.{suffix}" if suffix else stem)

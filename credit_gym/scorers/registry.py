@@ -13,7 +13,7 @@ import numpy as np
 
 from credit_gym.data.batch import COLUMN_NAMES, EpisodeBatch
 from credit_gym.data.grouping import FloatArray
-from credit_gym.errors import BatchError, ReadingError, unknown
+from credit_gym.errors import BatchError, MissingColumnError, ReadingError, unknown
 from credit_gym.scorers import signatures
 from credit_gym.scorers.signatures import Option
 
@@ -198,7 +198,13 @@ def score(batch: EpisodeBatch, name: str = DEFAULT, **options: Any) -> FloatArra
     spec = get(name)
     options = signatures.check_options(name, spec.function, options)  # before a column that may be missing
     for column in sorted(spec.needs_with(options)):
-        batch.require(column)
+        try:
+            batch.require(column)
+        except MissingColumnError as error:
+            raise MissingColumnError(
+                f"{name} needs a column that is not there. {error} `credit-gym advise RUN` names a scorer that does "
+                "without."
+            ) from None
     with np.errstate(over="ignore", invalid="ignore"):  # what does not fit a float64 is said below
         credit = np.asarray(spec.function(batch, **options), dtype=np.float64)
     if credit.shape != (batch.num_steps,):

@@ -51,7 +51,7 @@ def test_what_it_says_is_so(folder: Path) -> None:
     [
         (["Go on.", "Go on.", "Stop.", "Look."], {}, ()),
         (UNLIKE, {"verifier": [[0.0, 1.0]] * 4}, ()),
-        (UNLIKE, {}, ("--scorer", "grpo")),
+        (["Go on.", "Go on.", "Stop.", "Look."], {}, ("--scorer", "grpo")),
         (UNLIKE, {}, ("--option", "key=text")),
     ],
     ids=["a state recurs", "a verifier reads", "another scorer", "a state recurs under the key"],
@@ -60,6 +60,40 @@ def test_it_says_nothing_where_there_is_something_to_read(
     folder: Path, answers: list[str], more: dict[str, list[Any]], options: tuple[str, ...]
 ) -> None:
     good("score", imported(folder / "chats.jsonl", answers, **more), *options)
+
+
+ONE = "gives all steps of an episode one number"
+FIRST = "credits the first step of an episode alone"
+AFTER = "gives all steps of an episode after the first one number"
+
+
+@pytest.mark.parametrize("command", ["targets", "score", "report"])
+@pytest.mark.parametrize(
+    ("scorer", "said"),
+    [("grpo", ONE), ("hindsight", ONE), ("mc", FIRST), ("gae", FIRST), ("td_error", FIRST), ("gigpo", AFTER)],
+)
+def test_other_scorers_say_what_they_do_not_tell_apart(folder: Path, command: str, scorer: str, said: str) -> None:
+    answers = [f"At {number} o'clock: go on." for number in range(6)]
+    rows = [
+        [("user", "Add 2 and 3."), *(turn for t in range(3) for turn in (("assistant", f"{t}"), ("user", f"{a} {t}")))]
+        for a in answers
+    ]
+    lines = [
+        {"messages": [{"role": r, "content": c} for r, c in row[:-1]], "reward": float(n % 2), "group_id": "one"}
+        for n, row in enumerate(rows)
+    ]
+    (folder / "chats.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    run_id = good("import", str(folder / "chats.jsonl")).strip()
+    told = call(command, run_id, "--scorer", scorer).stderr
+    assert told == f"{scorer} {said} here: no later state recurs; `credit-gym advise RUN` says whether a key helps.\n"
+
+
+@pytest.mark.parametrize("scorer", ["adaptive_q", "branch_aware", "milestone", "igpo", "tempo", "modulate", "istar"])
+def test_a_scorer_that_misses_a_column_says_what_to_do(folder: Path, scorer: str) -> None:
+    told = call("score", imported(folder / "chats.jsonl", UNLIKE), "--scorer", scorer)
+    assert told.exit_code != 0
+    assert told.stderr.startswith(f"Error: {scorer} needs a column that is not there. The batch has no column '")
+    assert "`credit-gym advise RUN` names a scorer that does without." in told.stderr
 
 
 def test_a_verifier_without_a_reading_is_none(folder: Path) -> None:
