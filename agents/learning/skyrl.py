@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from credit_gym.agents.learning.token_rows import token_row
+from credit_gym.agents.learning.trusting import remembering
 from credit_gym.agents.learning.versions import require_version
 from credit_gym.credit.assign import build_targets
 from credit_gym.data.episode import Episode
+from credit_gym.data.keys import Key
 from credit_gym.scorers import DEFAULT
 
 
@@ -34,18 +36,24 @@ def credit_gym_advantage(token_level_rewards: Any, response_mask: Any, **_: Any)
     return advantages, advantages
 
 
-def generator_output(episodes: Sequence[Episode], scorer: str = DEFAULT, **options: Any) -> dict[str, Any]:
+def generator_output(
+    episodes: Sequence[Episode], scorer: str = DEFAULT, *, key: Key = "state", **options: Any
+) -> dict[str, Any]:
     """Return what a ``GeneratorInterface.generate`` must, ``rewards`` being each token's credit.
+
+    What the calls of a process teach of the verifier is told to the scorer at the next one, if it has the option
+    ``trust`` and that is not given.
 
     Args:
         episodes: completed episodes with token ids, in the order of the generator's input.
         scorer: a registered scorer.
+        key: what states are pooled by.
         options: its keyword options.
 
     Raises:
         BatchError: an episode has no token ids.
     """
-    targets = iter(build_targets(episodes, scorer, **options))
+    targets = iter(build_targets(episodes, remembering(scorer, options), key=key))
     rows = [token_row(episode, [next(targets).credit for _ in range(len(episode))]) for episode in episodes]
     return {
         "prompt_token_ids": [row.prompt_ids for row in rows],

@@ -20,6 +20,25 @@ from credit_gym.scorers.evidence_lambda import verifier_trust
 
 TRUST = "trust.json"
 _OPTIONS = frozenset({"trust", "trust_weight"})
+_OF_THIS_PROCESS: dict[str, TrustingScorer] = {}
+
+
+def remembering(scorer: str, options: Mapping[str, Any]) -> TrustingScorer:
+    """Return the one scorer of this process that has a name and options: it remembers as long as the process lives.
+
+    For trainers that hand over a batch at a time and keep nothing of ours between two.
+
+    Args:
+        scorer: a registered scorer.
+        options: its keyword options.
+
+    Raises:
+        UnknownNameError: no scorer has that name.
+    """
+    called = f"{scorer} {sorted(options.items())}"
+    if called not in _OF_THIS_PROCESS:
+        _OF_THIS_PROCESS[called] = TrustingScorer(scorer, options)
+    return _OF_THIS_PROCESS[called]
 
 
 class TrustingScorer:

@@ -14,6 +14,7 @@ from credit_gym import rng
 from credit_gym.agents.core import Context
 from credit_gym.agents.learning.conversations import Conversations, check_growing
 from credit_gym.agents.learning.playing import Seat, seated
+from credit_gym.agents.learning.trusting import remembering
 from credit_gym.agents.learning.verl_output import CreditAgentLoopOutput, episode_output, versions_of
 from credit_gym.agents.llm.chat_tokens import ChatTokens
 from credit_gym.agents.llm.completion import Completion, Request
@@ -36,9 +37,9 @@ class CreditGymAgentLoop(AgentLoopBase):  # type: ignore[misc, unused-ignore]  #
 
     Args:
         arguments: see ``AgentLoopBase``.
-        scorer: a registered scorer. It sees a group at a time, so of a verifier it knows what the environment declares
-            or the option ``trust`` says.
-        options: its keyword options.
+        scorer: a registered scorer. It sees a group at a time; what the groups of a process taught of the verifier is
+            told to it with the next one, if it has the option ``trust`` and that is not given.
+        options: its keyword options, and ``key``, what states are pooled by.
         group_size: episodes of a task.
         prompting: a name or a YAML file; its chat may only grow; the temperature is verl's.
         env_args: arguments of the environment.
@@ -58,7 +59,9 @@ class CreditGymAgentLoop(AgentLoopBase):  # type: ignore[misc, unused-ignore]  #
         **others: Any,
     ) -> None:
         super().__init__(*arguments, **others)
-        self._scorer, self._options = scorer, dict(options or {})
+        own = dict(options or {})
+        self._key = own.pop("key", "state")
+        self._scorer = remembering(scorer, own)  # verl makes a loop for every row
         self._group_size, self._seed = group_size, seed
         self._env_args = dict(env_args or {})
         self._chat = ChatTokens(self.tokenizer)
@@ -83,7 +86,7 @@ class CreditGymAgentLoop(AgentLoopBase):  # type: ignore[misc, unused-ignore]  #
         completed = [episode for episode in played if episode.error is None]
         if not completed:
             raise CreditGymError(f"No episode of task {task} completed; the first one says: {played[0].error}")
-        targets = iter(build_targets(completed, self._scorer, **self._options))
+        targets = iter(build_targets(completed, self._scorer, key=self._key))
         room = self.rollout_config.response_length
         versions = self._versions or {step - 1}  # the weights of a step that waits for its rollouts
         return [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from credit_gym.data.batch import EpisodeBatch
@@ -16,7 +16,11 @@ from credit_gym.scorers import DEFAULT, score
 
 
 def build_targets(
-    episodes: Iterable[Episode], scorer: str = DEFAULT, *, key: Key = "state", **options: Any
+    episodes: Iterable[Episode],
+    scorer: str | Callable[[EpisodeBatch], FloatArray] = DEFAULT,
+    *,
+    key: Key = "state",
+    **options: Any,
 ) -> list[TrainingTarget]:
     """Score episodes and pair every step with its credit.
 
@@ -25,7 +29,7 @@ def build_targets(
 
     Args:
         episodes: recorded episodes; those of one group are compared with each other.
-        scorer: a registered scorer.
+        scorer: a registered scorer, or a function that credits every step of a batch, which takes no options.
         key: what states are pooled by: the name of a key, or a function from an episode to one label a point
             (:mod:`credit_gym.data.keys`).
         options: the scorer's keyword options.
@@ -45,7 +49,7 @@ def build_targets(
     except ReadingError:
         completed = sound(completed)
         batch = EpisodeBatch.from_episodes(completed, key=key)
-    credit = score_episodes(completed, batch, scorer, options)
+    credit = scorer(batch) if callable(scorer) else score_episodes(completed, batch, scorer, options)
     return pair_with_credit(completed, credit, key=key)
 
 

@@ -28,7 +28,9 @@ from verl.trainer.ppo.v1.trainer_base import PPOTrainer
 from verl.utils.config import validate_config
 from verl.workers.rollout.replica import TokenOutput
 
+from credit_gym.agents.learning import trusting
 from credit_gym.agents.learning.verl_loop import CreditGymAgentLoop
+from credit_gym.scorers import score
 
 DOCS = Path(__file__).parents[2] / "docs" / "verl"
 LOOP = {"scorer": "random", "group_size": 3, "env_args": {"num_tasks": 2, "max_episode_steps": 3}}
@@ -76,25 +78,26 @@ def check_credits(scores, mask):
     assert len(set(scores[mask.bool()].tolist())) == turns_in(mask)  # every turn its own, the same on all its tokens
 
 
+async def play_row(model, prompting, server, settings):
+    """What a loop that verl makes for one row returns."""
+    config = OmegaConf.create({"actor_rollout_ref": {"rollout": {"response_length": 4000}}, "data": {}})
+    loop = CreditGymAgentLoop(
+        trainer_config=DictConfigWrap(config),
+        server_manager=server,
+        tokenizer=AutoTokenizer.from_pretrained(model),
+        processor=None,
+        dataset_cls=None,
+        data_config=DictConfigWrap(config.data),
+        prompting=prompting,
+        **settings,
+    )
+    return await loop.run({"temperature": 1.0}, extra_info={"index": 1, "env_id": "credit/Stochastic-v0"})
+
+
 @pytest.mark.slow
 def test_the_loop_returns_a_group_whose_rm_scores_are_the_credits_of_its_turns(model, prompting):
-    config = OmegaConf.create({"actor_rollout_ref": {"rollout": {"response_length": 4000}}, "data": {}})
     server = Server(model)
-
-    async def play():
-        loop = CreditGymAgentLoop(
-            trainer_config=DictConfigWrap(config),
-            server_manager=server,
-            tokenizer=AutoTokenizer.from_pretrained(model),
-            processor=None,
-            dataset_cls=None,
-            data_config=DictConfigWrap(config.data),
-            prompting=prompting,
-            **LOOP,
-        )
-        return await loop.run({"temperature": 1.0}, extra_info={"index": 1, "env_id": "credit/Stochastic-v0"})
-
-    outputs = asyncio.run(play())
+    outputs = asyncio.run(play_row(model, prompting, server, LOOP))
     assert len(outputs) == 3
     assert {params["temperature"] for _, _, params in server.asked} == {1.0}
     assert len({request for request, _, _ in server.asked}) == 3  # an episode stays where its beginning is cached
@@ -105,6 +108,22 @@ def test_the_loop_returns_a_group_whose_rm_scores_are_the_credits_of_its_turns(m
         assert turns_in(fields["response_mask"]) == output.num_turns // 2
         assert "token_credits" not in fields
         assert (output.extra_fields["min_global_steps"], output.extra_fields["max_global_steps"]) == (4, 5)
+
+
+@pytest.mark.slow
+def test_loops_of_a_process_share_what_they_learned_of_the_verifier(model, prompting, monkeypatch):
+    """verl makes a loop for every row, so a loop's own memory would be none."""
+    monkeypatch.setattr(trusting, "_OF_THIS_PROCESS", {})
+    told = []
+    monkeypatch.setattr(trusting, "score", lambda batch, name, **options: told.append(options) or score(batch, name))
+    settings = {**LOOP, "scorer": "evidence_lambda", "options": {"key": "observation"}}
+    for _ in range(2):
+        asyncio.run(play_row(model, prompting, Server(model), settings))
+    first, second = told
+    known = trusting.remembering("evidence_lambda", {}).known
+    assert first == {}
+    assert second.keys() == {"trust", "trust_weight"}
+    assert known.weight >= second["trust_weight"] * 0.9
 
 
 def verl_config(*overrides):
