@@ -13,9 +13,10 @@ import platform
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import gymnasium as gym
@@ -85,26 +86,52 @@ def synthetic_batch(steps: int = STEPS, length: int = 20, group_size: int = 64) 
     )
 
 
+def recorded_columns(batch: EpisodeBatch, group_size: int = 64) -> EpisodeBatch:
+    """Return the batch with what models, critics, teams and replay trees record; a step is one token.
+
+    The episodes of a group are the leaves of a tree whose branches halve at every step, down to one leaf each.
+    """
+    draw = np.random.default_rng(1)
+    steps, points = batch.num_steps, batch.num_steps + batch.num_episodes
+    leaf = np.arange(batch.num_episodes)[batch.episode] % group_size
+    first = (leaf * 2**batch.step // group_size) * group_size // 2 ** np.minimum(batch.step, 62)  # leaf of the branch
+    return replace(
+        batch,
+        parent=np.where(batch.step == 0, -1, first * int(batch.lengths.max()) + batch.step),
+        role=draw.integers(0, 3, size=steps),
+        value=draw.random(points),
+        log_belief=-draw.random(points),
+        distractor_log_belief=-draw.random(points),
+        logprob_offsets=np.arange(steps + 1),
+        **{name: -draw.random(steps) for name in ("policy_logprob", "reference_logprob", "policy_top_logprob")},
+        **{name: draw.random(steps) for name in ("policy_entropy", "policy_kl")},
+    )
+
+
 def scorer_rates() -> Iterator[Measurement]:
     """Every scorer on one million steps."""
-    batch = synthetic_batch()
-    for name in names():
-        if not get(name).needs <= {"verifier", "advantage"}:
-            continue
+    plain = synthetic_batch()
+    recorded = recorded_columns(plain)
+    asked: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in names()]
+    gain = {"base": "at2po", "base_options": {"against": "parent"}}
+    asked += [("modulate", {**base, "by": by}) for by in ("aem-like", "carl-like") for base in ({}, gain)]
+    for name, options in asked:
+        batch = plain if get(name).needs <= {"verifier", "advantage"} else recorded
         target = None if name in SOLVES else 2e6 if name in CLOSED_FORM else 1e6
 
-        def run(name: str = name) -> float:
-            # A fresh batch, so that no cached index is measured.
-            score(EpisodeBatch(**{field: getattr(batch, field) for field in _FIELDS}), name)
+        def run(
+            name: str = name, options: Mapping[str, Any] = MappingProxyType(options), batch: EpisodeBatch = batch
+        ) -> float:
+            score(_fresh(batch), name, **options)
             return STEPS
 
-        yield Measurement(f"scorer {name}", "steps/s", target, run)
+        told = f" of {options.get('base', 'grpo')}, {options['by']}" if options else ""
+        yield Measurement(f"scorer {name}{told}", "steps/s", target, run)
 
 
-_FIELDS = (
-    "offsets", "state", "next_state", "action", "reward", "group", "task", "success", "terminated", "truncated",
-    "verifier", "advantage",
-)  # fmt: skip
+def _fresh(batch: EpisodeBatch) -> EpisodeBatch:
+    """The batch anew, so that no cached index is measured."""
+    return replace(batch)
 
 
 def gigpo_against_loops() -> Iterator[Measurement]:
@@ -112,7 +139,7 @@ def gigpo_against_loops() -> Iterator[Measurement]:
     batch = synthetic_batch(12_800)
 
     def vectorised() -> float:
-        score(EpisodeBatch(**{field: getattr(batch, field) for field in _FIELDS}), "gigpo")
+        score(_fresh(batch), "gigpo")
         return batch.num_steps
 
     def loops() -> float:

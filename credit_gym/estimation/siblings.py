@@ -17,12 +17,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import FloatArray, IntArray, compact, discounted_sum, group_sum
 from credit_gym.errors import BatchError
+
+_FOUND: WeakKeyDictionary[EpisodeBatch, Siblings] = WeakKeyDictionary()  # a modulator asks again what its base asked
 
 
 class Siblings(NamedTuple):
@@ -55,16 +58,11 @@ def siblings(batch: EpisodeBatch, *, replay: bool = True) -> Siblings:
     Raises:
         BatchError: ``parent`` holds a number below -1.
     """
-    rows = np.arange(batch.num_steps, dtype=np.int64)
-    at, after = rows, rows
-    if batch.parent is not None:
-        if batch.parent.size and int(batch.parent.min()) < -1:
-            raise BatchError("Column 'parent' holds a number below -1, which is neither the root nor a point.")
-        points, count = compact(batch.parent - batch.parent.min(initial=0))
-        at, after = points, np.where(batch.is_last, count + rows, np.roll(points, -1))
-    taken, contexts = compact(batch.step_group, batch.step, at)
-    play = compact(taken, after)
-    return compared(*play, *((taken, contexts) if replay else compact(batch.step_group, batch.step)))
+    if not replay:
+        return _siblings(batch, replay=False)
+    if batch not in _FOUND:
+        _FOUND[batch] = _siblings(batch, replay=True)
+    return _FOUND[batch]
 
 
 def compared(play: IntArray, plays: int, context: IntArray, contexts: int) -> Siblings:
@@ -134,3 +132,16 @@ def check_product_tree(batch: EpisodeBatch, fanout: Sequence[int]) -> None:
     distinct = np.unique(reached, axis=0)
     if len(np.unique(distinct[:, :2], axis=0)) != len(distinct):
         raise BatchError("Two plays lead to one point; points must be numbered uniquely within a group.")
+
+
+def _siblings(batch: EpisodeBatch, *, replay: bool) -> Siblings:
+    rows = np.arange(batch.num_steps, dtype=np.int64)
+    at, after = rows, rows
+    if batch.parent is not None:
+        if batch.parent.size and int(batch.parent.min()) < -1:
+            raise BatchError("Column 'parent' holds a number below -1, which is neither the root nor a point.")
+        points, count = compact(batch.parent - batch.parent.min(initial=0))
+        at, after = points, np.where(batch.is_last, count + rows, np.roll(points, -1))
+    taken, contexts = compact(batch.step_group, batch.step, at)
+    play = compact(taken, after)
+    return compared(*play, *((taken, contexts) if replay else compact(batch.step_group, batch.step)))

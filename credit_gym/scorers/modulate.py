@@ -167,8 +167,14 @@ def _highest(values: FloatArray, ids: IntArray, count: int, share: float) -> Boo
     """Whether each value is among the highest share of its group, ties and rounding in its favour; (M,)."""
     size = group_size(ids, count)
     last = np.cumsum(size) - size + np.maximum(np.ceil(share * size - _ROUNDING), 1.0).astype(np.int64) - 1
-    falling = values[np.lexsort((-values, ids))]
+    falling = values[_falling_by_group(values, ids, count)]
     filled = size > 0
     least = np.zeros(count)
     least[filled] = falling[last[filled]]
     return values >= (least - _ROUNDING * np.abs(least))[ids]
+
+
+def _falling_by_group(values: FloatArray, ids: IntArray, count: int) -> IntArray:
+    """Order of the values by group, the largest first; small ids are sorted in O(M). (M,)."""
+    falling = np.argsort(-values)
+    return falling[np.argsort(ids[falling].astype(np.min_scalar_type(count)), kind="stable")]
