@@ -60,9 +60,8 @@ def _fits(record: RunRecord, wanted: Mapping[str, str | None]) -> bool:
 
 
 def _row(store: Store, record: RunRecord) -> tuple[Value, ...]:
-    from credit_gym.agents.rollout.bench import measures
-
-    found = measures(store.load_episodes(record.run_id))
-    numbers = tuple(found[name] for name in ("episodes", "errors", "success", "return"))
+    ended = store.outcomes(record.run_id)
+    success = ended.solved / ended.completed if ended.completed else None
     who = (record.run_id, record.group_id, record.env_id, record.agent_id, record.seed)
+    numbers = (ended.completed, ended.errors, success, ended.mean_return)
     return (*who, *numbers, record.status, record.created)

@@ -224,7 +224,7 @@ class Store:
         return sorted((episode_id for (episode_id,) in rows), key=natural_order)
 
     def episodes(self, run_id: str) -> StoredEpisodes:
-        """Return a run's committed episodes as they are now, read when asked for, in the order of :meth:`episode_ids`."""
+        """Return a run's episodes as they are now, read when they are wanted, in the order of :meth:`episode_ids`."""
         self._check_run(run_id)
         with self._reading(), self._lock:
             return StoredEpisodes(self._load, read_layout(self._connection, run_id))

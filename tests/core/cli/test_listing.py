@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from builders.commands import call, good
+from builders.commands import call, good, opened
 
 from credit_gym.agents.llm.model_paths import check_path
 from credit_gym.errors import BackendError
@@ -62,6 +65,37 @@ def test_runs_are_listed_newest_first_with_success_and_return(three: list[str]) 
 )
 def test_runs_are_filtered(three: list[str], options: tuple[str, ...], expected: list[int]) -> None:
     assert [row["run"].replace("\\", "") for row in listed(*options)] == [three[i] for i in expected]
+
+
+def test_a_list_is_what_the_episodes_say_and_reads_none_of_their_columns(three: list[str]) -> None:
+    with opened(three[1]) as store:
+        run_id, played = three[1], store.load_episodes(three[1])
+        store.add_episode(run_id, replace(played[0], episode_id="9-9", error="timeout"))
+    rows = listed()
+    assert [rows[1][name] for name in ("episodes", "errors")] == ["4", "1"]
+    assert float(rows[1]["return"]) == pytest.approx(sum(e.episode_return for e in played) / 4, abs=1e-3)
+    assert float(rows[1]["success"]) == sum(e.success for e in played) / 4
+    for name in three:
+        with opened(name) as store:
+            store._connection.execute("DELETE FROM columns")
+    assert listed() == rows
+
+
+@pytest.mark.slow
+def test_twenty_runs_of_ten_thousand_episodes_are_listed_in_a_second(three: list[str]) -> None:
+    with opened(three[0]) as store, store._write() as database:
+        once = ", ".join(name for _, name, *_ in database.execute("PRAGMA table_info(episodes)") if name != "key")
+        more = once.replace("episode_id", "'0-' || i", 1)
+        numbers = "WITH RECURSIVE n(i) AS (SELECT 4 UNION ALL SELECT i + 1 FROM n WHERE i < 9999)"
+        first = "(SELECT * FROM episodes LIMIT 1)"
+        database.execute(f"INSERT INTO episodes ({once}) {numbers} SELECT {more} FROM n, {first}")
+    for copy in range(19):
+        shutil.copytree(Path("runs") / three[0], Path("runs") / f"run_{copy:012}")
+    good("runs")
+    began = time.perf_counter()
+    rows = listed()
+    assert time.perf_counter() - began < 1.0
+    assert [row["episodes"] for row in rows].count("10000") == 20
 
 
 def test_a_damaged_store_is_said_and_the_others_are_listed(three: list[str]) -> None:
