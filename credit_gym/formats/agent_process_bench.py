@@ -15,7 +15,7 @@ from credit_gym.data.episode import Episode
 from credit_gym.errors import StoreError
 from credit_gym.formats.chat import chat_episode
 from credit_gym.formats.json_values import mapping, name, number, rows
-from credit_gym.formats.jsonl import read_lines
+from credit_gym.formats.records import read_records
 
 
 class Labelled(NamedTuple):
@@ -48,7 +48,7 @@ class Subset(NamedTuple):
 def read_process_bench(folder: str | Path) -> list[Subset]:
     """Read the ``*.jsonl`` files of a folder, in the order of their names.
 
-    Beside what the data set holds, a line may have the columns that :func:`~credit_gym.formats.chat.read_chats` reads,
+    Beside what the data set holds, a line may have the columns of :data:`~credit_gym.formats.json_values.BESIDE`,
     such as ``policy_logprobs``, so that scorers of token probabilities can be compared too.
 
     Args:
@@ -69,7 +69,7 @@ def read_process_bench(folder: str | Path) -> list[Subset]:
 def _subset(path: Path) -> Subset:
     found: dict[str, Labelled] = {}
     damaged = []
-    for each in read_lines(path, lambda row, line: _labelled(row, line, path.stem)):
+    for each in read_records(path, lambda row, line: _labelled(row, line, path.stem)):
         if isinstance(each, StoreError):
             damaged.append(str(each))
         elif each.episode.episode_id in found:

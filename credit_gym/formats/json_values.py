@@ -11,8 +11,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from credit_gym.data.calls import read_arguments
-from credit_gym.data.columns import Column
+from credit_gym.data.columns import COLUMNS, Column
 from credit_gym.formats.turn_table import legal_text
+
+BESIDE = tuple(
+    column for column in COLUMNS if column.nullable and column.kind != "episode" and column.type != "messages"
+)
+"""The columns that a record may bring for each step or each point between them, chats apart."""
 
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -85,6 +90,11 @@ def from_json(column: Column, value: Any) -> Any:
     if column.kind == "episode":
         return _READ[column.type](value, column.name)
     return tuple(_entry(column, each) for each in rows(value, column.name))
+
+
+def beside(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns that a record brings beside what was played, those of :data:`BESIDE`."""
+    return {each.name: from_json(each, row[each.name]) for each in BESIDE if row.get(each.name) is not None}
 
 
 def legal(value: Any) -> Any:

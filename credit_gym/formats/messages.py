@@ -39,11 +39,13 @@ class Said(NamedTuple):
         message: the message.
         text: what was written, thoughts in it included.
         finish_reason: of an assistant's, why it ended, in the common words; empty where that is not known.
+        reward: what stands beside it as its reward, None for nothing.
     """
 
     message: Message
     text: str = ""
     finish_reason: str = ""
+    reward: Any = None
 
     @property
     def is_reply(self) -> bool:
@@ -73,12 +75,18 @@ def read_messages(given: Any) -> list[Said]:
     one already. A reply that was declined ends by ``refusal``.
 
     Raises:
-        KeyError: a message has no role or no content.
+        ValueError: a message has no role or no content; the error says which.
         TypeError: one is not a message.
     """
     drafts = list[_Draft]()
-    for each in rows(given, "messages"):
-        for draft in _drafts(mapping(each, "a message")):
+    for index, each in enumerate(rows(given, "messages")):
+        try:
+            found = list(_drafts(mapping(each, "a message")))
+        except KeyError as error:
+            raise ValueError(f"messages[{index}] has no {error}") from None
+        except TypeError as error:
+            raise TypeError(f"{error} (messages[{index}])") from None
+        for draft in found:
             if drafts and drafts[-1].goes_on_in(draft):
                 drafts[-1].join(draft)
             else:
@@ -126,6 +134,7 @@ class _Draft:
     is_item: bool = False
     reason: str = ""
     rest: Message = field(default_factory=dict)
+    reward: Any = None
 
     def goes_on_in(self, other: _Draft) -> bool:
         """Whether another one is a further part of this reply."""
@@ -142,6 +151,7 @@ class _Draft:
         mine.calls += theirs.calls
         mine.refused |= theirs.refused
         self.reason, self.rest = other.reason or self.reason, {**self.rest, **other.rest}
+        self.reward = self.reward if other.reward is None else other.reward
 
     def said(self) -> Said:
         content, text = self.content, "\n".join(self.content.texts)
@@ -151,7 +161,7 @@ class _Draft:
         calls = content.calls or _marked(rest)
         rest = rest if content.calls or not calls else before_marks(rest)
         reason = "refusal" if content.refused and self.reason in ("", "stop") else self.reason
-        return Said({**reply(rest, calls=calls, thought=thought), **self.rest}, text, reason)
+        return Said({**reply(rest, calls=calls, thought=thought), **self.rest}, text, reason, self.reward)
 
 
 def _drafts(item: Message) -> Iterator[_Draft]:
@@ -171,7 +181,7 @@ def _drafts(item: Message) -> Iterator[_Draft]:
     if role == "tool" and not content.results:
         yield _Draft(role, Content(), rest=result(content.texts, item.get("tool_call_id"), named))
         return
-    draft = _Draft(role, content, is_item, _reason(item), {"name": named} if named else {})
+    draft = _Draft(role, content, is_item, _reason(item), {"name": named} if named else {}, item.get("reward"))
     results = [_Draft("tool", Content(), rest=found) for found in content.results]
     has_more = content.texts or content.thoughts or content.calls or not results
     yield from [draft, *results] if role == "assistant" and has_more else [*results, *([draft] if has_more else [])]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import NamedTuple, TypeAlias
@@ -11,13 +11,14 @@ from typing import NamedTuple, TypeAlias
 from credit_gym.data.episode import Episode
 from credit_gym.errors import StoreError, unknown
 
-__all__ = ["READERS", "Imported", "Reader", "read_episodes"]
+__all__ = ["READERS", "Imported", "Reader", "each_episode", "read_episodes"]
 
 Reader: TypeAlias = Callable[[Path], Iterable[Episode | StoreError]]
 """Yields an episode, or the sentence about what stands in its place and cannot be read, for each one of a file."""
 
 READERS: dict[str, str] = {
-    "chat": "credit_gym.formats.chat:read_chats",
+    "chat": "credit_gym.formats.plain:read_plain",
+    "steps": "credit_gym.formats.plain:read_plain",
     "verifiers": "credit_gym.formats.verifiers:read_traces",
     "tau2": "credit_gym.envs.tau2.episodes:read_episodes",
 }
@@ -51,23 +52,40 @@ def read_episodes(source: str, path: str | Path) -> Imported:
         UnknownNameError: there is no such format.
         StoreError: the file cannot be read at all.
     """
+    found = list(each_episode(source, path))
+    damaged = [str(each) for each in found if isinstance(each, StoreError)]
+    return Imported([each for each in found if not isinstance(each, StoreError)], damaged)
+
+
+def each_episode(source: str, path: str | Path) -> Iterator[Episode | StoreError]:
+    """Yield what :func:`read_episodes` returns one by one, the sentence about damage in its place.
+
+    Raises:
+        UnknownNameError: there is no such format.
+        StoreError: the file cannot be read at all.
+    """
     if source not in READERS:
         raise unknown("import format", source, READERS)
     read: Reader = resolve_name(READERS[source])
-    episodes: dict[str, Episode] = {}
-    damaged = []
-    for found in read(Path(path)):
+    return _checked(read, Path(path))
+
+
+def _checked(read: Reader, path: Path) -> Iterator[Episode | StoreError]:
+    ids = set[str]()
+    for found in read(path):
         if isinstance(found, StoreError):
-            damaged.append(str(found))
-        elif found.episode_id in episodes:
-            damaged.append(f"{path} repeats the episode id {found.episode_id!r}: make ids unique.")
+            yield found
+            continue
+        named = f"Episode {found.episode_id!r} of {path}"
+        if found.episode_id in ids:
+            yield StoreError(f"{path} repeats the episode id {found.episode_id!r}: make ids unique.")
         elif not _is_unicode(found.episode_id + found.agent_id + found.env_id):
-            damaged.append(f"Episode {found.episode_id!r} of {path} has a name that is no legal unicode: mend its ids.")
+            yield StoreError(f"{named} has a name that is no legal unicode: mend its ids.")
         elif not all(map(math.isfinite, found.rewards)):
-            damaged.append(f"Episode {found.episode_id!r} of {path} has a reward that is no finite number.")
+            yield StoreError(f"{named} has a reward that is no finite number.")
         else:
-            episodes[found.episode_id] = found
-    return Imported(list(episodes.values()), damaged)
+            ids.add(found.episode_id)
+            yield found
 
 
 def _is_unicode(text: str) -> bool:

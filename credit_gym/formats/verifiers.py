@@ -16,11 +16,12 @@ from credit_gym.data.columns import COLUMNS
 from credit_gym.data.episode import Episode
 from credit_gym.data.finish_reasons import common_reason
 from credit_gym.errors import StoreError
-from credit_gym.formats.chat import UNKNOWN_REWARD, reply_columns
+from credit_gym.formats.chat import reply_columns
 from credit_gym.formats.credited_turns import Credit, CreditedTurn, Row, credited_turns
+from credit_gym.formats.fields import UNKNOWN_REWARD
 from credit_gym.formats.json_values import flag, from_json, mapping, name, number, rows, to_json
-from credit_gym.formats.jsonl import read_lines
 from credit_gym.formats.messages import Message, Said, plain_message, read_messages, texts_of
+from credit_gym.formats.records import read_records
 from credit_gym.formats.turn_table import legal_text
 
 TRACE_VERSION = 1
@@ -58,7 +59,7 @@ def verifiers_rows(episodes: Sequence[Episode], credit: Credit, *, threshold: fl
 
 
 def read_traces(path: Path) -> Iterator[Episode | StoreError]:
-    """Yield an episode for each line of a ``traces.jsonl`` (schema version 1).
+    """Yield an episode for each record of a ``traces.jsonl`` (schema version 1).
 
     A step's chat is the path of the message graph that leads to its node, so a history that was rewritten under way is
     kept as the model saw it; messages are read as :func:`credit_gym.formats.messages.read_messages` says. Token ids and
@@ -76,7 +77,7 @@ def read_traces(path: Path) -> Iterator[Episode | StoreError]:
     Raises:
         StoreError: the file cannot be read.
     """
-    return read_lines(path, _episode_of)
+    return read_records(path, _episode_of)
 
 
 def _trace(episode: Episode, credits: Sequence[float | None]) -> Row:

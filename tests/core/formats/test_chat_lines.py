@@ -16,7 +16,6 @@ import credit_gym.cli.imports  # noqa: F401 - registers its command
 from credit_gym.cli import app
 from credit_gym.credit.assign import build_targets
 from credit_gym.data.episode import Episode
-from credit_gym.errors import StoreError
 from credit_gym.formats.jsonl import write_lines
 from credit_gym.formats.readers import read_episodes
 from credit_gym.formats.verifiers import verifiers_rows
@@ -194,19 +193,24 @@ def test_null_in_a_trace_is_not_given(tmp_path: Path) -> None:
     assert (episode.episode_id, episode.group_id, episode.agent_id) == ("1", "task", "")
 
 
-def test_a_file_that_is_one_json_value_is_one_sentence(tmp_path: Path) -> None:
-    for data in (
-        json.dumps([CHAT, CHAT], indent=2),
-        json.dumps([CHAT, CHAT]),
-        "[\n" + json.dumps(CHAT) + ",\n" + json.dumps(CHAT) + "\n]\n",
-        json.dumps(CHAT, indent=1),
-    ):
+@pytest.mark.parametrize("source", ["chat", "verifiers"])
+def test_an_array_and_one_object_are_read_as_lines_are(source: str, tmp_path: Path) -> None:
+    rows: dict[str, list[Any]] = {
+        "chat": [CHAT, {**CHAT, "reward": 0.0}],
+        "verifiers": list(verifiers_rows([walk(f"e{i}") for i in range(2)], [(0.0,) * len(walk())] * 2)),
+    }
+    (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, rows[source])))
+    expected = read_episodes(source, tmp_path / "x.jsonl")
+    assert len(expected.episodes) == 2
+    for data in (json.dumps(rows[source]), json.dumps(rows[source], indent=2)):
         (tmp_path / "x.json").write_text(data)
-        for source in ("chat", "verifiers"):
-            with pytest.raises(StoreError, match="give JSON lines"):
-                read_episodes(source, tmp_path / "x.json")
-        result = CliRunner().invoke(app, ("import", str(tmp_path / "x.json"), "--out", str(tmp_path / "runs")))
-        assert (result.exit_code, result.stderr.count("give JSON lines")) == (2, 1)
+        assert read_episodes(source, tmp_path / "x.json") == expected
+    (tmp_path / "x.json").write_text(json.dumps(rows[source][0], indent=1))
+    assert read_episodes(source, tmp_path / "x.json").episodes == expected.episodes[:1]
+    result = CliRunner().invoke(
+        app, ("import", str(tmp_path / "x.json"), "--from", source, "--out", str(tmp_path / "runs"))
+    )
+    assert (result.exit_code, result.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-8"])

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from credit_gym.data.calls import read_arguments, write_arguments, write_call, write_calls
 from credit_gym.data.episode import Episode
 from credit_gym.data.finish_reasons import common_reason, is_cut
-from credit_gym.formats.chat import read_chats
 from credit_gym.formats.messages import calls_of, plain_message, read_messages
+from credit_gym.formats.plain import read_plain
 from credit_gym.formats.thoughts import take_thought
 
 ONE = '{"name": "book", "arguments": {"from": "A", "to": "B"}}'
@@ -241,7 +241,7 @@ PARTED = {
 def test_chats_with_parts_or_roles_of_other_makers_are_read(dialect: str, key: str, tmp_path: Path) -> None:
     path = tmp_path / "chats.jsonl"
     path.write_text(json.dumps({key: PARTED[dialect], "reward": 1.0, "system": "Serve."}) + "\n")
-    (episode,) = read_chats(path)
+    (episode,) = read_plain(path)
     assert isinstance(episode, Episode), episode
     assert episode.actions == (CALLED, "Done.")
     assert episode.observations == ("Hi.", '{"result": 3}', "")
@@ -331,6 +331,6 @@ def test_reading_what_was_read_changes_nothing(row: dict[str, Any]) -> None:
     "text", ["<think>", "</think>", "<think></think>", " ", "<think> </think> ", "</think><think>"]
 )
 def test_taking_thoughts_costs_no_more_than_the_text_is_long(text: str) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     take_thought(text * (2_000_000 // len(text)))
-    assert time.perf_counter() - begin < 4
+    assert time.process_time() - begin < 4
