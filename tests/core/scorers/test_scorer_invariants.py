@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import fields, replace
+from functools import lru_cache
 from importlib import import_module
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 from builders.batches import NAN, OPTIONAL, Run, batch_of, batches
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, Phase, given, settings
 
 from credit_gym import scorers
 from credit_gym.data.batch import EpisodeBatch
@@ -23,11 +25,32 @@ ID_COLUMNS = ("state", "next_state", "action", "group", "task", "role")
 
 every_scorer = pytest.mark.parametrize("name", NAMES)
 every_equivariant_scorer = pytest.mark.parametrize("name", [n for n in NAMES if n not in ORDER_DEPENDENT])
-quick = settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 
-def legal_batch(data: st.DataObject, name: str) -> EpisodeBatch:
-    return data.draw(batches(require=scorers.get(name).needs))
+@lru_cache(maxsize=64)
+def drawn(needs: frozenset[str], examples: int = 12) -> tuple[EpisodeBatch, ...]:
+    """Legal batches that hold some columns, the same ones at every call: they are drawn once for all who need these."""
+    found: list[EpisodeBatch] = []
+
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    @given(batch=batches(require=needs))
+    def keep(batch: EpisodeBatch) -> None:
+        found.append(batch)
+
+    keep()
+    return tuple(found)
+
+
+def legal_batches(name: str) -> Iterator[tuple[EpisodeBatch, np.random.Generator]]:
+    """Batches that a scorer can read, each with a generator for what a test draws beside it."""
+    for number, batch in enumerate(drawn(frozenset(scorers.get(name).needs))):
+        yield batch, np.random.default_rng(number)
 
 
 def assert_same_credit(batch: EpisodeBatch, actual: np.ndarray, expected: np.ndarray) -> None:
@@ -42,81 +65,77 @@ def steps_of(batch: EpisodeBatch, episodes: list[int]) -> np.ndarray:
 
 
 @every_scorer
-@quick
-@given(data=st.data())
-def test_credit_is_one_finite_number_per_step(name: str, data: st.DataObject) -> None:
-    batch = legal_batch(data, name)
-    credit = scorers.get(name).function(batch)
-    assert credit.shape == (batch.num_steps,)
-    assert credit.dtype == np.float64
-    assert np.isfinite(credit).all()
+def test_credit_is_one_finite_number_per_step(name: str) -> None:
+    for batch, _ in legal_batches(name):
+        credit = scorers.get(name).function(batch)
+        assert credit.shape == (batch.num_steps,)
+        assert credit.dtype == np.float64
+        assert np.isfinite(credit).all()
 
 
 @every_scorer
-@quick
-@given(data=st.data())
-def test_scoring_is_pure(name: str, data: st.DataObject) -> None:
-    batch = legal_batch(data, name)
-    before = {f.name: np.array(getattr(batch, f.name)) for f in fields(batch)}
-    first = scorers.score(batch, name)
-    kept = first.copy()
-    second = scorers.score(batch, name)
-    np.testing.assert_array_equal(kept, second)
-    for column, value in before.items():
-        np.testing.assert_array_equal(np.array(getattr(batch, column)), value)
-    assert not any(np.shares_memory(first, c) for c in vars(batch).values() if isinstance(c, np.ndarray))
+def test_scoring_is_pure(name: str) -> None:
+    for batch, _ in legal_batches(name):
+        before = {f.name: np.array(getattr(batch, f.name)) for f in fields(batch)}
+        first = scorers.score(batch, name)
+        kept = first.copy()
+        second = scorers.score(batch, name)
+        np.testing.assert_array_equal(kept, second)
+        for column, value in before.items():
+            np.testing.assert_array_equal(np.array(getattr(batch, column)), value)
+        assert not any(np.shares_memory(first, c) for c in vars(batch).values() if isinstance(c, np.ndarray))
 
 
 @every_equivariant_scorer
-@quick
-@given(data=st.data())
-def test_reordering_the_episodes_reorders_the_credit(name: str, data: st.DataObject) -> None:
-    batch = legal_batch(data, name)
-    order = data.draw(st.permutations(range(batch.num_episodes)))
-    reordered = scorers.score(batch.select(order), name)
-    assert_same_credit(batch, reordered, scorers.score(batch, name)[steps_of(batch, order)])
+def test_reordering_the_episodes_reorders_the_credit(name: str) -> None:
+    for batch, chance in legal_batches(name):
+        order = chance.permutation(batch.num_episodes).tolist()
+        reordered = scorers.score(batch.select(order), name)
+        assert_same_credit(batch, reordered, scorers.score(batch, name)[steps_of(batch, order)])
 
 
 @every_scorer
-@quick
-@given(data=st.data())
-def test_renaming_states_actions_and_groups_changes_nothing(name: str, data: st.DataObject) -> None:
-    batch = legal_batch(data, name)
-    names = np.array(data.draw(st.permutations(range(0, 24, 3))))
-    renamed = {c: names[getattr(batch, c)] for c in ID_COLUMNS if getattr(batch, c) is not None}
-    assert_same_credit(batch, scorers.score(replace(batch, **renamed), name), scorers.score(batch, name))
+def test_renaming_states_actions_and_groups_changes_nothing(name: str) -> None:
+    for batch, chance in legal_batches(name):
+        names = chance.permutation(range(0, 24, 3))
+        renamed = {c: names[getattr(batch, c)] for c in ID_COLUMNS if getattr(batch, c) is not None}
+        assert_same_credit(batch, scorers.score(replace(batch, **renamed), name), scorers.score(batch, name))
 
 
 @every_equivariant_scorer
-@quick
-@given(data=st.data())
-def test_what_lies_outside_a_scorers_scope_changes_nothing(name: str, data: st.DataObject) -> None:
-    batch = legal_batch(data, name)
-    credit = scorers.score(batch, name)
-    owners = {"episode": np.arange(batch.num_episodes), "group": batch.group, "batch": np.zeros_like(batch.group)}
-    owner = owners[scorers.get(name).scope]
-    for one in np.unique(owner):
-        episodes = np.flatnonzero(owner == one)
-        try:
-            separate = scorers.score(batch.select(episodes), name)
-        except MissingColumnError:  # these episodes hold none of the batch's readings
-            continue
-        assert_same_credit(batch, separate, credit[steps_of(batch, list(episodes))])
+def test_what_lies_outside_a_scorers_scope_changes_nothing(name: str) -> None:
+    for batch, _ in legal_batches(name):
+        credit = scorers.score(batch, name)
+        owners = {"episode": np.arange(batch.num_episodes), "group": batch.group, "batch": np.zeros_like(batch.group)}
+        owner = owners[scorers.get(name).scope]
+        for one in np.unique(owner):
+            episodes = np.flatnonzero(owner == one)
+            try:
+                separate = scorers.score(batch.select(episodes), name)
+            except MissingColumnError:  # these episodes hold none of the batch's readings
+                continue
+            assert_same_credit(batch, separate, credit[steps_of(batch, list(episodes))])
 
 
-@every_scorer
-@pytest.mark.parametrize("success", [True, False])
-@pytest.mark.parametrize("truncated", [True, False])
-@pytest.mark.parametrize("length", [0, 1, 4])
-def test_one_episode_is_enough(name: str, success: bool, truncated: bool, length: int) -> None:
+def lone_episode(success: bool, truncated: bool, length: int) -> EpisodeBatch:
+    """One episode with every optional column."""
     run = Run(path=[0] * (length + 1), actions=[0] * length, success=success, truncated=truncated, group=3)
     offsets = np.arange(length + 1)
     sizes = {c: length + (c == "value" or c.endswith("log_belief")) for c in OPTIONAL}
     sizes["exact_verifier"] = 1  # one an episode
     kinds = {"role": np.int64, "parent": np.int64, "segment": np.int64, "invalid": bool, "exact_verifier": bool}
     columns = {c: np.zeros(size, dtype=kinds.get(c, float)) for c, size in sizes.items()}
-    credit = scorers.score(batch_of([run], logprob_offsets=offsets, **columns), name)
-    assert credit.shape == (length,)
+    return batch_of([run], logprob_offsets=offsets, **columns)
+
+
+LONE = {case: lone_episode(*case) for case in product((True, False), (True, False), (0, 1, 4))}
+
+
+@every_scorer
+def test_one_episode_is_enough(name: str) -> None:
+    for (success, truncated, length), batch in LONE.items():
+        credit = scorers.score(batch, name)
+        assert credit.shape == (length,), f"{success=} {truncated=} {length=}"
 
 
 @every_scorer
@@ -135,21 +154,26 @@ def test_the_registry_documents_the_scorer(name: str) -> None:
     assert "Returns:" in (spec.function.__doc__ or "")
 
 
-@pytest.mark.parametrize("path", sorted(Path(scorers.__file__).parent.glob("*.py")), ids=lambda p: p.stem)
-def test_scorers_see_nothing_but_the_batch(path: Path) -> None:
+IMPORTS = [
+    (path, node)
+    for path in sorted(Path(scorers.__file__).parent.glob("*.py"))
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    if isinstance(node, ast.Import | ast.ImportFrom)
+]
+
+
+def test_scorers_see_nothing_but_the_batch() -> None:
     allowed = tuple(f"credit_gym.{name}" for name in ("data", "errors", "estimation", "rng", "scorers"))
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        modules = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-        modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+    for path, node in IMPORTS:
+        modules = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""]
         for module in modules:
             assert module.startswith(allowed) or not module.startswith("credit_gym"), f"{path.name} imports {module}"
 
 
-@pytest.mark.parametrize("path", sorted(Path(scorers.__file__).parent.glob("*.py")), ids=lambda p: p.stem)
-def test_a_scorer_takes_from_another_nothing_but_what_is_registered(path: Path) -> None:
+def test_a_scorer_takes_from_another_nothing_but_what_is_registered() -> None:
     """What two scorers share lies in ``credit_gym.estimation``."""
     registered = {scorers.get(name).function for name in NAMES}
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for path, node in IMPORTS:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("credit_gym.scorers."):
             if path.stem in ("__init__", "registry") or node.module == "credit_gym.scorers.registry":
                 continue
@@ -167,17 +191,16 @@ def mean_table(batch: EpisodeBatch, credit: np.ndarray) -> tuple[np.ndarray, np.
 
 
 @pytest.mark.parametrize("name", ["grpo", "rloo", "salt"])
-@settings(max_examples=100, deadline=None, derandomize=True)
-@given(batch=batches(require={"verifier"}))
-def test_outcome_methods_share_their_greedy_table(name: str, batch: EpisodeBatch) -> None:
+def test_outcome_methods_share_their_greedy_table(name: str) -> None:
     """With one group per task, standardising the return is a positive affine map of every table row."""
-    one_group = replace(batch, group=np.zeros_like(batch.group), task=np.zeros_like(batch.task))
-    outcome, seen = mean_table(one_group, scorers.score(one_group, "outcome_only"))
-    table, _ = mean_table(one_group, scorers.score(one_group, name))
-    scale = max(1.0, float(np.abs(outcome[seen]).max(initial=0.0)))
-    best = seen & (outcome >= outcome.max(axis=1, keepdims=True) - 1e-9 * scale)
-    top = np.broadcast_to(table.max(axis=1, keepdims=True), table.shape)
-    np.testing.assert_allclose(table[best], top[best], atol=1e-6 * scale)
+    for batch in drawn(frozenset({"verifier"}), 100):
+        one_group = replace(batch, group=np.zeros_like(batch.group), task=np.zeros_like(batch.task))
+        outcome, seen = mean_table(one_group, scorers.score(one_group, "outcome_only"))
+        table, _ = mean_table(one_group, scorers.score(one_group, name))
+        scale = max(1.0, float(np.abs(outcome[seen]).max(initial=0.0)))
+        best = seen & (outcome >= outcome.max(axis=1, keepdims=True) - 1e-9 * scale)
+        top = np.broadcast_to(table.max(axis=1, keepdims=True), table.shape)
+        np.testing.assert_allclose(table[best], top[best], atol=1e-6 * scale)
 
 
 def test_an_all_nan_column_counts_as_missing() -> None:

@@ -27,10 +27,7 @@ from credit_gym.scorers import Option, check_options, read_options, score, signa
 from credit_gym.scorers.signatures import declared
 from credit_gym.wrappers import AssignCredit
 
-OPTIONS = [(name, option) for name in scorers.names() for option in scorers.get(name).options.values()]
-every_option = pytest.mark.parametrize(
-    ("scorer", "option"), OPTIONS, ids=[f"{name}-{option.name}" for name, option in OPTIONS]
-)
+every_scorer = pytest.mark.parametrize("scorer", scorers.names())
 REFUSED = (OptionError, UnknownNameError)
 BATCH = batch_of([Run(path=[0, 1, 2], actions=[0, 1]), Run(path=[0, 1], actions=[1], success=False)])
 
@@ -55,33 +52,34 @@ def values_that_do_not_fit(option: Option) -> list[Any]:
     return found if option.optional else [*found, None]
 
 
-@every_option
-def test_an_option_takes_its_default_and_refuses_what_its_signature_does_not_declare(
-    scorer: str, option: Option
-) -> None:
-    assert check_options(scorer, {option.name: option.default}) == {option.name: option.default}
-    for value in values_that_do_not_fit(option):
-        with pytest.raises(REFUSED, match=f"{option.name} of {scorer}"):
-            score(BATCH, scorer, **{option.name: value})
-        with pytest.raises(REFUSED, match=f"{option.name} of {scorer}"):
-            check_options(scorer, {option.name: value})
+@every_scorer
+def test_an_option_takes_its_default_and_refuses_what_its_signature_does_not_declare(scorer: str) -> None:
+    for option in scorers.get(scorer).options.values():
+        assert check_options(scorer, {option.name: option.default}) == {option.name: option.default}
+        for value in values_that_do_not_fit(option):
+            with pytest.raises(REFUSED, match=f"{option.name} of {scorer}"):
+                score(BATCH, scorer, **{option.name: value})
+            with pytest.raises(REFUSED, match=f"{option.name} of {scorer}"):
+                check_options(scorer, {option.name: value})
 
 
-@every_option
-def test_every_option_declares_a_type_and_the_docstring_says_its_range(scorer: str, option: Option) -> None:
-    assert option.kind is not None
+@every_scorer
+def test_every_option_declares_a_type_and_the_docstring_says_its_range(scorer: str) -> None:
     text = scorers.get(scorer).function.__doc__ or ""
-    said = re.search(rf"^        {option.name}: (.*(?:\n            .*)*)", text, re.M)
-    assert said is not None
-    if option.range is not Finite:
-        assert option.range.text in said[1]
-        assert option.range.text in option.takes
+    for option in scorers.get(scorer).options.values():
+        assert option.kind is not None, option.name
+        said = re.search(rf"^        {option.name}: (.*(?:\n            .*)*)", text, re.M)
+        assert said is not None, option.name
+        if option.range is not Finite:
+            assert option.range.text in said[1]
+            assert option.range.text in option.takes
 
 
-@every_option
-def test_a_default_written_as_text_is_read_as_itself(scorer: str, option: Option) -> None:
-    text = str(option.default)
-    assert read_options(scorer, {option.name: text}) == {option.name: option.default}
+@every_scorer
+def test_a_default_written_as_text_is_read_as_itself(scorer: str) -> None:
+    for option in scorers.get(scorer).options.values():
+        text = str(option.default)
+        assert read_options(scorer, {option.name: text}) == {option.name: option.default}
 
 
 @pytest.mark.parametrize(
