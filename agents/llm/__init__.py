@@ -1,8 +1,8 @@
 """How a language model is asked, and how it plays.
 
 - ``completion``: the request and its answer, the one interface of every backend. ``backends``: backends by name.
-- ``hf`` (with ``sampling``, ``prefixes`` and ``chat_tokens``) and ``vllm``: models in this process. ``model_paths``:
-  what is no name on a hub.
+- ``hf`` (with ``sampling``, ``chat_tokens``, and ``resident`` or ``padded`` for what a model remembers) and ``vllm``:
+  models in this process. ``model_paths``: what is no name on a hub.
 - ``openai`` and ``anthropic``: models behind a ``server`` at an ``address``. How they are asked: ``tool_chat`` and
   ``anthropic_chat``; what they say: ``answers``, ``openai_answer`` and ``anthropic_answer``. Before them
   ``response_cache``, ``retry``, ``budget`` (with ``prices``) and ``rate_limit``; ``loop`` is the event loop that they

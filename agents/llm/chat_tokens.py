@@ -78,6 +78,7 @@ class ChatTokens:
         self._special = re.compile("|".join(map(re.escape, special)) or r"\b\B")
         self._ids_of_template: Callable[[str], tuple[int, ...]] = lru_cache(4096)(self._tokenised)
         self.text_ids: Callable[[str], tuple[int, ...]] = lru_cache(65536)(self._tokenised_text)
+        self._spelled: Callable[[tuple[int, ...]], str] = lru_cache(65536)(self._decoded)
         self.end_of_turn = self._find_end_of_turn()
 
     def prompt(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()) -> Prompt:
@@ -158,7 +159,7 @@ class ChatTokens:
 
     def text(self, ids: Sequence[int]) -> str:
         """Return what some tokens spell, special ones left out."""
-        return str(self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+        return self._spelled(tuple(ids))
 
     def _from_pieces(self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> Prompt | None:
         """The prompt put together around the messages; None if the template alters contents."""
@@ -263,6 +264,9 @@ class ChatTokens:
         chat = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "\ue000"}]
         after = self._ids_of_template(self._render(chat, open_turn=False).rpartition("\ue000")[2])
         return after[0] if after and after[0] in self._special_ids else None
+
+    def _decoded(self, ids: tuple[int, ...]) -> str:
+        return str(self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
     def _tokenised(self, text: str) -> tuple[int, ...]:
         return tuple(self._tokenizer.encode(text, add_special_tokens=False))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from credit_gym import rng
 from credit_gym.agents.llm.completion import MOST_ALTERNATIVES, Completion, Position, Request
@@ -12,17 +12,43 @@ from credit_gym.errors import BackendError, missing_extra
 
 try:
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, DynamicCache
+    from transformers.cache_utils import DynamicLayer
 
     from credit_gym.agents.llm.chat_tokens import ChatTokens
-    from credit_gym.agents.llm.prefixes import Prefixes, joined
+    from credit_gym.agents.llm.padded import PaddedRows
     from credit_gym.agents.llm.pretrained import load_model, load_tokenizer
+    from credit_gym.agents.llm.resident import ResidentRows
     from credit_gym.agents.llm.sampling import Trie, choice_trie, sample
 except ModuleNotFoundError as error:
     raise missing_extra(error.name or "transformers", "hf") from None
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+class Rows(Protocol):
+    """What a model remembers of the sequences in play, and perhaps of others."""
+
+    def begin(self, prompts: Sequence[Sequence[int]], /) -> tuple[list[int], list[int]]:
+        """Put sequences into play: for each row the number of its sequence, and how much of it is known."""
+        ...
+
+    def fork(self, rows: Sequence[int], /) -> list[int]:
+        """Put copies of rows into play: for each row the number of its copy."""
+        ...
+
+    def select(self, rows: Sequence[int], /) -> list[int]:
+        """Leave only some rows in play, each of which is told where it was."""
+        ...
+
+    def extend(self, model: Any, tokens: Sequence[Sequence[int]], /) -> Tensor:
+        """Feed tokens to each row in play: the (B, V) logits that follow."""
+        ...
+
+    def end(self) -> None:
+        """Take all rows out of play."""
+        ...
 
 
 class HuggingFaceBackend:
@@ -44,7 +70,8 @@ class HuggingFaceBackend:
         device: such as ``cuda:1``; None takes a GPU if there is one.
         dtype: such as ``float32`` or ``bfloat16``; None is float32 on the CPU and the model's own elsewhere.
         batch_tokens: most tokens, prompts and answers together, that are in play at a time; it bounds the memory.
-        kept_tokens: most tokens of earlier calls whose keys and values are kept for the next turns; 0 for none.
+        kept_tokens: most tokens of earlier calls whose keys and values are kept for the next turns, each sequence
+            counted as the longest; 0 for none.
         chat_template: a Jinja template in place of the model's own; :data:`credit_gym.agents.llm.chat_tokens.PLAIN` for
             base models.
         trust_remote_code: run code that comes with the model; a warning says so.
@@ -65,7 +92,7 @@ class HuggingFaceBackend:
         device: str | None = None,
         dtype: str | None = None,
         batch_tokens: int = 65_536,
-        kept_tokens: int = 65_536,
+        kept_tokens: int = 131_072,
         chat_template: str | None = None,
         trust_remote_code: bool = False,
     ) -> None:
@@ -105,7 +132,9 @@ class HuggingFaceBackend:
 
     def forget(self) -> None:
         """Drop what is kept of earlier calls; call it whenever the weights have changed."""
-        self._prefixes = Prefixes(self._kept_tokens)
+        layers = DynamicCache(config=self.model.config.get_text_config(decoder=True)).layers
+        attends = layers and all(type(layer) is DynamicLayer for layer in layers)
+        self._rows: Rows = ResidentRows(len(layers), self._kept_tokens) if attends else PaddedRows()
 
     def _row(self, request: Request) -> _Row:
         prompt = (*self.chat.prompt(request.messages, request.tools).ids, *self.chat.text_ids(request.opening))
@@ -115,8 +144,13 @@ class HuggingFaceBackend:
 
     def _generate(self, rows: Sequence[_Row]) -> None:
         """Fill in the answers of one batch."""
-        logits, state = self._read(rows)
-        live = list(rows)
+        try:
+            self._answer(rows)
+        finally:
+            self._rows.end()
+
+    def _answer(self, rows: Sequence[_Row]) -> None:
+        logits, live = self._read(rows)
         while True:
             tokens, logprobs = sample(
                 logits,
@@ -129,48 +163,27 @@ class HuggingFaceBackend:
                     row.positions.append(self._position(token, logits[index], row.request.top_logprobs))
                 row.add(token, logprob, self._ends, self.chat)
             going = [index for index, row in enumerate(live) if row.reason is None]
-            for index, row in enumerate(live):
-                if row.reason is not None:
-                    self._prefixes.keep(
-                        (*row.prompt, *row.tokens[:-1]), state.cache, index, state.mask[index].nonzero()[:, 0]
-                    )
             if not going:
                 return
             if len(going) < len(live):
-                state.select(going)
-                live = [live[index] for index in going]
-            logits = self._forward([[row.tokens[-1]] for row in live], state)
+                live = [live[index] for index in self._rows.select(going)]
+            logits = self._forward([[row.tokens[-1]] for row in live])
 
-    def _read(self, rows: Sequence[_Row]) -> tuple[Tensor, _State]:
-        """Read the prompts, equal ones once; return the logits after each row's and the model's state for the rows."""
-        index = {prompt: number for number, prompt in enumerate(dict.fromkeys(row.prompt for row in rows))}
-        known = [self._prefixes.longest(prompt) for prompt in index]
-        empty = torch.zeros(len(index), 0, dtype=torch.long, device=self.model.device)
-        state = _State(*(joined(known) or (None, empty)))
-        new = [prompt[0 if prefix is None else prefix.length :] for prompt, prefix in zip(index, known, strict=True)]
-        logits = self._forward(new, state)
-        order = [index[row.prompt] for row in rows]
-        if len(index) < len(rows):
-            state.select(order)
-        return logits[order], state
+    def _read(self, rows: Sequence[_Row]) -> tuple[Tensor, list[_Row]]:
+        """Read the prompts, equal ones once; return the logits after each row in play, and the rows in that order."""
+        prompts = list(dict.fromkeys(row.prompt for row in rows))
+        order, known = self._rows.begin(prompts)
+        logits = self._forward([prompts[number][size:] for number, size in zip(order, known, strict=True)])
+        if len(prompts) == len(rows):
+            by_prompt = {row.prompt: row for row in rows}
+            return logits, [by_prompt[prompts[number]] for number in order]
+        place = {prompts[number]: row for row, number in enumerate(order)}
+        now = [place[row.prompt] for row in rows]
+        order = self._rows.fork(now)
+        return logits[[now[number] for number in order]], [rows[number] for number in order]
 
-    def _forward(self, tokens: Sequence[Sequence[int]], state: _State) -> Tensor:
-        """Extend the state by some tokens of each row, padded on their left; return the (B, V) logits that follow."""
-        width = max(map(len, tokens))
-        padded = [[0] * (width - len(ids)) + [1] * len(ids) for ids in tokens]
-        state.mask = torch.cat([state.mask, torch.tensor(padded, device=self.model.device)], dim=1)
-        ids = [[0] * (width - len(ids)) + list(ids) for ids in tokens]
-        output = self.model(
-            input_ids=torch.tensor(ids, device=self.model.device),
-            attention_mask=state.mask,
-            position_ids=(state.mask.cumsum(dim=1) - 1).clamp(min=0)[:, -width:],
-            past_key_values=state.cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        state.cache = output.past_key_values
-        logits: Tensor = output.logits[:, -1]
-        return logits
+    def _forward(self, tokens: Sequence[Sequence[int]]) -> Tensor:
+        return self._rows.extend(self.model, tokens)
 
     def _position(self, token: int, logits: Tensor, wanted: int) -> Position:
         top = logits.float().log_softmax(-1).topk(min(wanted, MOST_ALTERNATIVES, len(logits)))
@@ -236,19 +249,6 @@ class _Row:
                 return
         if len(self.tokens) == self.room:
             self.reason = "length"
-
-
-@dataclass(slots=True)
-class _State:
-    """What the model remembers of the rows: its cache, and (B, N) which places of it are not padding."""
-
-    cache: Any
-    mask: Tensor
-
-    def select(self, rows: Sequence[int]) -> None:
-        index = torch.tensor(rows, device=self.mask.device)
-        self.mask = self.mask[index]
-        self.cache.batch_select_indices(index)
 
 
 def _batches(rows: Iterable[_Row], tokens: int) -> Iterator[list[_Row]]:

@@ -16,8 +16,8 @@ from credit_gym.agents.llm.agent import BatchAgent
 from credit_gym.agents.llm.chat_tokens import PLAIN
 from credit_gym.agents.llm.completion import BatchBackend, Request
 from credit_gym.agents.llm.hf import HuggingFaceBackend
-from credit_gym.agents.llm.prefixes import Prefixes
 from credit_gym.agents.llm.prompting import Prompting
+from credit_gym.agents.llm.resident import ResidentRows
 from credit_gym.agents.llm.vllm import VLLMBackend
 from credit_gym.errors import BackendError, MissingExtraError
 
@@ -115,7 +115,7 @@ def test_equal_prompts_are_read_once(backend, monkeypatch):
     backend = HuggingFaceBackend(backend.path, kept_tokens=0)
     shapes = []
     forward = backend._forward
-    monkeypatch.setattr(backend, "_forward", lambda tokens, state: shapes.append(len(tokens)) or forward(tokens, state))
+    monkeypatch.setattr(backend, "_forward", lambda tokens: shapes.append(len(tokens)) or forward(tokens))
     backend.complete([said("go", seed=seed, max_tokens=3) for seed in range(8)])
     assert shapes == [1, 8, 8]
 
@@ -123,7 +123,7 @@ def test_equal_prompts_are_read_once(backend, monkeypatch):
 def test_rows_that_end_leave_the_batch(backend, monkeypatch):
     shapes = []
     forward = backend._forward
-    monkeypatch.setattr(backend, "_forward", lambda tokens, state: shapes.append(len(tokens)) or forward(tokens, state))
+    monkeypatch.setattr(backend, "_forward", lambda tokens: shapes.append(len(tokens)) or forward(tokens))
     backend.complete([said(f"go {rows}", max_tokens=rows, choices=("a b c d e f g h",)) for rows in (1, 2, 4)])
     assert shapes == [3, 2, 1, 1]
 
@@ -183,9 +183,9 @@ def test_each_turn_reads_only_what_is_new(backend, monkeypatch):
     widths = []
     forward = backend._forward
 
-    def count(tokens, state):
+    def count(tokens):
         widths.append(max(map(len, tokens)))
-        return forward(tokens, state)
+        return forward(tokens)
 
     monkeypatch.setattr(backend, "_forward", count)
     turns = played(backend, rows=1)
@@ -196,18 +196,58 @@ def test_each_turn_reads_only_what_is_new(backend, monkeypatch):
     assert read[1] == len(after) - (len(prompt) + len(answer) - 1)  # the last sampled token was never fed
 
 
-def test_prefixes_are_found_forgotten_and_replaced(backend):
-    prefixes = Prefixes(tokens=10)
-    with torch.inference_mode():
-        cache = backend.model(torch.tensor([[5, 6, 7, 8, 9, 10]]), use_cache=True).past_key_values
-    for ids in ((5, 6), (5, 6, 7), (5, 6, 7, 8, 9, 10)):
-        prefixes.keep(ids, cache, 0, torch.arange(len(ids)))
-    assert prefixes.longest((5, 6, 7, 8, 1)).length == 4
-    assert prefixes.longest((5, 6)).length == 1  # its last token must be fed
-    assert prefixes.longest((6, 5)) is None
-    prefixes.keep((1, 2, 3, 4, 5), cache, 0, torch.arange(5))
-    assert prefixes.longest((5, 6, 7)) is None  # 11 tokens are too many: the older one went
-    assert prefixes.longest((1, 2, 3)).length == 2
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(
+        st.lists(st.lists(st.integers(5, 7), min_size=1, max_size=9), min_size=1, max_size=4, unique_by=tuple),
+        min_size=1,
+        max_size=5,
+    ),
+    st.sampled_from([0, 40, 200, 100_000]),
+    st.data(),
+)
+def test_a_row_holds_its_own_sequence_whatever_the_others_do(backend, calls, kept, data):
+    """Sequences of few tokens share beginnings, take over rows, change places and are forgotten."""
+    model, rows = backend.model, ResidentRows(2, kept)
+    for prompts in calls:
+        with torch.inference_mode():
+            order, known = rows.begin(prompts)
+            assert all(size < len(prompts[number]) for number, size in zip(order, known, strict=True))
+            held = [list(prompts[number]) for number in order]
+            logits = rows.extend(model, [ids[size:] for ids, size in zip(held, known, strict=True)])
+            wanted = [*range(len(held)), *data.draw(st.lists(st.integers(0, len(held) - 1), max_size=2))]
+            order = rows.fork(wanted)
+            held, logits = [list(held[wanted[n]]) for n in order], logits[[wanted[n] for n in order]]
+            check(model, held, logits)
+            going = data.draw(st.sets(st.integers(0, len(held) - 1), min_size=1))
+            held = [held[n] for n in rows.select(sorted(going))]
+            more = [[5 + n % 3] * (1 + n % 2) for n in range(len(held))]
+            check(model, [[*a, *b] for a, b in zip(held, more, strict=True)], rows.extend(model, more))
+            rows.end()
+
+
+def check(model, sequences, logits):
+    for ids, row in zip(sequences, logits, strict=True):
+        assert torch.allclose(model(torch.tensor([ids])).logits[0, -1], row, atol=1e-4)
+
+
+def test_what_was_said_is_known_and_what_was_not_used_for_longest_is_forgotten(backend):
+    rows = ResidentRows(2, 60)
+
+    def known(*prompts):
+        with torch.inference_mode():
+            order, sizes = rows.begin(prompts)
+            rows.extend(backend.model, [prompts[n][size:] for n, size in zip(order, sizes, strict=True)])
+            rows.end()
+        return dict(zip(order, sizes, strict=True))
+
+    assert known((5, 6, 7, 8, 9)) == {0: 0}
+    assert known((5, 6, 7, 8, 9, 10)) == {0: 5}  # it goes on in its row
+    assert known((5, 6, 4, 4)) == {0: 2}  # it departs, in a row of its own
+    assert known((5, 6, 7, 8, 9, 10)) == {0: 5}  # the last token must be fed
+    assert known((1, 2, 3)) == {0: 0}  # a third row is one too many
+    assert known((5, 6, 4, 4)) == {0: 2}
+    assert ResidentRows(2, 0).begin([(5, 6)]) == ([0], [0])
 
 
 def test_a_chat_that_is_too_long_is_refused_with_its_length(backend):
