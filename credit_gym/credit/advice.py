@@ -14,6 +14,9 @@ from credit_gym.metrics.statistics import Estimate
 CautionKind: TypeAlias = Literal[
     "one group",
     "groups of one",
+    "unlike tasks",
+    "left out",
+    "single steps",
     "no outcome evidence",
     "nothing recurs",
     "blind states",
@@ -44,7 +47,7 @@ class Advice:
         expected: episodes that the scorer needs for each that GRPO needs, at the nearest points of the map, with a 95 %
             interval over them and their seeds; None where nothing can be learned from the run as it stands.
         ceiling: the same of the exact advantage, which no scorer can have.
-        points: names of those points, nearest first.
+        points: names of those points, nearest first; none where episodes have one step, which cannot be divided.
         distance: of the first, in the units of :mod:`credit_gym.credit.regime_map`; NaN without any.
         reasons: why, a sentence each.
         cautions: what to beware of.
@@ -130,4 +133,5 @@ def _expected(advice: Advice) -> str:
     if advice.expected is None:
         return "nothing: as the run stands there is nothing to learn from"
     ceiling = f" (a perfect credit: {advice.ceiling.value:.2f})" if advice.ceiling else ""
-    return f"{advice.expected:.2f} of the episodes that grpo needs{ceiling}, as at {'; '.join(advice.points)}"
+    places = f", as at {'; '.join(advice.points)}" if advice.points else ""
+    return f"{advice.expected:.2f} of the episodes that grpo needs{ceiling}{places}"

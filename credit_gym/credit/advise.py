@@ -18,6 +18,7 @@ from credit_gym.data.episode import Episode
 from credit_gym.data.keys import ENOUGH, FRESH, Key, Recurrence, choose_key, measure_keys
 from credit_gym.data.soundness import sound
 from credit_gym.errors import BatchError, MissingColumnError, ReadingError
+from credit_gym.metrics.statistics import Estimate
 from credit_gym.scorers import DEFAULT, get, names
 
 OUTCOMES = "grpo"
@@ -46,9 +47,9 @@ def advise(run: EpisodeBatch | Iterable[Episode]) -> Advice:
     if not states.batch.num_steps:
         raise BatchError("No episode completed with a step, so there is nothing to go by: play or import some first.")
     facts = run_facts(states.batch)
-    near = nearby(place(facts), shipped_map()) if _learnable(facts) else None
+    near = nearby(place(facts), shipped_map()) if _learnable(facts) and not facts.single else None
     scorer = OUTCOMES if states.blind else _scorer(states.batch, facts, near)
-    expected = near.ratio(scorer, OUTCOMES) if near else None
+    expected = near.ratio(scorer, OUTCOMES) if near else Estimate(1.0, 1.0, 1.0) if _learnable(facts) else None
     return Advice(
         scorer=scorer,
         options={} if states.key == "state" or scorer == OUTCOMES else {"key": states.key},
@@ -64,20 +65,25 @@ def advise(run: EpisodeBatch | Iterable[Episode]) -> Advice:
 
 
 class _States(NamedTuple):
-    """A batch, the key its states are told apart by, what every key gives, and whether none tells them apart."""
+    """A batch, the key its states are told apart by, what every key gives, and whether none tells them apart.
+
+    ``given`` is the number of episodes with those that are left out.
+    """
 
     batch: EpisodeBatch
     key: Key
     keys: tuple[Recurrence, ...]
     blind: bool
+    given: int
 
 
 def _as_given(batch: EpisodeBatch) -> _States:
-    return _States(batch, "state", (), False)
+    return _States(batch, "state", (), False, batch.num_episodes)
 
 
 def _pooled(run: Iterable[Episode]) -> _States:
-    completed = [episode for episode in run if episode.error is None]
+    given = list(run)
+    completed = [episode for episode in given if episode.error is None]
     try:
         EpisodeBatch.from_episodes(completed)
     except ReadingError:
@@ -86,7 +92,7 @@ def _pooled(run: Iterable[Episode]) -> _States:
     true_states = any(episode.state_keys != episode.observations for episode in completed)
     blind = not true_states and chosen.key == "state" and chosen.later >= ENOUGH and chosen.fresh < FRESH
     batch = EpisodeBatch.from_episodes(completed, key=chosen.key)
-    return _States(batch, chosen.key, tuple(measure_keys(completed).values()), blind)
+    return _States(batch, chosen.key, tuple(measure_keys(completed).values()), blind, len(given))
 
 
 def _learnable(facts: RunFacts) -> bool:
@@ -146,6 +152,8 @@ def _why_the_key(states: _States, facts: RunFacts) -> Iterator[str]:
 
 
 def _why_the_default(facts: RunFacts) -> str:
+    if facts.single:
+        return "a step that is alone in its episode earns what the episode did, as with grpo"
     sources = []
     if facts.recurrence >= _RARE:
         sources.append("what others met in the same states")
@@ -157,6 +165,15 @@ def _why_the_default(facts: RunFacts) -> str:
 
 
 def _cautions(states: _States, facts: RunFacts, near: Nearby | None) -> Iterator[Caution]:
+    if states.given > facts.episodes:
+        yield Caution(
+            "left out", f"{states.given - facts.episodes} of {states.given} episodes did not complete soundly."
+        )
+    if facts.unlike > 0.0:
+        told = f"{facts.unlike:.0%} of the groups compare episodes of several tasks"
+        yield Caution(
+            "unlike tasks", f"{told}, and what is easy is credited as good; give each task groups of its own."
+        )
     if facts.groups < 2:
         yield Caution("one group", "no other group can bear out what this one says; play more tasks.")
     if facts.group_size <= 1:
@@ -165,7 +182,9 @@ def _cautions(states: _States, facts: RunFacts, near: Nearby | None) -> Iterator
         remedy = "harder tasks" if facts.success > 0.5 else "easier tasks or a better agent"
         told = f"in no group does one episode return more than another ({facts.success:.0%} are solved)"
         yield Caution("no outcome evidence", f"{told}; play {remedy}.")
-    if states.blind:
+    if facts.single:
+        yield Caution("single steps", "no episode has two steps, so there is no outcome to divide among them.")
+    elif states.blind:
         yield Caution("blind states", "the same few texts come again and again; give a key that says what matters.")
     elif facts.recurrence < _RARE:
         best = max(states.keys, key=lambda found: found.later, default=None)

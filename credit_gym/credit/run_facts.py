@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from credit_gym.data.batch import EpisodeBatch
-from credit_gym.data.grouping import compact, group_size, group_sum
+from credit_gym.data.grouping import IntArray, compact, group_size, group_sum
 from credit_gym.data.recurrence import recurrence
 from credit_gym.estimation.trust import EXACT, UNKNOWN, Trust, above_mean
 from credit_gym.metrics.statistics import Estimate, bootstrap_ratio
@@ -24,8 +24,10 @@ class RunFacts:
         episodes: number of episodes.
         groups: number of groups that have one.
         group_size: median number of episodes of a group.
+        unlike: share of the groups whose episodes are not all of one task.
         steps: median number of steps of an episode.
         most_steps: 95th percentile of it.
+        longest: the largest.
         success: share of the episodes that solved their task.
         mean_return: mean sum of rewards.
         graded: whether returns take more than two values.
@@ -47,8 +49,10 @@ class RunFacts:
     episodes: int
     groups: int
     group_size: float
+    unlike: float
     steps: float
     most_steps: float
+    longest: int
     success: float
     mean_return: float
     graded: bool
@@ -62,6 +66,11 @@ class RunFacts:
     exact: bool
     log_probabilities: bool
     beliefs: bool
+
+    @property
+    def single(self) -> bool:
+        """Whether no episode has two steps."""
+        return self.longest < 2
 
     @property
     def believed(self) -> float:
@@ -88,8 +97,10 @@ def run_facts(batch: EpisodeBatch) -> RunFacts:
         episodes=batch.num_episodes,
         groups=groups,
         group_size=float(np.median(group_size(group, groups))),
+        unlike=float((group_size(_owner(*compact(group, batch.task), group), groups) > 1).mean()),
         steps=float(np.median(lengths)),
         most_steps=float(np.percentile(lengths, 95, method="higher")),
+        longest=int(lengths.max()),
         success=float(batch.success.mean()),
         mean_return=float((returns / returns.size).sum()),  # which cannot overflow
         graded=graded,
@@ -104,6 +115,13 @@ def run_facts(batch: EpisodeBatch) -> RunFacts:
         log_probabilities=batch.policy_logprob is not None and batch.policy_logprob.size > 0,
         beliefs=batch.log_belief is not None and not bool(np.isnan(batch.log_belief).all()),
     )
+
+
+def _owner(pair: IntArray, pairs: int, group: IntArray) -> IntArray:
+    """Group of each distinct (group, task); (pairs,)."""
+    owner = np.zeros(pairs, dtype=np.int64)
+    owner[pair] = group
+    return owner
 
 
 def _verifier(batch: EpisodeBatch) -> tuple[float | None, Estimate | None, float]:

@@ -373,6 +373,40 @@ def test_a_number_that_nobody_can_compute_with_costs_its_own_episode() -> None:
     assert advice.facts.episodes == 5
 
 
+def mixed_groups(steps: int = 3) -> list[Episode]:
+    """Four groups of four episodes, each half won."""
+    rewards = [(0.0,) * (steps - 1) + (float(number % 2),) for number in range(16)]
+    return [
+        walk(str(n), steps=steps, group_id=f"g{n // 4}", rewards=rewards[n], success=bool(n % 2)) for n in range(16)
+    ]
+
+
+def test_episodes_that_are_left_out_are_counted() -> None:
+    episodes = mixed_groups()
+    advice = advise([replace(episodes[0], error="the server is gone"), *episodes[1:]])
+    assert "beware      left out: 1 of 16 episodes did not complete soundly." in str(advice).splitlines()
+    assert advice.facts.episodes == 15
+    assert "left out" not in kinds(advise(episodes))
+
+
+def test_groups_of_several_tasks_are_warned_of() -> None:
+    episodes = mixed_groups()
+    assert advise(episodes).facts.unlike == 0.0
+    advice = advise([replace(e, task_id=f"t{n}") if n < 4 else e for n, e in enumerate(episodes)])
+    assert advice.facts.unlike == 0.25
+    assert "unlike tasks" in kinds(advice)
+
+
+def test_where_an_episode_is_one_step_nothing_is_to_be_gained_or_lost() -> None:
+    advice = advise(mixed_groups(steps=1))
+    assert advice.scorer == DEFAULT
+    assert advice.expected == (1.0, 1.0, 1.0)
+    assert (advice.points, advice.ceiling) == ((), None)
+    assert kinds(advice) == {"single steps"}
+    batch = EpisodeBatch.from_episodes(mixed_groups(steps=1))
+    np.testing.assert_allclose(score(batch, advice.scorer), score(batch, OUTCOMES), atol=1e-9)
+
+
 @settings(max_examples=50, deadline=None)
 @given(batches())
 def test_any_batch_is_advised_on_with_a_scorer_that_runs(batch: EpisodeBatch) -> None:
