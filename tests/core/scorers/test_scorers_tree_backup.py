@@ -136,6 +136,25 @@ def published_values(root: Node, backup: str) -> None:
     carry(root)
 
 
+@quick
+@given(root=trees, weight=st.sampled_from((0.0, 0.5, 2.0)))
+def test_tempo_is_the_published_formula(root: Node, weight: float) -> None:
+    """The leaf's standing, and at branches the change of V, the mean outcome of the leaves below."""
+
+    def value(node: Node) -> float:
+        return float(np.mean([leaf.outcome or 0.0 for leaf in node.leaves()]))
+
+    mean = value(root)
+    expected = [
+        (leaf.outcome or 0.0) - mean + weight * (len(node.parent.children) > 1) * (value(node) - value(node.parent))
+        for leaf in root.leaves()
+        for node in leaf.path()
+        if node.parent
+    ]
+    found = score(batch_of_trees(root), "tempo", weight=weight, scale=False)
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
 @pytest.mark.parametrize("backup", ["plays", "leaves"])
 @pytest.mark.parametrize("against", ["nothing", "parent", "root", "both"])
 @quick
