@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from credit_gym.agents.learning.checkpoints import seal
@@ -21,6 +22,9 @@ def grpo_trainer(
     rollout: Rollout,
     noted: Callable[[int, float], None],
     *,
+    begun: Callable[[], None],
+    saved: Callable[[], None],
+    stop: Event,
     bf16: bool,
     corrected: bool,
 ) -> Any:
@@ -32,6 +36,9 @@ def grpo_trainer(
         backend: the model that is trained.
         rollout: plays the episodes of a step, and scores them.
         noted: told each step and its loss.
+        begun: called when the model is ready for the first step.
+        saved: called after each checkpoint.
+        stop: once it is set, the step under way is the last one, and is saved.
         bf16: whether the forward passes compute in bfloat16.
         corrected: see :class:`credit_gym.agents.learning.trl_trainer.CreditGRPOTrainer`.
 
@@ -51,6 +58,13 @@ def grpo_trainer(
     class Notes(TrainerCallback):
         """Writes the curve, and seals each checkpoint once all of it is on the disk."""
 
+        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            begun()
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if stop.is_set():
+                control.should_save = control.should_training_stop = True
+
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
             if logs and "loss" in logs:
                 noted(state.global_step, float(logs["loss"]))
@@ -59,6 +73,7 @@ def grpo_trainer(
             checkpoint = folder / f"checkpoint-{state.global_step}"
             rollout.scorer.save(checkpoint)
             seal(checkpoint)
+            saved()
 
     config = GRPOConfig(
         output_dir=str(folder),
@@ -78,7 +93,7 @@ def grpo_trainer(
         use_cpu=backend.model.device.type == "cpu",
         shuffle_dataset=False,
         logging_steps=1,
-        save_steps=training.save_every,
+        save_steps=min(training.save_every, max(training.steps // 10, 1)),
         save_total_limit=training.keep,
         disable_tqdm=True,
         report_to=[],

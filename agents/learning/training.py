@@ -42,8 +42,12 @@ class Training:
         vllm_options: arguments of ``vllm.LLM``, such as ``gpu_memory_utilization`` or ``max_model_len``.
         dtype: what the forward passes compute in; ``auto`` is bfloat16 on a GPU and float32 elsewhere. Weights that are
             trained stay in float32, where small steps are not lost.
-        save_every: steps between checkpoints.
+        save_every: most steps between checkpoints; after every tenth of the steps there is one anyway.
         keep: most checkpoints kept.
+        eval_episodes: episodes of an evaluation, before the first step and after the last; 0 for none.
+        eval_every: steps between further evaluations; 0 for none.
+        eval_env_args: arguments of the environment in which they differ there, such as ``split``; without any, an
+            evaluation plays the tasks of the training with other draws.
         seed: fixes everything.
         trust_remote_code: run code that comes with the model.
     """
@@ -67,6 +71,9 @@ class Training:
     dtype: str = "auto"
     save_every: int = 20
     keep: int = 2
+    eval_episodes: int = 64
+    eval_every: int = 0
+    eval_env_args: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     trust_remote_code: bool = False
 
@@ -77,6 +84,8 @@ class Training:
             ),
             "group_size must be at least 2": self.group_size < 2,
             "lora_rank must be at least 0": self.lora_rank < 0,
+            "eval_episodes and eval_every must be at least 0": min(self.eval_episodes, self.eval_every) < 0,
+            "eval_every needs eval_episodes": bool(self.eval_every) and not self.eval_episodes,
             "learning_rate must be above 0": not self.learning_rate > 0,
             "seed must be at least 0": self.seed < 0,
             "vllm_options are for rollouts='vllm'": bool(self.vllm_options) and self.rollouts != "vllm",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import signal
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -39,7 +41,17 @@ def train(
         list[str] | None, typer.Option(help="An argument of vllm.LLM; may be repeated.", metavar="KEY=VALUE")
     ] = None,
     dtype: Annotated[str, typer.Option(help="auto (bfloat16 on a GPU), float32 or bfloat16.")] = "auto",
-    save_every: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 20,
+    save_every: Annotated[
+        int, typer.Option(min=1, help="Most steps between checkpoints; a tenth of all at most.")
+    ] = 20,
+    eval_episodes: Annotated[
+        int, typer.Option(min=0, help="Episodes of an evaluation, before the first step and after the last.")
+    ] = 64,
+    eval_every: Annotated[int, typer.Option(min=0, help="Steps between further evaluations; 0 for none.")] = 0,
+    eval_env_arg: Annotated[
+        list[str] | None,
+        typer.Option(help="What is else in evaluations, such as split=test; may be repeated.", metavar="KEY=VALUE"),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Fixes everything.")] = 0,
     trust_remote_code: lm.TrustRemoteCode = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the training in the folder.")] = False,
@@ -47,10 +59,13 @@ def train(
     """Train a language model on-policy through TRL, each turn's credit by a scorer as the advantage of its tokens.
 
     A training that was stopped, even by kill -9, goes on with --resume and the folder alone: it keeps its settings.
+    `credit-gym report FOLDER` writes its page.
     """
     from credit_gym.agents.learning import train as trainer
+    from credit_gym.agents.learning.learning_curve import before_and_after
     from credit_gym.agents.learning.training import Training
     from credit_gym.agents.llm.prompting import load_prompting
+    from credit_gym.metrics.statistics import Estimate
     from credit_gym.scorers import DEFAULT
 
     def show(row: Mapping[str, float]) -> None:
@@ -59,10 +74,24 @@ def train(
             f"{row['turns']:.1f} turns, loss {row['loss']:.4f}"
         )
 
+    def show_evaluation(row: Mapping[str, float]) -> None:
+        success = Estimate(row["success"], row["low"], row["high"])
+        typer.echo(f"step {row['step']:.0f}: evaluation of {row['episodes']:.0f} episodes, success {success:.1%}")
+
+    def finish(go: Callable[..., Path]) -> None:
+        try:
+            model_folder = go(on_step=show, on_evaluation=show_evaluation)
+        except trainer.TrainingStopped as stopped:
+            typer.echo(f"{stopped} Go on with `credit-gym train {folder} --resume`.", err=True)
+            raise typer.Exit(128 + signal.SIGTERM) from None
+        if said := before_and_after(folder):
+            typer.echo(said)
+        typer.echo(model_folder)
+
     if resume:
         if any(given is not None for given in (env, env_arg, model, scorer, option, belief, prompting, temperature)):
             raise typer.BadParameter("a resumed training keeps its own settings; give only the folder.")
-        typer.echo(trainer.resume(folder, show, trust_remote_code=trust_remote_code))
+        finish(partial(trainer.resume, folder, trust_remote_code=trust_remote_code))
         return
     if env is None or model is None:
         raise typer.BadParameter("give --env and --model (or --resume).")
@@ -87,6 +116,9 @@ def train(
         vllm_options=pairs(vllm_option),
         dtype=dtype,
         save_every=save_every,
+        eval_episodes=eval_episodes,
+        eval_every=eval_every,
+        eval_env_args=pairs(eval_env_arg),
         seed=seed,
         trust_remote_code=trust_remote_code,
     )
@@ -98,4 +130,4 @@ def train(
         prompting=settings.prompting,
         logprobs=True,
     )
-    typer.echo(trainer.train(folder, settings, show))
+    finish(partial(trainer.train, folder, settings))

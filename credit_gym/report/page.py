@@ -43,6 +43,7 @@ def write_report(
     episodes: Sequence[Episode],
     credits: Mapping[str, Credit],
     tables: Sequence[Table] = (),
+    picture: bytes = b"",
 ) -> None:
     """Write the report of some episodes; equal arguments give equal bytes.
 
@@ -52,6 +53,7 @@ def write_report(
         episodes: E episodes with S steps together.
         credits: scorer -> its credits; the scorers are shown in this order.
         tables: tables to show before the episodes.
+        picture: a PNG to show before the tables.
 
     Raises:
         BatchError: a scorer's credits do not match the episodes.
@@ -67,10 +69,10 @@ def write_report(
     values = {
         "title": for_html(title),
         "policy": f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-        "base-uri 'none'; form-action 'none'",
+        f"{'img-src data:; ' if picture else ''}base-uri 'none'; form-action 'none'",
         "style": style,
         "script": script,
-        "tables": "\n".join(map(to_html, tables)),
+        "tables": "\n".join([*_images(picture), *map(to_html, tables)]),
         "data": _data_block(data),
     }
     # one pass over the template: what is filled in is never itself looked at for placeholders
@@ -80,6 +82,10 @@ def write_report(
         path.write_text(page, encoding="utf-8", newline="\n")
     except OSError as error:
         raise StoreError(f"{path} cannot be written ({error.strerror}): choose another path.") from error
+
+
+def _images(picture: bytes) -> list[str]:
+    return [f'<img alt="" src="data:image/png;base64,{base64.b64encode(picture).decode()}">'] if picture else []
 
 
 def _per_episode(scorer: str, credit: Credit, episodes: Sequence[Episode]) -> Sequence[Sequence[float] | None]:

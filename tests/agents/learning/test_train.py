@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
+import signal
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,7 +25,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
 
 from credit_gym.agents.learning.checkpoints import newest, seal  # noqa: E402 - they need no torch, the rest does
-from credit_gym.agents.learning.train import resume, train  # noqa: E402
+from credit_gym.agents.learning.train import TrainingStopped, resume, train  # noqa: E402
 from credit_gym.agents.learning.training import Training, load_training  # noqa: E402
 from credit_gym.agents.llm.prompting import Prompting  # noqa: E402
 
@@ -55,6 +58,7 @@ def settings(model: Path, **changes: Any) -> Training:
         "group_size": 2,
         "learning_rate": 1e-2,
         "save_every": 1,
+        "eval_episodes": 0,
     }
     return Training(**{**fields, **changes})
 
@@ -104,6 +108,82 @@ def test_what_was_learned_of_the_verifier_is_logged_and_outlives_a_kill(model: P
     kept = json.loads((tmp_path / "whole" / "checkpoint-3" / "trust.json").read_text())
     assert kept == {"agreement": rows[-1]["trust"], "weight": rows[-1]["trust_weight"]}
     assert "trust.json" in (tmp_path / "whole" / "checkpoint-3" / "sealed.json").read_text()
+
+
+def evaluations(folder: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / "evaluation.jsonl").read_text().splitlines()]
+
+
+def test_success_is_measured_before_and_after_and_on_the_way_and_changes_nothing(model: Path, tmp_path: Path) -> None:
+    def kill(row: Any) -> None:
+        if row["step"] == 3:
+            raise Killed
+
+    asked = {"eval_episodes": 6, "eval_every": 1, "eval_env_args": {"num_tasks": 2}, "save_every": 2, "steps": 3}
+    told: list[dict[str, float]] = []
+    train(tmp_path / "whole", settings(model, **asked), on_evaluation=lambda row: told.append(dict(row)))
+    train(tmp_path / "unseen", settings(model, steps=3))
+    assert weights(tmp_path / "whole") == weights(tmp_path / "unseen")
+    assert told == evaluations(tmp_path / "whole")
+    assert [row["step"] for row in told] == [0, 1, 2, 3]
+    assert all(row["episodes"] == 6 and row["low"] <= row["success"] <= row["high"] for row in told)
+    with pytest.raises(Killed):
+        train(tmp_path / "killed", settings(model, **asked), kill)
+    resume(tmp_path / "killed")
+    assert evaluations(tmp_path / "killed") == told
+    again = train(tmp_path / "again", settings(tmp_path / "whole" / "model", **{**asked, "steps": 1}))
+    assert evaluations(again.parent)[0] == {**told[-1], "step": 0}  # the same episodes, whoever plays and whenever
+
+
+def test_sigterm_finishes_the_step_and_saves_it(model: Path, tmp_path: Path) -> None:
+    def terminate(row: Any) -> None:
+        if row["step"] == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    asked = settings(model, save_every=100, steps=40)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(TrainingStopped, match="is saved at step 3"):  # the second was over when it was noted
+        train(tmp_path / "t", asked, terminate)
+    assert signal.getsignal(signal.SIGTERM) is before
+    found = newest(tmp_path / "t")
+    assert found is not None
+    assert found.name == "checkpoint-3"
+    assert not (tmp_path / "t" / "model").exists()
+
+
+def test_there_is_a_checkpoint_after_every_tenth_of_the_steps(model: Path, tmp_path: Path) -> None:
+    steps: set[str] = set()
+
+    def look(row: Any) -> None:
+        steps.update(path.name for path in (tmp_path / "t").glob("checkpoint-*"))
+
+    train(tmp_path / "t", settings(model, steps=20, save_every=100), look)
+    assert steps == {f"checkpoint-{step}" for step in range(2, 20, 2)}
+
+
+def test_the_curve_is_drawn_while_it_grows_and_shown_on_a_page(model: Path, tmp_path: Path) -> None:
+    drawn: list[bytes] = []
+
+    def look(row: Any) -> None:
+        drawn.extend([(tmp_path / "t" / "curve.png").read_bytes()] if row["step"] > 1 else [])
+
+    train(tmp_path / "t", settings(model, steps=3, eval_episodes=4), look)
+    assert len(set(drawn)) == 2
+    result = CliRunner().invoke(app, ["report", str(tmp_path / "t")])
+    assert result.exit_code == 0, result.output
+    page = (tmp_path / "t" / "report.html").read_text()
+    assert base64.b64encode((tmp_path / "t" / "curve.png").read_bytes()).decode() in page
+    assert "img-src data:" in page
+    rows = evaluations(tmp_path / "t")
+    assert f"{rows[0]['success']:.1%} [{rows[0]['low']:.1%}, {rows[0]['high']:.1%}]" in page
+    shown = CliRunner().invoke(app, ["report", str(tmp_path / "t"), "--to", "markdown"])
+    assert "Learning curve" in shown.output
+
+
+def test_an_unknown_environment_is_told_by_the_ids_near_it(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="did you mean credit/ALFWorld-v0"):
+        train(tmp_path / "t", settings(model, env="ALFWorld-v0", env_args={}))
+    assert not (tmp_path / "t").exists()
 
 
 def test_lora_trains_adapters_and_saves_a_merged_model(model: Path, tmp_path: Path) -> None:
@@ -215,6 +295,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_loaded(model: Path, t
     for changes, said in (
         ({"group_size": 1}, "group_size must be at least 2"),
         ({"accumulate": 3}, "accumulate must divide"),
+        ({"eval_every": 1}, "eval_every needs eval_episodes"),
         ({"learning_rate": 0.0}, "learning_rate must be above 0"),
         ({"vllm_options": {"max_model_len": 9}}, "vllm_options are for rollouts='vllm'"),
     ):
@@ -262,7 +343,7 @@ def test_the_command_trains_and_resumes(model: Path, tmp_path: Path) -> None:
     prompting.write_text("max_tokens: 2\ndecoding: nearest\n")
     options = ("--env", "credit/Stochastic-v0", "--env-arg", "num_tasks=3", "--env-arg", "max_episode_steps=2")
     options = (*options, "--dtype", "bfloat16", "--rollouts", "hf")
-    counts = ("--steps", "1", "--groups", "1", "--group-size", "2")
+    counts = ("--steps", "1", "--groups", "1", "--group-size", "2", "--eval-episodes", "3")
     folder = str(tmp_path / "t")
     for arguments in (
         (folder, *options, *counts, "--model", str(model), "--scorer", "random", "--prompting", str(prompting)),
@@ -271,6 +352,8 @@ def test_the_command_trains_and_resumes(model: Path, tmp_path: Path) -> None:
         result = CliRunner().invoke(app, ["train", *arguments])
         assert result.exit_code == 0, result.output
         assert result.output.strip().endswith(str(tmp_path / "t" / "model"))
+        assert "Success before: " in result.output
+        assert "; after 1 steps: " in result.output
     assert len(curve(tmp_path / "t")) == 1
     assert load_training(tmp_path / "t").dtype == "bfloat16"
 
