@@ -120,7 +120,9 @@ ENVIRONMENTS = (
 
 def unknown_environment(env_id: str) -> UnknownNameError:
     """Return the error for an id that is not registered, with the ids that it may be short or misspelt for."""
-    short = {each.rpartition("/")[2].lower(): each for each in [*gym.registry, *(spec.id for spec in ENVIRONMENTS)]}
+    made_by = {each: getattr(spec.entry_point, "__module__", spec.entry_point) for each, spec in gym.registry.items()}
+    others = (each for each, module in made_by.items() if not str(module).startswith("gymnasium."))
+    short = {each.rpartition("/")[2].lower(): each for each in [*others, *(spec.id for spec in ENVIRONMENTS)]}
     near = difflib.get_close_matches(env_id.rpartition("/")[2].lower(), short, n=3, cutoff=0.6)
     names = [short[each] for each in near]
     hint = f"did you mean {' or '.join(names)}?" if names else "`credit-gym envs` lists those that there are."

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import gymnasium as gym
 import typer
 
 from credit_gym.cli.app import app, show
+
+_MARKUP = re.compile(r":\w+:(?=`)")  # of a docstring: what a name in backticks is
 
 
 @app.command(epilog="Example: credit-gym envs credit/Diagnostic-v0")
@@ -28,10 +31,10 @@ def envs(env: Annotated[str | None, typer.Argument(help="Show the details of thi
 
     try:
         entry_point = gym.spec(env).entry_point
-    except gym.error.UnregisteredEnv:
+    except gym.error.Error:
         raise unknown_environment(env) from None
     creator = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
-    typer.echo(f"{env}\n\n{inspect.getdoc(creator) or ''}\n")
+    typer.echo(f"{env}\n\n{_MARKUP.sub('', inspect.getdoc(creator) or '')}\n")
     form = declared_format(env)
     typer.echo(f"An action is a {form.kind.replace('_', ' ')}. {describe(form)}\n")
     exact = getattr(declaring_class(env), "exact_verifier", False)
@@ -53,7 +56,7 @@ def scorers(scorer: Annotated[str | None, typer.Argument(help="Show the formula 
         import inspect
 
         spec = get(scorer)
-        typer.echo(f"{spec.label}\n\n{inspect.getdoc(spec.function) or ''}\n")
+        typer.echo(f"{spec.label}\n\n{_MARKUP.sub('', inspect.getdoc(spec.function) or '')}\n")
         options = tuple((each.name, each.takes, str(each.default).lower()) for each in spec.options.values())
         if options:
             show(Table("Options", ("name", "takes", "default"), options))
@@ -66,7 +69,7 @@ def scorers(scorer: Annotated[str | None, typer.Argument(help="Show the formula 
             ", ".join(sorted(spec.needs)),
             spec.scope,
             spec.reference,
-            spec.summary,
+            _MARKUP.sub("", spec.summary),
         )
         for spec in specs
     )

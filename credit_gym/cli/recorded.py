@@ -13,6 +13,7 @@ from credit_gym.cli.app import environment
 
 if TYPE_CHECKING:
     from credit_gym.agents.llm.prompting import Prompting
+    from credit_gym.wrappers.record_belief import Believer
 
 Belief = Annotated[
     str | None,
@@ -34,11 +35,17 @@ def believing(
     env = environment(env_id, arguments)
     if belief is None:
         return env
+    from credit_gym.wrappers.record_belief import RecordBelief, oracle
+
+    return RecordBelief(env, oracle if belief == "exact" else _model(belief, prompting))
+
+
+def _model(belief: str, prompting: Prompting | None) -> Believer:
+    """The model that believes; what reads it needs an extra, which the game's own belief does not."""
     from credit_gym.agents.likelihood.belief_spec import parse_believer
     from credit_gym.agents.llm.prompting import Prompting
-    from credit_gym.wrappers import RecordBelief
 
-    return RecordBelief(env, parse_believer(belief, prompting or Prompting()))
+    return parse_believer(belief, prompting or Prompting())
 
 
 def check_recorded(

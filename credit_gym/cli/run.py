@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,7 @@ from credit_gym.cli import language_model as lm
 from credit_gym.cli import recorded
 from credit_gym.cli.app import RUNS, EnvArgs, Options, Out, Scorers, app, asked, find, pairs, settled, show
 from credit_gym.cli.stopping import exit_code, marking_the_stopped
-from credit_gym.errors import CreditGymError, unknown
+from credit_gym.errors import CreditGymError, missing_extra, unknown
 
 if TYPE_CHECKING:
     from credit_gym.agents.core import Player
@@ -84,6 +85,8 @@ def run(
     wanted = asked(scorer, option) if scorer or option else []
     if executor not in EXECUTORS:
         raise unknown("executor", executor, EXECUTORS)
+    if executor in _EXTRAS and find_spec(_EXTRAS[executor]) is None:
+        raise missing_extra(_EXTRAS[executor], executor)
     if executor == "local" and gpus:
         raise typer.BadParameter("without worker processes there is nobody to give --gpus to: add --executor ray.")
     policy = {"prompting": prompting, "temperature": temperature}
@@ -249,6 +252,9 @@ def _finish(
     store: Store, run_id: str, played_now: Sequence[Episode], scorers: Sequence[tuple[str, dict[str, Any]]], out: Path
 ) -> None:
     """Note how a run ended, score it and say what came of it."""
+_EXTRAS = {"ray": "ray"}
+"""Executor, and extra -> the module that it needs."""
+
     from credit_gym.agents.rollout.run_state import stop_reason
     from credit_gym.credit.stored_runs import score_run
     from credit_gym.report.run_summary import summary

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -22,7 +23,13 @@ def run(function: Callable[..., None]) -> NoReturn:
 
 
 def one_sentence(call: Callable[[], Any]) -> NoReturn:
-    """Call a command and exit with its code; what went wrong is said in one sentence, without a traceback."""
+    """Call a command and exit with its code; what went wrong is said in one sentence, without a traceback.
+
+    What the encoding of the output has no character for is a question mark there.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         code = call()
     except typer.TyperException as error:

@@ -111,6 +111,8 @@ def test_a_damaged_store_is_said_and_the_others_are_listed(three: list[str]) -> 
     [
         (("runs", "--runs-dir", "nope"), "There is no folder nope"),
         (("envs", "ALFWorld-v0"), "did you mean credit/ALFWorld-v0"),
+        (("envs", "credit/ALFWorld"), "did you mean credit/ALFWorld-v0"),
+        (("play", "--env", "credit/Nope-v0"), "`credit-gym envs` lists"),
         ((*RUN, "--env", "ALFWorld-v0"), "did you mean credit/ALFWorld-v0"),
         ((*RUN, "--env", "credit/alfworld-v0"), "did you mean credit/ALFWorld-v0"),
         ((*RUN, "--env", "qwertyuiop"), "`credit-gym envs` lists"),
