@@ -247,14 +247,14 @@ def _ray(
 EXECUTORS: dict[str, Callable[..., list[Episode]]] = {"local": _local, "ray": _ray}
 """Where episodes are played."""
 
+_EXTRAS = {"ray": "ray"}
+"""Executor, and extra -> the module that it needs."""
+
 
 def _finish(
     store: Store, run_id: str, played_now: Sequence[Episode], scorers: Sequence[tuple[str, dict[str, Any]]], out: Path
 ) -> None:
     """Note how a run ended, score it and say what came of it."""
-_EXTRAS = {"ray": "ray"}
-"""Executor, and extra -> the module that it needs."""
-
     from credit_gym.agents.rollout.run_state import stop_reason
     from credit_gym.credit.stored_runs import score_run
     from credit_gym.report.run_summary import summary
