@@ -103,11 +103,11 @@ ceiling: its table holds the exact advantage of the recorded behaviour, and its 
 the policy as it stands at each iteration.
 
 Rows of token columns, beliefs and a reward model read what a model would have recorded, exact where it can be: a step
-is one token, its entropy the policy's own; the belief of `igpo`, `delta_belief` and `high_water_mark` is the exact chance
-of success from each state, so these rows are as good as such beliefs can make them; `istar-like` has a softmax table
-fitted by DPO to pairs of a won and a lost episode in the place of a language model. "by empg" is `modulate` over the
-scorer named first. Scorers of replay trees are in the last table: there is no tree in the episodes of the others, and
-rows that read no tree stand beside them.
+is one token, its entropy the policy's own; the belief of `igpo`, `delta_belief` and `high_water_mark` is the exact
+chance of success from each state, so these rows are as good as such beliefs can make them; `istar-like` has a softmax
+table fitted by DPO to pairs of a won and a lost episode in the place of a language model. "by empg" is `modulate` over
+the scorer named first. Scorers of replay trees are in the last table: there is no tree in the episodes of the others,
+and rows that read no tree stand beside them.
 
 The survey of credit assignment [2604.09459](https://arxiv.org/abs/2604.09459) brings a reporting checklist and a
 benchmark protocol. What we know of both is from summaries and from the list of papers that its author keeps:
