@@ -39,6 +39,7 @@ def run_on_ray(
     progress: bool | None = None,
     resume_done: Collection[str] = frozenset(),
     blocking: bool | None = None,
+    returned: bool = True,
 ) -> list[Episode]:
     """Play episodes and return their records; see :func:`credit_gym.agents.rollout.runner.run_episodes`.
 
@@ -59,6 +60,7 @@ def run_on_ray(
         progress: whether to show a progress bar.
         resume_done: ids of episodes that are not to be played again.
         blocking: whether the environment waits for something.
+        returned: whether the episodes are returned.
 
     Returns:
         The episodes played now, in the order of their numbers.
@@ -88,7 +90,7 @@ def run_on_ray(
                 chunks.clear()
 
     with cluster(workers) as ray:
-        return collect(arriving(), len(wanted), sink, progress)
+        return collect(arriving(), len(wanted), sink, progress, returned=returned)
 
 
 @contextmanager

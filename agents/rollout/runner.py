@@ -36,6 +36,7 @@ def run_episodes(
     progress: bool | None = None,
     resume_done: Collection[str] = frozenset(),
     blocking: bool | None = None,
+    returned: bool = True,
 ) -> list[Episode]:
     """Play episodes and return their records.
 
@@ -68,6 +69,7 @@ def run_episodes(
         blocking: whether ``reset`` and ``step`` wait for something (a process, a server, a judge). Beside an async
             agent such an environment gets a thread of its own, in which it is made, stepped and closed; others are
             stepped on the event loop. None asks the environment, which says so by an attribute ``blocking``.
+        returned: whether the episodes are returned; a long run whose sink keeps them need not hold them too.
 
     Returns:
         The episodes played now, in the order of their numbers; fewer than were asked for if the budget ran out.
@@ -77,7 +79,7 @@ def run_episodes(
     """
     wanted = missing_numbers(episodes, seed, group_size, workers, resume_done)
     with closing(Run(make_env, agent, seed=seed, group_size=group_size, blocking=blocking)) as run:
-        return collect(play_numbers(run, wanted, workers), len(wanted), sink, progress)
+        return collect(play_numbers(run, wanted, workers), len(wanted), sink, progress, returned=returned)
 
 
 def play_episode(
@@ -125,14 +127,17 @@ def play_numbers(run: Run, wanted: Sequence[int], workers: int) -> Results:
     return concurrently(run, [partial(serve, run)] * workers) if workers > 1 else one_by_one(run)
 
 
-def collect(results: Results, total: int, sink: Sink | None, progress: bool | None) -> list[Episode]:
-    """Hand episodes on as they end, and return them in the order of their numbers."""
+def collect(
+    results: Results, total: int, sink: Sink | None, progress: bool | None, *, returned: bool = True
+) -> list[Episode]:
+    """Hand episodes on as they end, and return them, if they are to be, in the order of their numbers."""
     played: dict[int, Episode] = {}
     with episode_progress(total, visible=progress) as advance, closing(results):
         for number, episode in results:
             if sink is not None:
                 sink(episode)
-            played[number] = episode
+            if returned:
+                played[number] = episode
             advance(episode)
     return [played[number] for number in sorted(played)]
 

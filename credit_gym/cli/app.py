@@ -95,12 +95,14 @@ def settled(
 ) -> Sequence[tuple[str, dict[str, Any]]]:
     """Return scorers with their options, ``key=auto`` replaced by the key that it stands for, which is said.
 
-    Where the default scorer has nothing to go by but outcomes, or not even these, that is said too.
+    Where the default scorer has nothing to go by but outcomes, or not even these, that is said too. Both are told by
+    the first part of a long run (:mod:`credit_gym.credit.parts`).
     """
+    from credit_gym.credit.parts import first_part
     from credit_gym.data.keys import choose_key
     from credit_gym.scorers import DEFAULT
 
-    completed = [episode for episode in episodes if episode.error is None]
+    completed = first_part(episodes)
     if any(options.get("key") == "auto" for _, options in wanted):
         chosen = choose_key(completed)
         typer.echo(f"key=auto is {chosen.key}: {chosen.later:.0%} of the steps after the first recur.", err=True)

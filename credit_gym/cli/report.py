@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
 
 @app.command(epilog="Example: credit-gym report run_0123456789ab --scorer evidence_lambda")
 def report(
-    run: Annotated[str, typer.Argument(metavar="RUN|GROUP", help="Id of a run, a sweep or a benchmark.")],
+    run: Annotated[
+        str,
+        typer.Argument(metavar="RUN|GROUP|FOLDER", help="Id of a run, a sweep or a benchmark; folder of a training."),
+    ],
     scorer: Scorers = None,
     option: Options = None,
     episodes: Annotated[int, typer.Option(min=1, help="At most this many episodes in the page.")] = 200,
@@ -53,8 +57,11 @@ def report(
         show_group(store, group_id, to)
         return
     table_writer(to)
+    if (Path(run) / "training.json").is_file():
+        _report_training(Path(run), to, out)
+        return
     store, run_id = find(run, runs_dir)
-    record, played = store.run(run_id), store.load_episodes(run_id)
+    record, played = store.run(run_id), store.episodes(run_id)
     kept = [] if scorer or option else store.target_sets(run_id)
     wanted = kept or settled(asked(scorer, option), played)
     credits = {}
@@ -68,9 +75,9 @@ def report(
     wanted = [each for each in wanted if label(*each) in credits]
     say_plainness(store, run_id, played, wanted)
     if to != "terminal":
-        _write_table(summary(store, run_id, played, wanted), to, out)
+        _write_tables([summary(store, run_id, played, wanted)], to, out)
         return
-    shown = played[:episodes]
+    shown = list(played[:episodes])
     path = out or own_file(store, "report.html")
     write_report(
         path,
@@ -82,14 +89,32 @@ def report(
     typer.echo(path)
 
 
-def _write_table(table: Table, to: str, out: Path | None) -> None:
-    """Print a table in a format, or write it into a file."""
+def _report_training(folder: Path, to: str, out: Path | None) -> None:
+    """Write the page of a training, or show its tables."""
+    from credit_gym.agents.learning.learning_curve import PICTURE, tables
+    from credit_gym.report import write_report
+
+    found, picture = tables(folder), folder / PICTURE
+    if not found:
+        raise CreditGymError(f"{folder} holds a training without a step: there is nothing to report yet.")
+    if to != "terminal":
+        _write_tables(found, to, out)
+        return
+    path = out or folder / "report.html"
+    drawn = picture.read_bytes() if picture.is_file() else b""
+    write_report(path, title=folder.name, episodes=(), credits={}, tables=found, picture=drawn)
+    typer.echo(path)
+
+
+def _write_tables(tables: Sequence[Table], to: str, out: Path | None) -> None:
+    """Print tables in a format, or write them into a file."""
     if out is None:
-        table_writer(to)(table)
+        for table in tables:
+            table_writer(to)(table)
         return
     from credit_gym.report.table import WRITERS
 
-    out.write_text(WRITERS[to](table), encoding="utf-8")
+    out.write_text("\n".join(WRITERS[to](table) for table in tables), encoding="utf-8")
     typer.echo(out)
 
 

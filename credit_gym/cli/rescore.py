@@ -23,7 +23,7 @@ def score(
     given = asked(scorer, option)
     for run_name in runs:
         store, run_id = find(run_name, runs_dir)
-        episodes = store.load_episodes(run_id)
+        episodes = store.episodes(run_id)
         wanted = settled(given, episodes)
         for name, options in wanted:
             score_run(store, run_id, episodes, name, options)

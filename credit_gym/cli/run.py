@@ -153,11 +153,11 @@ def run(
             play = partial(EXECUTORS[executor], player, make_agent, workers, gpus)
             try:
                 with marking_the_stopped(store):
-                    played = _play(store, record, settings, log or (), play)
+                    reason = _play(store, record, settings, log or (), play)
             except KeyboardInterrupt as error:
                 typer.echo(f"Interrupted; go on with: credit-gym run --out {out} --resume {record.run_id}", err=True)
                 raise typer.Exit(exit_code(error)) from None
-            _finish(store, record.run_id, played, wanted, out)
+            _finish(store, record.run_id, reason, wanted, out)
 
 
 def _settings_config(settings: Settings | None) -> dict[str, Any]:
@@ -190,22 +190,25 @@ def _play(
     record: RunRecord,
     settings: Settings | None,
     logs: Sequence[str],
-    play: Callable[..., list[Episode]],
-) -> list[Episode]:
-    """Play what is missing of a run; every episode is in the store once it has ended."""
+    play: Callable[..., object],
+) -> str | None:
+    """Play what is missing of a run, every episode in the store once it ended; return what stopped it, if it was."""
     from credit_gym.agents.rollout.run_log import episode_log, open_logs
+    from credit_gym.agents.rollout.run_state import stop_reason
     from credit_gym.store import keep
 
     done = frozenset(store.episode_ids(record.run_id))
     about = {"env": record.env_id, "agent": record.agent_id, "seed": record.seed, **record.config}
     with open_logs(logs, store.folder, name=record.run_id, config=about) as write:
-        note = episode_log(write, done=len(done))
+        note, reasons = episode_log(write, done=len(done)), list[str]()
 
         def sink(episode: Episode) -> None:
             keep(store, record.run_id, episode)
             note(episode)
+            if not reasons and (reason := stop_reason([episode])) is not None:
+                reasons.append(reason)
 
-        return play(
+        play(
             partial(
                 recorded.believing,
                 record.env_id,
@@ -218,7 +221,9 @@ def _play(
             seed=record.seed or 0,
             sink=sink,
             resume_done=done,
+            returned=False,
         )
+        return reasons[0] if reasons else None
 
 
 def _local(
@@ -252,30 +257,25 @@ _EXTRAS = {"ray": "ray"}
 
 
 def _finish(
-    store: Store, run_id: str, played_now: Sequence[Episode], scorers: Sequence[tuple[str, dict[str, Any]]], out: Path
+    store: Store, run_id: str, reason: str | None, scorers: Sequence[tuple[str, dict[str, Any]]], out: Path
 ) -> None:
     """Note how a run ended, score it and say what came of it."""
-    from credit_gym.agents.rollout.run_state import stop_reason
     from credit_gym.credit.stored_runs import score_run
     from credit_gym.report.run_summary import summary
 
-    reason = stop_reason(played_now)
     store.finish_run(run_id, "finished" if reason is None else "stopped")
-    played = store.load_episodes(run_id)
-    completed = [episode for episode in played if episode.error is None]
-    if completed:
-        wanted = settled(scorers, completed)
+    played, ended = store.episodes(run_id), store.outcomes(run_id)
+    if ended.completed:
+        wanted = settled(scorers, played)
         for name, options in wanted:
             score_run(store, run_id, played, name, options)
-        solved, steps = sum(episode.success for episode in completed), sum(map(len, completed))
-        failures = f", {len(played) - len(completed)} did not complete" if len(completed) < len(played) else ""
-        typer.echo(
-            f"{len(completed)} episodes, {solved} solved ({solved / len(completed):.1%}), {steps} steps{failures}"
-        )
+        failures = f", {ended.errors} did not complete" if ended.errors else ""
+        solved = f"{ended.solved} solved ({ended.solved / ended.completed:.1%})"
+        typer.echo(f"{ended.completed} episodes, {solved}, {ended.steps} steps{failures}")
         if wanted:
             show(summary(store, run_id, played, wanted))
     if reason is not None:
         typer.echo(f"Stopped: {reason} Then: credit-gym run --out {out} --resume {run_id}", err=True)
         raise typer.Exit(1)
-    if not completed:
+    if not ended.completed:
         raise CreditGymError(f"None of the {len(played)} episodes completed; the first one says: {played[0].error}")

@@ -34,7 +34,7 @@ def targets(
     if to not in FORMATS:
         raise unknown("target format", to, FORMATS)
     store, run_id = find(run, runs_dir)
-    episodes = store.load_episodes(run_id)
+    episodes = store.episodes(run_id)
     wanted = settled(asked(scorer, option), episodes)
     credits = {name: run_credits(store, run_id, episodes, name, options) for name, options in wanted}
     say_plainness(store, run_id, episodes, wanted)

@@ -6,7 +6,8 @@ asks for credits gets those of the episodes as they are now, however many were p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -14,21 +15,42 @@ import numpy as np
 
 from credit_gym.credit.assign import score_episodes
 from credit_gym.credit.fingerprint import fingerprint
-from credit_gym.data.batch import EpisodeBatch
+from credit_gym.credit.parts import Part, chosen, in_parts, layout_of
 from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import FloatArray
 from credit_gym.data.key_functions import function_name
-from credit_gym.data.target import pair_with_credit
 from credit_gym.errors import StoreError
+from credit_gym.scorers import get
 from credit_gym.store import Store
 
 
-class _Question(NamedTuple):
-    """What is asked of a scorer: the completed episodes, their batch, and the mark of the answer."""
+class RunCredits(Sequence["tuple[float, ...] | None"]):
+    """A scorer's credits of a run: a row an episode, one number a step; None for one that did not complete.
 
-    episodes: list[Episode]
-    batch: EpisodeBatch
-    mark: str
+    Args:
+        flat: (S,) credits of all its steps, those of an episode that did not complete left at any value.
+        steps: (E,) how many steps each episode has.
+        completed: (E,) whether it came to its end.
+    """
+
+    def __init__(self, flat: FloatArray, steps: Sequence[int], completed: Sequence[bool]) -> None:
+        self.flat = flat
+        self._ends = np.concatenate([[0], np.cumsum(np.asarray(steps, dtype=np.int64))])
+        self._completed = completed
+
+    def __len__(self) -> int:
+        return len(self._completed)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(len(self))[index]]
+        place = range(len(self))[index]
+        return tuple(self.flat[self._ends[place] : self._ends[place + 1]].tolist()) if self._completed[place] else None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 def score_run(store: Store, run_id: str, episodes: Sequence[Episode], scorer: str, options: Mapping[str, Any]) -> None:
@@ -37,7 +59,8 @@ def score_run(store: Store, run_id: str, episodes: Sequence[Episode], scorer: st
     Args:
         store: where the run is.
         run_id: the run.
-        episodes: its episodes, from ``store.load_episodes(run_id)``.
+        episodes: its episodes, from ``store.load_episodes(run_id)``; or from ``store.episodes(run_id)``, of which some
+            are in memory at a time (:mod:`credit_gym.credit.parts`).
         scorer: a registered scorer.
         options: its keyword options, and ``key`` of :func:`~credit_gym.credit.assign.build_targets`.
 
@@ -47,27 +70,27 @@ def score_run(store: Store, run_id: str, episodes: Sequence[Episode], scorer: st
         MissingColumnError: the episodes lack a column that the scorer needs.
         ReadingError: a value at some step, which is named, cannot be computed with.
     """
-    question = _ask(episodes, scorer, options)
-    _keep(store, run_id, question, _score(question, scorer, options), scorer, options)
+    _keep(store, run_id, _answer(episodes, scorer, options), scorer, options)
 
 
 def run_credits(
     store: Store, run_id: str, episodes: Sequence[Episode], scorer: str, options: Mapping[str, Any]
-) -> list[tuple[float, ...] | None]:
+) -> RunCredits:
     """Return a scorer's credits, a row per episode: the kept ones, or new ones where these are of something else.
 
     The row of an episode that did not complete is None. New ones are kept where the store can be written. The arguments
     and errors are those of :func:`score_run`.
     """
-    question = _ask(episodes, scorer, options)
-    found = store.find_credits(run_id, scorer, options, question.mark)
+    layout = layout_of(episodes)
+    flat = np.full(int(layout.steps.sum()), np.nan)
+    found = _found(store, run_id, episodes, scorer, options)
     if found is None:
-        credit = _score(question, scorer, options)
+        answer = _answer(episodes, scorer, options)
         with suppress(StoreError):  # a folder that is read-only has credits too
-            _keep(store, run_id, question, credit, scorer, options)
-        rows = np.split(credit, question.batch.offsets[1:-1])
-        found = {each.episode_id: tuple(row.tolist()) for each, row in zip(question.episodes, rows, strict=False)}
-    return [None if episode.error is not None else found.get(episode.episode_id, ()) for episode in episodes]
+            _keep(store, run_id, answer, scorer, options)
+        found = answer.credit
+    flat[np.repeat(layout.completed, layout.steps)] = found
+    return RunCredits(flat, layout.steps.tolist(), layout.completed.tolist())
 
 
 def label(scorer: str, options: Mapping[str, Any]) -> str:
@@ -76,24 +99,62 @@ def label(scorer: str, options: Mapping[str, Any]) -> str:
     return f"{scorer}({given})" if given else scorer
 
 
-def _ask(episodes: Sequence[Episode], scorer: str, options: Mapping[str, Any]) -> _Question:
-    completed = [episode for episode in episodes if episode.error is None]
-    batch = EpisodeBatch.from_episodes(completed, key=options.get("key", "state"))
-    ids = [episode.episode_id for episode in completed]
-    return _Question(completed, batch, fingerprint(batch, ids, scorer, options))
+class _Answer(NamedTuple):
+    """What a scorer says of the completed episodes of a run, in their order."""
+
+    ids: list[str]
+    ends: list[int]
+    credit: FloatArray
+    mark: str
 
 
-def _score(question: _Question, scorer: str, options: Mapping[str, Any]) -> FloatArray:
+def _answer(episodes: Sequence[Episode], scorer: str, options: Mapping[str, Any]) -> _Answer:
     own = {name: value for name, value in options.items() if name != "key"}
-    return score_episodes(question.episodes, question.batch, scorer, own)
+    layout = layout_of(episodes)
+    ends = np.cumsum(layout.steps * layout.completed)
+    ids, marks, credit = dict[int, str](), list[str](), np.empty(int(ends[-1]) if ends.size else 0)
+    for part in _parts(episodes, scorer, options):
+        scored = score_episodes(chosen(episodes, part.numbers), part.batch, scorer, own)
+        credit[np.repeat(ends[part.numbers] - part.batch.offsets[1:], part.batch.lengths) + np.arange(scored.size)] = (
+            scored
+        )
+        ids |= zip(part.numbers.tolist(), part.ids, strict=True)
+        marks.append(fingerprint(part.batch, part.ids, scorer, options))
+    order = sorted(ids)
+    return _Answer([ids[number] for number in order], ends[order].tolist(), credit, _mark(marks))
 
 
-def _keep(
-    store: Store, run_id: str, question: _Question, credit: FloatArray, scorer: str, options: Mapping[str, Any]
-) -> None:
-    targets = pair_with_credit(question.episodes, credit, key=options.get("key", "state"))
-    ids = [episode.episode_id for episode in question.episodes]
-    store.add_targets(run_id, scorer, options, targets, episodes=ids, fingerprint=question.mark)
+def _found(
+    store: Store, run_id: str, episodes: Sequence[Episode], scorer: str, options: Mapping[str, Any]
+) -> FloatArray | None:
+    """The kept credits of the completed episodes, if they are of these; the options are checked either way."""
+    if not store.has_credits(run_id, scorer, options):
+        return None
+    ids, marks = dict[int, str](), list[str]()
+    for part in _parts(episodes, scorer, options):
+        ids |= zip(part.numbers.tolist(), part.ids, strict=True)
+        marks.append(fingerprint(part.batch, part.ids, scorer, options))
+    kept = store.find_credits(run_id, scorer, options, _mark(marks))
+    if kept is None:
+        return None
+    return np.concatenate([np.zeros(0), *(np.asarray(kept.get(ids[number], ())) for number in sorted(ids))])
+
+
+def _parts(episodes: Sequence[Episode], scorer: str, options: Mapping[str, Any]) -> Iterator[Part]:
+    return in_parts(episodes, options.get("key", "state"), whole=get(scorer).scope == "batch")
+
+
+def _mark(marks: Sequence[str]) -> str:
+    return marks[0] if len(marks) == 1 else hashlib.sha256(" ".join(marks).encode()).hexdigest()
+
+
+def _keep(store: Store, run_id: str, answer: _Answer, scorer: str, options: Mapping[str, Any]) -> None:
+    begins = [0, *answer.ends]
+    rows = (
+        (name, answer.credit[begin:end].tolist())
+        for name, begin, end in zip(answer.ids, begins, answer.ends, strict=False)
+    )
+    store.add_credits(run_id, scorer, options, rows, episodes=answer.ids, fingerprint=answer.mark)
 
 
 def _short(value: Any) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from credit_gym.data.episode import Episode
 from credit_gym.errors import StoreError
 from credit_gym.formats.turn_table import Credits, turn_rows
+from credit_gym.formats.whole_file import whole_file
 
 
 def write_jsonl(path: str | Path, episodes: Sequence[Episode], credits: Credits) -> None:
@@ -29,9 +30,9 @@ def write_lines(path: str | Path, rows: Iterable[dict[str, Any]]) -> None:
         StoreError: the file cannot be written.
     """
     path = Path(path)
-    lines = [json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows]
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(lines), encoding="utf-8", newline="\n")
+        with whole_file(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
+            for row in rows:
+                file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
     except OSError as error:
         raise StoreError(f"{path} cannot be written ({error}): choose another path.") from error

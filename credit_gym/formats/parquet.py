@@ -7,9 +7,10 @@ tool call, ``arguments`` is JSON.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,10 +20,12 @@ from credit_gym.data.episode import Episode
 from credit_gym.data.foreign_text import open_file
 from credit_gym.errors import StoreError
 from credit_gym.formats.turn_table import EPISODE_COLUMNS, TURN_COLUMNS, Credits, episode_row, turn_rows
+from credit_gym.formats.whole_file import whole_file
 
 SCHEMA_VERSION = 3
 
 _VERSION_KEY = b"credit_gym.schema"
+_GROUP, _PIECE = 1 << 13, 1 << 9  # rows
 _LONGEST_VERSION = 9  # digits
 _MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string()), ("rest", pa.string())])
 _CALL = pa.struct([("id", pa.string()), ("name", pa.string()), ("arguments", pa.string())])
@@ -89,15 +92,31 @@ def write_parquet(path: str | Path, episodes: Sequence[Episode], credits: Credit
     """
     path = Path(path)
     columns = [pa.field(f"credit_{scorer}", pa.float64()) for scorer in credits]
-    turns = pa.Table.from_pylist(list(turn_rows(episodes, credits)), schema=_stamped(_TURNS, columns))
-    runs = pa.Table.from_pylist([episode_row(episode) for episode in episodes], schema=_stamped(_EPISODES))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(turns, path)
-        pq.write_table(runs, episode_path(path))
+        _write(path, turn_rows(episodes, credits), _stamped(_TURNS, columns))
+        _write(episode_path(path), map(episode_row, episodes), _stamped(_EPISODES))
     except OSError as error:
         raise StoreError(f"{path} cannot be written ({error}): choose another path.") from error
     return episode_path(path)
+
+
+def _write(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> None:
+    with whole_file(path) as part, pq.ParquetWriter(part, schema) as writer:
+        for table in _tables(iter(rows), schema):
+            writer.write_table(table)
+
+
+def _tables(rows: Iterator[Mapping[str, Any]], schema: pa.Schema) -> Iterator[pa.Table]:
+    """Row groups: made of pieces, because rows take many times the memory of a table."""
+    while True:
+        pieces = [
+            pa.Table.from_pylist(piece, schema=schema)
+            for _ in range(_GROUP // _PIECE)
+            if (piece := list(islice(rows, _PIECE)))
+        ]
+        if not pieces:
+            return
+        yield pa.concat_tables(pieces).combine_chunks()
 
 
 def read_parquet(path: str | Path) -> Export:

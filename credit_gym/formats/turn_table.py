@@ -35,11 +35,11 @@ def turn_rows(episodes: Sequence[Episode], credits: Credits) -> Iterator[dict[st
         BatchError: a scorer's credits do not match the episodes.
     """
     for scorer, rows in credits.items():
-        lengths = [len(episode) if row is None else len(row) for episode, row in zip(episodes, rows, strict=False)]
-        if len(rows) != len(episodes) or lengths != list(map(len, episodes)):
-            raise BatchError(f"The credits of {scorer!r} must be one row per episode and one number per step.")
+        _check(scorer, len(rows) == len(episodes))
     for e, episode in enumerate(episodes):
         given = {f"credit_{scorer}": rows[e] for scorer, rows in credits.items()}
+        for scorer, row in zip(credits, given.values(), strict=True):
+            _check(scorer, row is None or len(row) == len(episode))
         values = [(column, getattr(episode, column.name)) for column in TURN_COLUMNS]
         for t in range(len(episode)):
             yield {
@@ -50,6 +50,11 @@ def turn_rows(episodes: Sequence[Episode], credits: Credits) -> Iterator[dict[st
                 **{column.export: None if row is None else plain(column, row[t]) for column, row in values},
                 **{name: None if row is None else _number(row[t]) for name, row in given.items()},
             }
+
+
+def _check(scorer: str, fitting: bool) -> None:
+    if not fitting:
+        raise BatchError(f"The credits of {scorer!r} must be one row per episode and one number per step.")
 
 
 def episode_row(episode: Episode) -> dict[str, Any]:

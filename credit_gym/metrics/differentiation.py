@@ -16,12 +16,14 @@ PreferenceTable = dict[str, dict[str, float]]
 
 def preference_table(targets: Iterable[TrainingTarget]) -> PreferenceTable:
     """Return the mean credit of every action seen in every state: ``{state_key: {action: mean credit}}``."""
-    credits: dict[str, dict[str, list[float]]] = {}
+    totals: dict[str, dict[str, tuple[float, int]]] = {}
     for target in targets:
-        credits.setdefault(target.state_key, {}).setdefault(target.action, []).append(target.credit)
+        actions = totals.setdefault(target.state_key, {})
+        total, count = actions.get(target.action, (0.0, 0))
+        actions[target.action] = total + target.credit, count + 1
     return {
-        state: {action: sum(values) / len(values) for action, values in actions.items()}
-        for state, actions in credits.items()
+        state: {action: total / count for action, (total, count) in actions.items()}
+        for state, actions in totals.items()
     }
 
 

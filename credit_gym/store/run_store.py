@@ -321,19 +321,22 @@ class Store:
                 )
             return self._credits(found[0][0])
 
+    def has_credits(self, run_id: str, scorer: str, options: Mapping[str, Any]) -> bool:
+        """Whether a run has credits of a scorer with some options, be they stale."""
+        return bool(self._read(f"SELECT 1 FROM targets WHERE {_TARGETS}", *target_key(run_id, scorer, options)))
+
     def find_credits(
         self, run_id: str, scorer: str, options: Mapping[str, Any], fingerprint: str
     ) -> dict[str, tuple[float, ...]] | None:
         """Return the credits of :meth:`load_credits` that carry a mark; None if the run has none with it."""
-        self.run(run_id)
+        named = target_key(run_id, scorer, options)
         with self._snapshot():
-            named = target_key(run_id, scorer, options)
             found = self._read(f"SELECT key FROM targets WHERE {_TARGETS} AND fingerprint = ?", *named, fingerprint)
             return self._credits(found[0][0]) if found else None
 
     def _credits(self, target: int) -> dict[str, tuple[float, ...]]:
         found = read_credits(self._connection, target)
-        return {episode_id: found[episode_id] for episode_id in sorted(found, key=natural_order)}
+        return {name: found[name] for name in sorted(found, key=natural_order)}
 
     def load_targets(self, run_id: str, scorer: str, options: Mapping[str, Any] = _NO_OPTIONS) -> list[TrainingTarget]:
         """Return a run's training targets: the credits of :meth:`load_credits` beside their steps."""
@@ -390,9 +393,9 @@ class Store:
         return [episode_id for (episode_id,) in rows]
 
     def _free_id(self, kind: str, content: Any) -> str:
-        """Return the first id of some content that is not taken; call it inside the transaction that takes it."""
-        names = candidate_ids(kind, content)
-        return next(n for n in names if not self._read(f"SELECT 1 FROM {kind}s WHERE {kind}_id = ?", n))
+        """The first id of some content that is not taken; to be called inside the transaction that takes it."""
+        taken = f"SELECT 1 FROM {kind}s WHERE {kind}_id = ?"
+        return next(name for name in candidate_ids(kind, content) if not self._read(taken, name))
 
 
 def _now() -> str:
