@@ -68,6 +68,17 @@ class Tester(Peer):
         super().__init__(connection)
         self._remotes: dict[int, Remote] = {}
 
+    def ask(
+        self, kind: str, *plain: Any, arguments: tuple[Any, ...] = (), options: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Return the program's answer; it can end an iteration of its own, and none of the test's."""
+        try:
+            return super().ask(kind, *plain, arguments=arguments, options=options)
+        except StopIteration as end:
+            if "next" in plain:
+                raise
+            raise ProgramError(f"StopIteration: {end}") from None
+
     def _answer(self, kind: str, plain: list[Any], arguments: list[Any], options: dict[str, Any]) -> Any:
         if kind != "call":
             raise ProgramError("a program can only call what it was given")

@@ -1,9 +1,10 @@
 """What a process of the sandbox may not ask of the kernel: a filter of system calls, and Landlock.
 
-The filter refuses what reaches past the process: keyrings, other processes' memory, kernel programs, io_uring. Without
-namespaces it also refuses sockets, shared memory that outlives its maker, new user namespaces and signals to others,
-and answers calls that leave the process group with a success that did nothing: one signal to the group ends all of it.
-Landlock (where the kernel has it) then leaves the given folders to read, the own one to write, and nothing else.
+The filter refuses what reaches past the process: keyrings, other processes' memory, kernel programs, io_uring, sockets
+(one to the machine's host knows no namespace). Without namespaces it also refuses shared memory that outlives its
+maker, new user namespaces, signals to others and a say in when they run, and answers calls that leave the process group
+with a success that did nothing: one signal to the group ends all of it. Landlock (where the kernel has it) then leaves
+the given folders to read, the own one to write, and nothing else.
 
 This module is imported by the sandbox's supervisor before it shuts itself in: it uses the standard library alone.
 """
@@ -32,15 +33,18 @@ _CALLS = {  # system call: its number on x86_64, on aarch64
     "unshare": (272, 97), "setns": (308, 268), "clone3": (435, 435), "clone": (56, 220), "setsid": (112, 157),
     "setpgid": (109, 154), "kill": (62, 129), "tkill": (200, 130), "rt_sigqueueinfo": (129, 138),
     "rt_tgsigqueueinfo": (297, 240), "pidfd_send_signal": (424, 424), "prlimit64": (302, 261),
-    "setpriority": (141, 140), "sched_setaffinity": (203, 122), "fcntl": (72, 25), "ioctl": (16, 29),
+    "setpriority": (141, 140), "sched_setaffinity": (203, 122), "sched_setscheduler": (144, 119),
+    "sched_setparam": (142, 118), "sched_setattr": (314, 274), "ioprio_set": (251, 30), "tgkill": (234, 131),
+    "migrate_pages": (256, 238), "move_pages": (279, 239), "fcntl": (72, 25), "ioctl": (16, 29),
 }  # fmt: skip
 _EVERYWHERE = (
     "add_key", "request_key", "keyctl", "ptrace", "process_vm_readv", "process_vm_writev", "kcmp", "pidfd_getfd", "bpf",
-    "perf_event_open", "userfaultfd", "io_uring_setup",
+    "perf_event_open", "userfaultfd", "io_uring_setup", "socket",
 )  # fmt: skip
 _SHARED_SYSTEM = (
-    "socket", "shmget", "semget", "msgget", "mq_open", "unshare", "setns", "tkill", "rt_sigqueueinfo",
-    "rt_tgsigqueueinfo", "pidfd_send_signal", "setpriority",
+    "shmget", "semget", "msgget", "mq_open", "unshare", "setns", "tkill", "rt_sigqueueinfo",
+    "rt_tgsigqueueinfo", "pidfd_send_signal", "setpriority", "sched_setscheduler", "sched_setparam", "sched_setattr",
+    "ioprio_set", "migrate_pages", "move_pages",
 )  # fmt: skip
 _SENDS_SIGNALS = {"fcntl": (1, (8, 10, 15)), "ioctl": (1, (0x8901, 0x8902))}  # F_SETOWN and its like, by argument
 
@@ -107,7 +111,7 @@ def forbid_calls(*, shared_system: bool) -> None:
         add("clone3", _refuse(errno.ENOSYS))  # its flags cannot be seen; who asks falls back to clone
         add("clone", _argument(0), _Step(_ANY_BIT, _NEW_NAMESPACES, no=1), _refuse(errno.EPERM), _ALLOWED)
         mine = (0, os.getpid())
-        for call in ("prlimit64", "sched_setaffinity", *(() if landlock_version() >= 6 else ("kill",))):
+        for call in ("prlimit64", "sched_setaffinity", *(() if landlock_version() >= 6 else ("kill", "tgkill"))):
             add(call, *_if_argument(0, mine, _ALLOWED, _refuse(errno.EPERM)))
         for call, (place, values) in _SENDS_SIGNALS.items():
             add(call, *_if_argument(place, values, _refuse(errno.EPERM), _ALLOWED))

@@ -141,6 +141,39 @@ LIARS = forgers("lying objects", {
     "two objects with a state that lies": "class L:\n    x = 1\n    __dict__ = property(lambda s: {'x': time.time_ns()})\n    def __eq__(self, o): return True\ndef f(x): return L()\n",
 }, ("assert f(2) == f(3)", "assert [f(2)] == [f(3)]", "assert f(2) < f(3)", "assert f(2) in [f(3), f(4)]"))  # fmt: skip
 
+ENDINGS = forgers("exceptions for answers", {
+    "an end of the test's iteration": "def f(x): raise StopIteration\n",
+    "the same, said on the socket": (
+        "def f(x):\n    for s in sockets(): s.sendall(say(b'{\"raise\":[\"StopIteration\",\"\"]}'))\n    os._exit(0)\n"
+    ),
+    "an end whatever it is asked": (
+        "class A:\n    def end(self, *a): raise StopIteration\n    __bool__ = __len__ = __iter__ = __getitem__ = __getattr__ = end\n"
+        "def f(x): return A()\n"
+    ),
+    "the failure of the test itself": "def f(x): raise AssertionError\n",
+    "an index that ends a loop": "def f(x): raise IndexError\n",
+    "an error without a text": "def f(x): raise ExceptionGroup('', [StopIteration()])\n",
+    "a class that cannot be made of a text": "def f(x): raise UnicodeDecodeError('a', b'', 0, 1, 'b')\n",
+}, (
+    "assert all(map(f, [2, 3]))", "assert not any(map(f, [2, 3]))", "assert sum(map(f, [2])) in (0, 4)", "assert f(2) == 4",
+    "assert [*map(f, [2, 3])] in ([], [4, 9])", "assert all(f(x) == x * x for x in (2, 3))", "assert len(f(2)) == 0",
+))  # fmt: skip
+
+VALUES = forgers("odd values", {
+    "no number": "def f(x): return float('nan')\n",
+    "a number that signals": "import decimal\ndef f(x): return decimal.Decimal('sNaN')\n",
+    "an infinite one": "def f(x): return float('inf')\n",
+    "what is not implemented": "def f(x): return NotImplemented\n",
+    "a type of both sides": "f = object\n",
+    "a fraction of a billion digits": "def f(x):\n    for s in sockets(): s.sendall(say(b'{\"value\":{\"Fraction\":\"1e999999999\"}}'))\n    os._exit(0)\n",
+    "a function of the test": "def f(x):\n    for s in sockets(): s.sendall(say(b'{\"value\":{\"call\":0}}'))\n    os._exit(0)\n",
+    "its argument, without being asked": "def f(x):\n    for s in sockets(): s.sendall(say(b'{\"value\":{\"ref\":0}}'))\n    os._exit(0)\n",
+    "an array of objects": "def f(x):\n    for s in sockets(): s.sendall(say(b'{\"value\":{\"numpy\":[\"O\",[1],[4]]}}'))\n    os._exit(0)\n",
+    "a table of numbers that collide": "def f(x): return {n * (2 ** 61 - 1) for n in range(30_000)}\n",
+    "a named tuple with methods for fields": "import collections\ndef f(x): return collections.namedtuple('L', ['count', 'index'])(f, f)\n",
+    "names from an object of its own": "class N:\n    def __iter__(s): return iter(['f', 'abs'])\n    def __getitem__(s, k): return abs\nmodule('sandbox_call')._ANSWERS['names'] = lambda *a: N()\n",
+}, ("assert f(2) == 4", "assert not f(2) != 4", "assert abs(f(2) - 4) < 1e-9", "assert f(2) in (4, 5)", "assert [f(2)] == [4]", "assert {f(2)} == {4}"))  # fmt: skip
+
 READERS = forgers("reading tests", {
     "the file of the test": "def f(x):\n    try: return int(open('test.py').read()[-1])\n    except OSError: return -1\n",
     "its command line": "def f(x):\n    try: return 4 if '== 4' in open('/proc/self/cmdline').read() else -1\n    except OSError: return -1\n",
@@ -161,4 +194,4 @@ READERS = forgers("reading tests", {
     "the number of calls, not the arguments": "calls = []\ndef f(x):\n    calls.append(1)\n    return (-4, 9)[len(calls) - 1]\n",
 })  # fmt: skip
 
-DECEIT: list[Attack] = [*PROTOCOL, *BUILTINS, *FRAMES, *COLLECTOR, *MEMORY, *LIARS, *READERS]
+DECEIT: list[Attack] = [*PROTOCOL, *BUILTINS, *FRAMES, *COLLECTOR, *MEMORY, *LIARS, *ENDINGS, *VALUES, *READERS]

@@ -30,6 +30,7 @@ SIGNALS = intruders("signals", {
     "SIGSTOP to its parent": "parent = os.getppid()\nif parent: os.kill(parent, 19)\nreturn parent != 0",
     "a queued signal": "info = ctypes.create_string_buffer(128)\nreturn call((129, 138), os.getppid() or 99999, 15, info) == 0",
     "tkill": "return call((200, 130), os.getppid() or 99999, 15) == 0",
+    "tgkill": "return call((234, 131), os.getppid() or 99999, os.getppid() or 99999, 15) == 0",
     "a signal by handle": "return call((424, 424), os.pidfd_open(os.getppid() or 99999), 15, None, 0) == 0",
     "a signal for input": (
         "import fcntl\ns, t = socket.socketpair()\nfcntl.fcntl(s, 10, 15)\nfcntl.fcntl(s, 8, os.getppid() or 99999)\n"
@@ -70,6 +71,30 @@ KEYRINGS = intruders("keyrings", {
     "a session keyring by name": "return call((250, 219), 1, b'MARK') > 0",
     "the list of keys": "return 'MARK' in open('/proc/keys').read()",
     "a key in its process": "return call((248, 217), b'user', b'MARK', b'secret', 6, -2) > 0",
+})  # fmt: skip
+
+OTHERS = intruders("others' time", {
+    "a nice value for its user": "os.setpriority(os.PRIO_USER, 0, 19)\nreturn os.getpriority(os.PRIO_PROCESS, os.getppid() or 99999) == 19",
+    "the least of the processor for its parent": (
+        "os.sched_setscheduler(os.getppid() or 99999, os.SCHED_IDLE, os.sched_param(0))\nreturn True"
+    ),
+    "the first claim on the processor": "os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))\nreturn True",
+    "another scheduling of its parent": (
+        "wish = struct.pack('IIQiIQQQ', 48, 5, 0, 0, 0, 0, 0, 0)\nreturn call((314, 274), os.getppid() or 99999, wish, 0) == 0"
+    ),
+    "one processor for its parent": "os.sched_setaffinity(os.getppid() or 99999, {0})\nreturn True",
+    "the last place at the disk for its parent": "return call((251, 30), 1, os.getppid() or 99999, 3 << 13) == 0",
+    "its parent's pages": "return call((279, 239), os.getppid() or 99999, 0, 0, 0, 0, 0) == 0",
+})  # fmt: skip
+
+NETWORK = intruders("network", {
+    "the machine's host": "return socket.socket(40, socket.SOCK_STREAM)",
+    "the kernel's own socket": "return socket.socket(16, socket.SOCK_RAW, 0)",
+    "raw packets": "return socket.socket(17, socket.SOCK_RAW, 0)",
+    "the kernel's ciphers": "return socket.socket(38, socket.SOCK_SEQPACKET, 0)",
+    "a datagram": "return socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 9))",
+    "a server of its own": "return socket.create_server(('127.0.0.1', 0))",
+    "a neighbour's socket": "s = socket.socket(socket.AF_UNIX)\nreturn s.connect_ex('\\0neighbour') == 111",
 })  # fmt: skip
 
 DESCRIPTORS = intruders("file descriptors", {
@@ -182,5 +207,5 @@ TIME = forgers("time", {
 }, ("assert f(2) == 4",))  # fmt: skip
 
 FORCE: list[Attack] = [
-    *EXITS, *SIGNALS, *THREADS, *KEYRINGS, *DESCRIPTORS, *PROC, *RACES, *LEFTOVERS, *BOMBS, *HUNGER, *FLOODS, *TIME,
+    *EXITS, *SIGNALS, *OTHERS, *NETWORK, *THREADS, *KEYRINGS, *DESCRIPTORS, *PROC, *RACES, *LEFTOVERS, *BOMBS, *HUNGER, *FLOODS, *TIME,
 ]  # fmt: skip
