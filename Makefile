@@ -5,6 +5,9 @@ VLLM_VENV ?= .venv-vllm
 VERL_VENV ?= .venv-verl
 BIN := $(VENV)/bin
 RUN_ARGS ?=
+# Two workers, each taking from the other what it has not begun. Compiled tests are kept, whatever the user's setting: to
+# compile them anew costs each worker seven seconds, and every command that a test starts another.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist worksteal
 ROOMS := envs wrappers agents baselines
 
 .PHONY: run test test-vllm test-verl fast stress lint types develop links docs clean toolchain
@@ -13,7 +16,7 @@ run: $(VENV)/.extra-report
 	$(BIN)/python -m credit_gym.baselines.tables.alfworld $(RUN_ARGS)
 
 test: develop lint types
-	$(BIN)/python -m pytest -n 2
+	$(PYTEST)
 
 # A real vLLM on the CPU, in an environment of its own (4 GB).
 test-vllm: $(VLLM_VENV)/.ready
@@ -24,7 +27,7 @@ test-verl: $(VERL_VENV)/.ready
 	$(VERL_VENV)/bin/python -m pytest tests/with_verl
 
 fast: $(VENV)/.extra-test links
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(PYTEST) -m "not slow" --hypothesis-profile=loop
 
 # Faults of every kind done to the real commands: docs/stress.md says which. More minutes are more trials.
 MINUTES ?= 10

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-settings.register_profile("unhurried", deadline=None)  # a busy machine is no failure
-settings.load_profile("unhurried")
+# How many examples a property draws that does not say so itself; `pytest --hypothesis-profile NAME` takes another.
+for name, examples in (("loop", 10), ("usual", 25), ("thorough", 250)):
+    settings.register_profile(name, max_examples=examples, deadline=None)  # a busy machine is no failure
+settings.load_profile("usual")
 
 
 _SLOW_SECONDS = 1800

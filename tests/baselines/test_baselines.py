@@ -148,6 +148,7 @@ TINY = {
 }
 
 
+@pytest.mark.slow
 def test_a_sweep_that_stopped_resumes_where_it_was(tmp_path: Path) -> None:
     config = sweep.check_config(TINY)
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from collections import Counter
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -68,28 +69,27 @@ def imports(path: Path) -> set[str]:
 
     What only type checkers import draws no arrow.
     """
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    unseen = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        for line in node.body
-        for inner in ast.walk(line)
-    }
     found: set[str] = set()
-    for node in ast.walk(tree):
-        if id(node) in unseen:
-            continue
+    unread: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    while unread:
+        node = unread.pop()
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             for alias in node.names:
                 name = f"{node.module}.{alias.name}"
                 found.add(name if name in FILES else node.module)
+        elif isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            unread += node.orelse
+        elif not isinstance(node, ast.expr):  # an import is a statement, and stands in no expression
+            unread += ast.iter_child_nodes(node)
     return found
 
 
-ARROWS = {module: {name for name in imports(path) if name in FILES} - {module} for module, path in FILES.items()}
+@cache
+def arrows() -> dict[str, set[str]]:
+    """Module -> the modules of this project that it imports."""
+    return {module: {name for name in imports(path) if name in FILES} - {module} for module, path in FILES.items()}
 
 
 def room_of(module: str) -> str:
@@ -111,7 +111,7 @@ def floor(part: str, floors: tuple[set[str], ...]) -> int:
 def test_no_room_imports_one_above_it() -> None:
     wrong = [
         (module, name)
-        for module, names in ARROWS.items()
+        for module, names in arrows().items()
         for name in names
         if ROOMS.index(room_of(name)) > ROOMS.index(room_of(module))
         and not (room_of(module) == "credit_gym" and inside(module, "credit_gym") in SEES_ALL)
@@ -125,13 +125,13 @@ def test_inside_a_room_arrows_run_down_its_floors(room: str, floors: tuple[set[s
     for module in FILES:
         if room_of(module) != room or not (part := inside(module, room)):
             continue
-        below = {inside(name, room) for name in ARROWS[module] if room_of(name) == room} - {"", part}
+        below = {inside(name, room) for name in arrows()[module] if room_of(name) == room} - {"", part}
         wrong += [(module, name) for name in below if floor(name, floors) > floor(part, floors)]
     assert wrong == []
 
 
 def test_no_two_files_import_each_other_in_a_circle() -> None:
-    tuple(TopologicalSorter(ARROWS).static_order())  # a circle is an error that lists it
+    tuple(TopologicalSorter(arrows()).static_order())  # a circle is an error that lists it
 
 
 def test_every_import_of_the_project_names_a_file() -> None:

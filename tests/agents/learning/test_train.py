@@ -71,6 +71,7 @@ def weights(folder: Path) -> bytes:
     return (folder / "model" / "model.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_as_if_nothing_had_happened(model: Path, tmp_path: Path) -> None:
     def kill(row: Any) -> None:
         if row["step"] == 3:
@@ -89,6 +90,7 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(model: Path, tmp_p
     assert all(row["episodes"] == 4 and row["turns_left_out"] == 0 for row in curve(tmp_path / "whole"))
 
 
+@pytest.mark.slow
 def test_what_was_learned_of_the_verifier_is_logged_and_outlives_a_kill(model: Path, tmp_path: Path) -> None:
     def kill(row: Any) -> None:
         if row["step"] == 2:

@@ -96,6 +96,7 @@ def lm(tmp_path_factory: pytest.TempPathFactory) -> Any:
     release()
 
 
+@pytest.mark.slow
 def test_a_chat_is_scored_answer_by_answer_with_its_beliefs_in_the_same_pass(lm: LanguageModel) -> None:
     chat = ChatTokens(lm.tokenizer)
     probe = probe_chat(chat, lm.tokenizer, MESSAGES, ["apple"])
@@ -159,6 +160,7 @@ def test_a_record_without_tokens_is_not_guessed_at() -> None:
         episode_sequences(recorded(None, None))
 
 
+@pytest.mark.slow
 def test_divergence_needs_one_vocabulary(lm: LanguageModel, tmp_path: Any) -> None:
     other = LanguageModel(tiny_model(tmp_path, vocab=600), device="cpu")
     with pytest.raises(CreditGymError, match="512 tokens and the reference 600"):

@@ -114,6 +114,7 @@ def test_ordinal_heads_are_read_by_their_width() -> None:
     assert coral([0.0, 0.0, 1.0, 0.0, 0.0]) == 3.0
 
 
+@pytest.mark.slow
 def test_a_tiny_classifier_grades_runs_and_reads_the_end_of_long_ones(tmp_path: Path) -> None:
     model = WildReward(wild_reward(tmp_path))
     run = long_run()

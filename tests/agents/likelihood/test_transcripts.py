@@ -82,6 +82,7 @@ G = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bos", [False, True])
 @pytest.mark.parametrize("cap", [None, 40, 12])
 @pytest.mark.parametrize("tokens", list(G))
@@ -150,6 +151,7 @@ def test_only_what_the_agent_said_is_scored(pair: Any, form: str) -> None:
     assert spelled(pair[0].tokenizer, TALK, form) == ["", "", call, "", "", "go north"]
 
 
+@pytest.mark.slow
 def test_a_model_against_itself_has_no_advantage_and_lost_steps_are_missing(pair: Any) -> None:
     long = Transcript("l", "l", tuple(Turn("assistant", f"go north {i} and look around") for i in range(30)))
     rendered = sequences(long, pair[0].tokenizer)

@@ -102,6 +102,7 @@ def test_what_names_a_host_is_never_the_providers(model, separator, host, path):
     assert address.url or "@" not in argument
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["http", "HTTP", "Http"])
 def test_a_scheme_in_capitals_leads_to_the_same_server(protocol, scheme):
     kind, faithful, path = PROTOCOLS[protocol]

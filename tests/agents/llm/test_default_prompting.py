@@ -86,6 +86,7 @@ def examples(system: str) -> list[str]:
     return [found[1]] if found else ["Good day. How can I help you?"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("env_id", IDS)
 def test_who_knows_only_what_was_told_has_every_action_accepted(env_id: str) -> None:
     episodes = run_episodes(lambda: gym.make(env_id), BatchAgent(Obedient()), episodes=6, seed=3, progress=False)

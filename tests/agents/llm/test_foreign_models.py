@@ -70,6 +70,7 @@ LOADERS: dict[str, Callable[[Path, bool], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loader", LOADERS)
 def test_code_of_a_model_folder_is_not_run(loader: str, coded: Path, mark: Path) -> None:
     release()

@@ -53,6 +53,7 @@ mixed = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_answers_are_the_same_in_any_batch_and_their_logprobs_the_models_own(family, tmp_path):
     backend = HuggingFaceBackend(str(tiny_model(tmp_path, family=family)))
@@ -95,6 +96,7 @@ def test_it_is_a_backend_and_says_its_name(backend, folder):
     assert backend.name == f"hf:{folder}"
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(st.permutations(range(len(mixed))), st.integers(1, 400))
 def test_order_and_batch_size_do_not_matter(backend, order, batch_tokens):
@@ -149,6 +151,7 @@ def test_a_stop_text_ends_an_answer_and_is_no_part_of_it(backend):
     assert free.token_ids[: len(stopped.token_ids)] == stopped.token_ids
 
 
+@pytest.mark.slow
 def test_an_end_token_ends_an_answer_and_is_recorded(backend):
     answers = backend.complete([said("go", seed=seed, max_tokens=200) for seed in range(20)])
     ended = [answer for answer in answers if answer.finish_reason == "stop"]
@@ -171,6 +174,7 @@ def played(backend, turns=5, rows=3):
     return ids
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["qwen2", "gpt2", "mistral"])
 def test_kept_prefixes_change_nothing(family, tmp_path):
     folder = str(tiny_model(tmp_path, family=family))

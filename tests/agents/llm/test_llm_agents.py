@@ -227,6 +227,7 @@ def test_a_cost_cap_needs_a_price():
 # Caps and caches over the network
 
 
+@pytest.mark.slow
 def test_a_cap_holds_to_the_request_with_fifty_in_flight():
     """20 + 2 of usage against a worst case of about 500 tokens: the cap is used up to the last fitting request."""
 

@@ -130,6 +130,7 @@ def test_an_answer_that_was_all_thought_is_one_whose_reason_says_so(protocol):
 COUNTS = {"openai": ("prompt_tokens", "completion_tokens"), "anthropic": ("input_tokens", "output_tokens")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("odd", [None, "many", "", -1, float("nan"), float("inf"), [], {}, True, 10**400])
 def test_a_count_that_is_none_is_left_out_and_the_answer_kept(protocol, odd):
     prompt, completion = COUNTS[protocol]

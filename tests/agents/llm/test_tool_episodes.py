@@ -96,6 +96,7 @@ def test_native_calls_earn_what_the_experts_own_actions_earn(played):
         assert KEY not in repr(own)
 
 
+@pytest.mark.slow
 def test_the_record_holds_calls_as_calls_with_thought_and_reason(played, expert):
     _, tools = expert
     for own, episode, _ in played:
@@ -108,6 +109,7 @@ def test_the_record_holds_calls_as_calls_with_thought_and_reason(played, expert)
             assert own.thoughts[turn] == (THOUGHT if made else "")
 
 
+@pytest.mark.slow
 def test_the_server_sees_its_calls_and_their_results_paired(played, protocol):
     for own, _, posts in played:
         messages = posts[-1].body["messages"]
@@ -123,6 +125,7 @@ def test_the_server_sees_its_calls_and_their_results_paired(played, protocol):
         assert made == answered == [call["id"] for calls in own.tool_calls[:-1] for call in calls]
 
 
+@pytest.mark.slow
 def test_the_store_and_every_export_hold_the_calls_as_calls(played, tmp_path):
     own = [episode for episode, _, _ in played]
     turns = [(episode, turn) for episode in own for turn in range(len(episode))]

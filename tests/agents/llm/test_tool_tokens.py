@@ -168,6 +168,7 @@ def caller(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_model_in_this_process_calls_a_tool_and_its_tokens_stay(caller):
     backend = HuggingFaceBackend(str(caller))
     asked = Request(messages=(USER,), tools=TOOLS, temperature=0.0, max_tokens=80)

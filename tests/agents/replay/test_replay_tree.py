@@ -71,6 +71,7 @@ class Scribe(RandomAgent):
         ]
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(st.lists(st.integers(1, 4), min_size=3, max_size=3))
 def test_a_product_tree_has_the_documented_shape_and_cost(fanout: list[int]) -> None:
@@ -244,6 +245,7 @@ def test_merged_duplicates_are_played_once_and_listed_as_often_as_drawn() -> Non
         assert drawn[0] == drawn[1]
 
 
+@pytest.mark.slow
 def test_adaptive_replays_stop_where_all_agree_and_go_where_they_do_not() -> None:
     questions, most = 40, 6
     trees, _ = grow(Adaptive(3, 2, (0,), most=most), questions=questions)
@@ -258,6 +260,7 @@ def test_adaptive_replays_stop_where_all_agree_and_go_where_they_do_not() -> Non
     assert min(per_tree) >= 16  # 1 + 3 decisions of 3 x 2 - 1
 
 
+@pytest.mark.slow
 def test_stopping_where_all_agree_shrinks_the_credit_by_the_documented_factor() -> None:
     """Two messages, worth 1 and 0 in turn: n = 2, c = 1, then d = 3 more if they disagreed, p = 1/2 of the time."""
     quality = {"say amber": 0.75, "say black": 0.25}

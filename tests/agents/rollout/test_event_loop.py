@@ -64,6 +64,7 @@ def test_no_environment_holds_the_event_loop(env_id: str, text: str) -> None:
     assert min(held) < LONGEST_HOLD, held
 
 
+@pytest.mark.slow
 def test_what_may_take_long_is_played_beside_the_loop() -> None:
     class Long(Corridor):
         blocking = True

@@ -124,6 +124,7 @@ def full_logits(spec: str, texts: Sequence[str]) -> tuple[Tokens, Tokens]:
     return [own[s - 1 : e - 1] for s, e in actions], [top[s - 1 : e - 1] for s, e in actions]
 
 
+@pytest.mark.slow
 def test_upstream_scores_of_a_file_equal_those_from_full_logits(pair: Any, tmp_path: Path) -> None:
     lengths = (5, 4)  # two conversations of one file
     simulations = [

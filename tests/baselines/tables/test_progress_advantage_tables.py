@@ -68,6 +68,7 @@ def trials(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["plain", "chat", "upstream"])
 def test_candidates_are_scored_and_ungraded_ones_left_out(pair: Any, trials: Path, form: str) -> None:
     batch = recorded_episodes(*pair, trials=trials, form=form).batch
@@ -301,6 +302,7 @@ def test_the_tiny_pair_is_made_once(tmp_path: Path) -> None:
     assert (Path(first[0].removeprefix("hf:")) / "config.json").stat().st_mtime_ns == stamp
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recorded", [True, False])
 def test_stored_runs_are_scored_on_their_tokens_else_on_their_text(pair: Any, tmp_path: Path, recorded: bool) -> None:
     store, run = new_run(tmp_path, env_id="credit/Test-v0", agent_id="a", config={}, seed=0)

@@ -217,6 +217,7 @@ def test_a_server_that_is_down_is_named_and_the_exit_code_says_that_nothing_was_
     assert down not in result.stdout
 
 
+@pytest.mark.slow
 def test_a_server_that_fails_for_a_while_costs_nothing_but_a_resume(folder: Path) -> None:
     down = True
 
@@ -243,6 +244,7 @@ def test_a_server_that_fails_for_a_while_costs_nothing_but_a_resume(folder: Path
         assert "First minus second" in good("report", group_id, "--to", to)
 
 
+@pytest.mark.slow
 def test_the_command_compares_graded_agents_of_one_task_each_in_every_format(folder: Path) -> None:
     shop = ("--env", "credit/WebShop-v0", "--episodes", "6", "--group-size", "2", "--env-arg", "max_steps=8")
     marks = {

@@ -51,12 +51,14 @@ def run_id(folder: Path) -> str:
     return good(*RUN, "--seed", "3").split()[0]
 
 
+@pytest.mark.slow
 def test_every_command_shows_an_example_in_its_help() -> None:
     assert set(re.findall(r"^  ([\w-]+)  ", good("--help").split("Commands:")[1], re.M)) == set(COMMANDS)
     for command in COMMANDS:
         assert f"Example: credit-gym {command}" in " ".join(good(command, "--help").split())
 
 
+@pytest.mark.slow
 def test_help_and_lists_load_nothing_heavy() -> None:
     code = "import sys; from credit_gym.cli import app; app(['--help'])"
     check = f"import atexit, sys\natexit.register(lambda: sys.stderr.write(' '.join(sys.modules)))\n{code}"
@@ -79,6 +81,7 @@ def test_a_run_is_kept_whole_and_says_so(folder: Path) -> None:
     assert good("runs").split().count(run_id) == 1
 
 
+@pytest.mark.slow
 def test_who_names_no_scorer_gets_the_default_wherever_there_is_something_to_compare(folder: Path) -> None:
     out = good(*RUN, "--seed", "3")
     run_id = out.split()[0]
@@ -215,6 +218,7 @@ def test_a_person_plays_by_number_or_by_text(folder: Path) -> None:
     assert left.exit_code == 130
 
 
+@pytest.mark.slow
 def test_descriptions_name_arguments_and_formulas() -> None:
     assert re.search(r"task +'selfloop'", good("envs", "credit/Diagnostic-v0"))
     assert "credit/ALFWorld-v0" in good("envs")
@@ -224,6 +228,7 @@ def test_descriptions_name_arguments_and_formulas() -> None:
     assert "branch_aware" in good("scorers")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

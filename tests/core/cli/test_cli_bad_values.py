@@ -34,6 +34,7 @@ def nonsense(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[s
     del gym.registry[ID]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["reward nan", "reward text", "state key", "verifier text", "success text"])
 def test_a_bad_value_costs_its_episodes_and_resume_plays_them_again(nonsense: dict[str, object], name: str) -> None:
     nonsense["name"] = name

@@ -28,6 +28,7 @@ def everything_written(root: Path) -> bytes:
     return b"".join(path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file())
 
 
+@pytest.mark.slow
 def test_a_models_run_keeps_its_settings_and_never_a_key(folder: Path, url: str) -> None:
     limits = ("--timeout", "20", "--retries", "1", "--rpm", "100000", "--cache", "answers", "--price", "1,2")
     out = good(*RUN, "--agent", f"openai:m@{url}", "--temperature", "0.5", *limits, "--log", "jsonl")
@@ -51,12 +52,14 @@ def test_a_models_run_keeps_its_settings_and_never_a_key(folder: Path, url: str)
     assert KEY.encode() not in everything_written(folder)
 
 
+@pytest.mark.slow
 def test_the_number_of_workers_changes_nothing(folder: Path, url: str) -> None:
     ids = [good(*RUN, "--agent", f"openai:m@{url}", "--workers", n, "--out", n).split()[0] for n in ("1", "12")]
     assert ids[0] == ids[1]
     assert opened(ids[0], "1").load_episodes(ids[0]) == opened(ids[1], "12").load_episodes(ids[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cap", [("--max-tokens", "4000"), ("--max-cost", "0.004", "--price", "1,1")])
 def test_a_run_stopped_at_its_cap_says_so_and_goes_on_with_a_higher_one(
     folder: Path,
@@ -82,6 +85,7 @@ def test_a_run_stopped_at_its_cap_says_so_and_goes_on_with_a_higher_one(
     assert opened(run_id).load_episodes(run_id) == opened(whole, "whole").load_episodes(whole)
 
 
+@pytest.mark.slow
 def test_a_benchmark_counts_tokens_and_dollars(folder: Path, url: str) -> None:
     agents = ("--agent", "random", "--agent", f"openai:m@{url}")
     out = good(

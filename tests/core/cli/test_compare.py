@@ -72,6 +72,7 @@ def test_plays_part_at_the_first_step_that_differs() -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_command_shows_differences_flips_and_partings(folder: Path) -> None:
     weak, strong = (good(*RUN, "--agent", agent).split()[0] for agent in ("noisy:0.9", "expert"))
     out = good("compare", weak, strong, "--to", "markdown")

@@ -62,6 +62,7 @@ def test_a_file_that_nobody_could_mean_is_refused_in_a_sentence(
         assert is_one_sentence(result), result.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["pipe", "folder", "device"])
 @pytest.mark.parametrize("reader", READERS)
 def test_what_is_no_file_is_refused_at_once(reader: str, kind: str, tmp_path: Path) -> None:
@@ -110,6 +111,7 @@ DAMAGE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGE)
 @pytest.mark.parametrize("command", ["score", "report", "targets", "advise"])
 def test_a_damaged_cell_of_a_store_is_said_in_a_sentence(command: str, damage: str, run_id: str) -> None:
@@ -189,6 +191,7 @@ app(["import", "chats.jsonl"])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_an_import_that_was_killed_left_all_or_what_nobody_takes_for_it(
     moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

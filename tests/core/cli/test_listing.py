@@ -53,6 +53,7 @@ def test_runs_are_listed_newest_first_with_success_and_return(three: list[str]) 
     assert {row["episodes"] for row in rows} == {"4"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "expected"),
     [

@@ -26,6 +26,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+@pytest.mark.slow
 def test_it_is_read_like_any_other_and_nothing_in_it_changes(run_id: str, tmp_path: Path) -> None:
     expected = {name: good(*name.split()) for name in ("runs", f"score {run_id} --scorer gae --option lam=0.5")}
     before = files(tmp_path / "runs")
@@ -47,6 +48,7 @@ def test_it_is_read_like_any_other_and_nothing_in_it_changes(run_id: str, tmp_pa
     assert files(runs) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -66,6 +68,7 @@ def test_what_must_write_there_says_so_in_one_sentence(
     assert sentence in found.stderr
 
 
+@pytest.mark.slow
 def test_what_lies_in_the_log_of_a_killed_process_is_read_too(run_id: str, tmp_path: Path) -> None:
     folder = tmp_path / "runs" / run_id
     database = sqlite3.connect(folder / "store.sqlite", isolation_level=None)

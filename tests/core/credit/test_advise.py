@@ -183,6 +183,7 @@ def test_on_stochastic_the_default_reads_states_that_recur_and_saves() -> None:
     assert "misleading verifier" not in kinds(advice)
 
 
+@pytest.mark.slow
 def test_on_alfworld_an_exact_verifier_is_relied_on() -> None:
     advice = advise(played("credit/ALFWorld-v0", "noisy:0.9"))
     assert advice.scorer == DEFAULT
@@ -203,6 +204,7 @@ def test_on_webshop_returns_are_graded() -> None:
     assert advice.expected.high < 1.0
 
 
+@pytest.mark.slow
 def test_on_20_questions_states_are_pooled_by_belief_or_by_question() -> None:
     with_beliefs = advise(played("credit/TwentyQuestions-v0", "noisy:0.5", believed=True))
     assert (with_beliefs.scorer, with_beliefs.options) == (DEFAULT, {"key": "belief"})
@@ -407,6 +409,7 @@ def test_where_an_episode_is_one_step_nothing_is_to_be_gained_or_lost() -> None:
     np.testing.assert_allclose(score(batch, advice.scorer), score(batch, OUTCOMES), atol=1e-9)
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(batches())
 def test_any_batch_is_advised_on_with_a_scorer_that_runs(batch: EpisodeBatch) -> None:
@@ -422,6 +425,7 @@ def test_any_batch_is_advised_on_with_a_scorer_that_runs(batch: EpisodeBatch) ->
         assert found is None or found.low <= found.value <= found.high
 
 
+@pytest.mark.slow
 def test_advice_depends_on_nothing_but_the_episodes() -> None:
     code = (
         "import credit_gym as cg\n"
@@ -444,6 +448,7 @@ def test_advice_depends_on_nothing_but_the_episodes() -> None:
     assert len(said) == 1
 
 
+@pytest.mark.slow
 def test_advice_loads_no_room_above_the_core() -> None:
     code = "import credit_gym, sys; credit_gym.advise; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

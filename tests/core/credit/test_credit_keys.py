@@ -52,6 +52,7 @@ def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     ).split()[0]
 
 
+@pytest.mark.slow
 def test_commands_take_every_key_and_say_which_auto_took(stored: str) -> None:
     for key in ("state", "observation", "text", "similar", "call", "calls"):
         assert f"gigpo(key={key})" in "".join(
@@ -72,6 +73,7 @@ def page_or_table(said: str) -> str:
     return Path(said.strip()).read_text("utf-8") if said.endswith(".html\n") else "".join(said.split())
 
 
+@pytest.mark.slow
 def test_run_and_report_take_options_of_their_scorers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     play = ("run", "--env", "credit/Stochastic-v0", "--episodes", "4", "--group-size", "4")
@@ -87,6 +89,7 @@ def test_run_and_report_take_options_of_their_scorers(tmp_path: Path, monkeypatc
         assert "no key of gae called 'txt'; did you mean text" in result.stderr
 
 
+@pytest.mark.slow
 def test_a_function_is_named_on_the_command_line_and_kept_credits_say_that_it_is_one(stored: str) -> None:
     spec = "own_keys_for_this_test:by_length"
     given = ("--scorer", "gigpo", "--option", f"key={spec}")

@@ -102,6 +102,7 @@ def interleave(count: int, script: list[tuple[str, tuple[str, ...]]]) -> None:
                 assert flat in [credits[s] for s in known] or not known
 
 
+@pytest.mark.slow
 @settings(max_examples=3, deadline=None, derandomize=True)
 @given(count=st.integers(0, 7), script=steps)
 def test_any_order_of_commands_ends_in_the_credits_of_one_uninterrupted_run(
@@ -274,6 +275,7 @@ def test_what_cannot_be_scored_keeps_nothing(
     assert store.target_sets(run_id) == []
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=20)
 @given(episode=any_episode(), key=st.sampled_from(("state", "observation")))
 def test_a_fingerprint_survives_the_store_and_tells_every_column(episode: Episode, key: Any) -> None:
@@ -294,6 +296,7 @@ def test_a_fingerprint_survives_the_store_and_tells_every_column(episode: Episod
         assert mark(replace(episode, rewards=(episode.rewards[0] + 1e300, *episode.rewards[1:]))) != mark(episode)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", ["jsonl", "parquet", "datasets", "trl-sft", "trl-kto", "verl", "openrlhf", "verifiers"])
 def test_readings_that_are_no_finite_numbers_are_null_in_an_export(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to: str

@@ -305,6 +305,7 @@ PIECES = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", PIECES)
 def test_a_megabyte_of_anything_is_read_at_once(piece: str) -> None:
     text = piece * (1_000_000 // len(piece))

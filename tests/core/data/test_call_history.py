@@ -90,6 +90,7 @@ def test_an_answer_says_that_a_call_erred_by_its_first_word(answer: str, erred: 
     assert last_calls(log([HOLD], [answer])) == ["start", f"{HOLD}\nerred" if erred else HOLD]
 
 
+@pytest.mark.slow
 @given(any_episode())
 def test_any_episode_has_a_state_at_every_point(episode: Episode) -> None:
     for of in (last_calls, calls_so_far):

@@ -116,6 +116,7 @@ def test_the_page_of_columns_is_the_table() -> None:
     assert (ROOT / "docs" / "columns.md").read_text(encoding="utf-8") == columns_page()
 
 
+@pytest.mark.slow
 def test_one_new_entry_reaches_everybody(tmp_path) -> None:
     other = tmp_path / "other.jsonl"
     other.write_text('{"messages": [{"role": "assistant", "content": "a"}], "reward": 0.0}\n')

@@ -140,6 +140,7 @@ def test_beliefs_that_nobody_recorded_are_one_sentence() -> None:
 # Properties of all keys
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @given(played=batches, order=st.randoms())
 def test_order_does_not_matter_and_a_group_is_pooled_by_itself(played: list[Episode], order: random.Random) -> None:
@@ -154,6 +155,7 @@ def test_order_does_not_matter_and_a_group_is_pooled_by_itself(played: list[Epis
             assert labels([played[place] for place in members], key) == [found[place] for place in members]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @given(played=batches)
 def test_targets_and_batches_know_states_by_the_same_labels(played: list[Episode]) -> None:
@@ -190,6 +192,7 @@ def test_recurrence_is_the_share_of_steps_where_another_episode_of_the_group_was
     assert found[1:] == (2 / 7, 0.0, 6 / 7)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @given(played=batches)
 def test_recurrence_under_every_key_is_that_of_its_batch_and_of_counting(played: list[Episode]) -> None:
@@ -254,6 +257,7 @@ def seconds(played: list[Episode], key: Key) -> float:
     return process_time() - start
 
 
+@pytest.mark.slow
 @every_key
 def test_a_megabyte_of_observation_is_read_once(key: Key) -> None:
     letters = random.Random(0)

@@ -69,6 +69,7 @@ def test_a_normal_text_is_its_own_normal_text_and_has_no_digit(text: str) -> Non
     assert not any(letter.isdecimal() for letter in found)
 
 
+@pytest.mark.slow
 def test_folding_case_is_done_at_once_and_makes_no_white_space() -> None:
     """What the two properties above rest on, for every character there is."""
     folded = {letter: letter.casefold() for letter in map(chr, range(sys.maxunicode + 1))}
@@ -76,6 +77,7 @@ def test_folding_case_is_done_at_once_and_makes_no_white_space() -> None:
     assert [letter for letter, once in folded.items() if len(once.split()) > 1] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "part", ["a", "1", "1 ", "_", "12:", "1,", "1.", "0x", "jan ", "2024-05-15", "abcdef12-abcd-", "1e+", "a1 ", "\n"]
 )

@@ -72,6 +72,7 @@ def test_likes_of_likes_are_joined_but_not_through_another_group() -> None:
     assert alike(chain, np.asarray([0, 1, 0])).tolist() == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_a_long_text_is_hashed_in_blocks_and_to_its_end() -> None:
     long = words(500_000, 2)  # three megabytes
     other = long.split()

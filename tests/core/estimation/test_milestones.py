@@ -43,6 +43,7 @@ def test_without_readings_there_are_none() -> None:
         milestones(batch_of([Run([0, 1], [0])]))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(batch=batches(require={"log_belief"}))
 def test_the_running_maximum_is_that_of_each_episode(batch: EpisodeBatch) -> None:

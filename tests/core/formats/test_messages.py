@@ -319,6 +319,7 @@ def test_what_is_no_message_is_a_sentence(message: Any) -> None:
         read_messages([message])
 
 
+@pytest.mark.slow
 @given(chats())
 @settings(max_examples=150, deadline=None)
 def test_reading_what_was_read_changes_nothing(row: dict[str, Any]) -> None:
@@ -327,6 +328,7 @@ def test_reading_what_was_read_changes_nothing(row: dict[str, Any]) -> None:
     assert [plain_message(message) for message in once] == once
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", ["<think>", "</think>", "<think></think>", " ", "<think> </think> ", "</think><think>"]
 )

@@ -33,6 +33,7 @@ def test_what_is_no_table_of_ours_is_refused_in_a_sentence(kind: str, tmp_path: 
         read_parquet(path)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(episode=episodes())
 def test_parquet_keeps_every_turn_of_any_episode(episode: Episode) -> None:

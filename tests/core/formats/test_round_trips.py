@@ -72,6 +72,7 @@ def understood(message: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 @given(st.lists(chats(), min_size=1, max_size=2))
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_transcript_survives_the_store_and_every_export(
@@ -113,6 +114,7 @@ def test_a_transcript_survives_the_store_and_every_export(
                 assert (row[name] or "") == (values[step] if values is not None else "")
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_trace_brings_back_every_column_of_any_episode(

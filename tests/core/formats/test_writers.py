@@ -22,6 +22,7 @@ from credit_gym.formats.verl import verl_rows, write_tasks
 from credit_gym.formats.writers import FORMATS, write_targets
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=25, deadline=None)
 def test_every_format_writes_any_legal_episode(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
@@ -138,6 +139,7 @@ def test_a_trace_branches_where_a_chat_was_tokenised_otherwise() -> None:
     assert sum(node["parent"] is None for node in trace["nodes"]) == 2
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=60, deadline=None)
 def test_every_trace_is_a_forest_whose_advantages_lie_on_the_sampled_tokens(data: st.DataObject) -> None:

@@ -126,6 +126,7 @@ def product_batch() -> EpisodeBatch:
     return as_batch(trees_of(FanOut((3, 2)), 1500))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scorer", "options"), [("c3", {}), ("vine", {}), ("counterfactual", {"scale": "none"})], ids=lambda x: str(x)
 )
@@ -140,6 +141,7 @@ def test_the_mean_baseline_shrinks_the_credit(options: dict[str, Any], product_b
     assert deviation(root_errors(score(product_batch, "c3", **options), product_batch)) > 6.0
 
 
+@pytest.mark.slow
 def test_dropping_duplicates_biases_the_credit_and_counting_them_does_not() -> None:
     game = ONE | {"game": "dictator"}
     truth = exact(team_model(**game))
@@ -162,6 +164,7 @@ def test_dropping_duplicates_biases_the_credit_and_counting_them_does_not() -> N
     assert deviation(found["upstream"]) > 5.0
 
 
+@pytest.mark.slow
 def test_merged_duplicates_in_a_tree_stay_unbiased() -> None:
     batch = as_batch(trees_of(FanOut((3,)), 1500, merge_duplicates=True))
     assert deviation(root_errors(score(batch, "c3"), batch)) < 4.0
@@ -177,6 +180,7 @@ def deep_buckets() -> tuple[list[Bucket], dict[tuple[str, str], tuple[float, flo
     return [tree.buckets()[0] for tree in trees], exact(team_model(**game))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("replays", [1, 2, 4])
 @pytest.mark.parametrize("draws", [2, 3, 4, 8])
 def test_the_noise_of_a_credit_follows_its_law(
@@ -285,6 +289,7 @@ def test_unique_answers_look_like_influence_and_the_null_says_so() -> None:
     assert found.p_value == 1.0
 
 
+@pytest.mark.slow
 def test_influence_on_the_team_game_is_the_exact_one() -> None:
     game = {"num_tasks": 6, "roles": 2, "messages": 3, "coupling": 2.0}
     model = team_model(**game)

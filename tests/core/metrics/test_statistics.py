@@ -55,6 +55,7 @@ def test_what_is_not_finite_has_no_part_in_a_mean() -> None:
     assert np.isnan(bootstrap_mean([float("nan")])).all()
 
 
+@pytest.mark.slow
 def test_clusters_are_drawn_whole() -> None:
     clusters = np.repeat(np.arange(20), 50)
     values = np.random.default_rng(0).normal(size=20)[clusters]

@@ -110,6 +110,7 @@ def test_what_a_model_thought_wrote_and_called_is_shown_as_text(tmp_path: Path) 
     assert not {"thought", "reply", "finish", "calls"} & {key for step in steps for key in step}
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(episode=episodes())
 def test_the_data_block_holds_the_episode_and_cannot_end_early(episode: Episode) -> None:
@@ -188,6 +189,7 @@ def shown(table: Table) -> str:
     return out.getvalue()
 
 
+@pytest.mark.slow
 def test_plots_are_reproducible_and_take_hostile_labels(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     figures = {

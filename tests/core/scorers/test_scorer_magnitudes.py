@@ -67,6 +67,7 @@ def scaled(batch: EpisodeBatch, factor: float) -> EpisodeBatch:
     return replace(batch, reward=batch.reward * factor)
 
 
+@pytest.mark.slow
 @named(STANDARD)
 @quick
 @given(batch=batches(require={"parent", "role"}), power=powers)
@@ -78,6 +79,7 @@ def test_a_standard_score_has_no_unit(name: str, options: dict[str, Any], batch:
     )
 
 
+@pytest.mark.slow
 @named(LINEAR)
 @quick
 @given(batch=batches(require={"parent", "role"}), power=st.integers(-900, 900))
@@ -93,6 +95,7 @@ EXTREMES = (1e154, -1e155, 1e200, 1.7e308, -1.7e308, 5e-324)
 huge = st.floats(-1.7e308, 1.7e308, allow_nan=False) | st.sampled_from(EXTREMES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", scorers.names())
 @settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())

@@ -89,6 +89,7 @@ def test_zero_fill_punishes_survivors_and_the_other_baselines_do_not() -> None:
     assert np.ptp(score(batch, "turn_grpo", **options)[batch.episode >= 8]) == 0.0
 
 
+@pytest.mark.slow
 @quick
 @given(st.data())
 def test_the_raw_gain_and_the_contrast_telescope(data: st.DataObject) -> None:
@@ -105,6 +106,7 @@ def test_the_raw_gain_and_the_contrast_telescope(data: st.DataObject) -> None:
         np.testing.assert_allclose(total, potential[last] - potential[first], atol=1e-9)
 
 
+@pytest.mark.slow
 @quick
 @given(st.data())
 def test_the_high_water_mark_pays_the_best_moment_once(data: st.DataObject) -> None:

@@ -158,6 +158,7 @@ def test_what_does_not_belong_to_a_tree_is_refused_by_name() -> None:
         check_product_tree(merged, (1, 2, 2))
 
 
+@pytest.mark.slow
 @quick
 @given(st.data())
 def test_the_critic_is_added_after_centring(data: st.DataObject) -> None:
@@ -309,6 +310,7 @@ def test_shapley_divides_a_hand_made_game_as_it_should() -> None:
     np.testing.assert_allclose(redundant[:2], -0.375)
 
 
+@pytest.mark.slow
 @quick
 @given(st.data())
 def test_shapley_values_add_up_to_the_transcript_less_the_mean(data: st.DataObject) -> None:

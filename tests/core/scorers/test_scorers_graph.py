@@ -126,6 +126,7 @@ def test_undiscounted_circle_is_worth_nothing_and_is_left() -> None:
     assert optimal_action_value(pool(never), 1.0, 0.0) == pytest.approx([0.0, 0.0])
 
 
+@pytest.mark.slow
 @given(batches(), st.sampled_from((0.5, 0.98)), st.sampled_from((0.0, 1.0)))
 def test_policy_iteration_equals_value_iteration(batch: EpisodeBatch, discount: float, pseudo: float) -> None:
     graph = pool(batch)

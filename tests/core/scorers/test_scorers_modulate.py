@@ -84,6 +84,7 @@ def published_empg(batch: EpisodeBatch, advantage: np.ndarray, k: float, k_f: fl
     return found - found.mean()
 
 
+@pytest.mark.slow
 @quick
 @given(batch=batches(require={"policy_entropy"}))
 def test_upstream_empg_is_the_published_pseudocode(batch: EpisodeBatch) -> None:

@@ -169,6 +169,7 @@ def test_upstream_at2po_is_the_published_procedure(backup: str, against: str, ro
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+@pytest.mark.slow
 @quick
 @given(roots=st.lists(trees, min_size=1, max_size=3))
 def test_upstream_tree_grpo_is_the_published_procedure(roots: list[Node]) -> None:
@@ -187,6 +188,7 @@ def test_upstream_tree_grpo_is_the_published_procedure(roots: list[Node]) -> Non
     np.testing.assert_allclose(found, expected, atol=5e-6)  # a lone score keeps its whole return here
 
 
+@pytest.mark.slow
 @quick
 @given(batch=batches(require={"parent"}))
 def test_where_nothing_branches_tempo_is_grpo(batch: EpisodeBatch) -> None:

@@ -30,6 +30,7 @@ def hold(folder: Path) -> subprocess.Popen[str]:
     return holder
 
 
+@pytest.mark.slow
 def test_a_second_holder_is_refused_in_this_process_and_in_another(tmp_path: Path) -> None:
     with sole_use(tmp_path), pytest.raises(StoreError, match="Somebody else"), sole_use(tmp_path):
         pass
@@ -43,6 +44,7 @@ def test_a_second_holder_is_refused_in_this_process_and_in_another(tmp_path: Pat
         pass
 
 
+@pytest.mark.slow
 def test_the_system_lets_go_of_it_when_the_holder_is_killed(tmp_path: Path) -> None:
     holder = hold(tmp_path)
     holder.kill()
@@ -58,6 +60,7 @@ def test_an_error_inside_is_raised_as_it_is_and_lets_go(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_a_run_that_is_being_played_cannot_be_resumed_but_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run_id = good(*RUN).split()[0]
@@ -100,6 +103,7 @@ def test_of_many_that_resume_one_run_at_once_one_plays_and_the_others_say_so(
         assert store.load_episodes(run_id) == whole
 
 
+@pytest.mark.slow
 def test_a_sweep_and_a_benchmark_are_resumed_by_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     bench = good("bench", "--env", "credit/Stochastic-v0", "--agent", "random", "--episodes", "2").split()[0]

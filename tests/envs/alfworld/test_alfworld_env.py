@@ -66,6 +66,7 @@ def test_it_is_a_gymnasium_environment():
     env.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", range(6))
 def test_expert_actions_earn_one_step_of_progress_each_and_win(env, task):
     _, info = env.reset(options={"task": task})
@@ -93,6 +94,7 @@ def test_progress_sums_to_the_distance_covered(env):
     assert total == start - info["distance"]
 
 
+@pytest.mark.slow
 def test_a_refused_action_changes_nothing_but_the_clock(env):
     _, info = env.reset(seed=1)
     for action in ("go to the moon", "", "LOOK", "open [bold]drawer 1"):
@@ -117,6 +119,7 @@ def test_the_step_limit_truncates_and_a_finished_episode_cannot_be_stepped():
         env.reset()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", [0, 1, 5])
 def test_a_fork_plays_like_its_parent_and_leaves_it_untouched(env, task):
     env.reset(options={"task": task})
@@ -134,6 +137,7 @@ def test_a_fork_plays_like_its_parent_and_leaves_it_untouched(env, task):
     other.close()
 
 
+@pytest.mark.slow
 def test_one_seed_is_one_episode_in_every_process():
     program = (
         "from random import Random\n"
@@ -187,6 +191,7 @@ def test_without_the_extra_the_native_engine_plays_and_what_needs_it_says_so(mon
     env.close()
 
 
+@pytest.mark.slow
 @needs_extra
 def test_files_are_played_natively_where_nothing_of_the_extra_is_installed(tmp_path):
     games = [generate_game("train", index) for index in range(6)]

@@ -30,6 +30,7 @@ def scene_of(game: Game) -> int:
     return int(game.id.split("/")[0].rsplit("-", 1)[1])
 
 
+@pytest.mark.slow
 def test_split_and_index_fix_every_byte_in_every_process(tmp_path):
     program = (
         "from hashlib import sha256\n"
@@ -53,6 +54,7 @@ def test_games_of_a_split_and_of_different_splits_differ():
     assert len(set(problems)) == len(problems)
 
 
+@pytest.mark.slow
 def test_unseen_games_are_set_in_scenes_that_training_never_shows():
     seen = {scene_of(generate_game(split, i)) for split in ("train", "valid_seen") for i in range(200)}
     unseen = {scene_of(generate_game("valid_unseen", i)) for i in range(200)}
@@ -91,6 +93,7 @@ def test_the_goal_sentence_of_a_file_is_in_its_grammar():
     assert f"Your task is to: {game.goal}." in grammar
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["world", "rooms"])
 def test_the_data_files_are_as_their_schemas_say(name):
     schema, data = (json.loads((FOLDER / f"{name}{suffix}").read_text("utf-8")) for suffix in (".schema.json", ".json"))
@@ -117,6 +120,7 @@ def test_every_scene_is_furnished_with_what_the_world_knows():
         assert not {place.location for place in room.places} & set(room.starts)
 
 
+@pytest.mark.slow
 def test_every_room_type_hosts_the_task_types_that_are_set_in_it():
     hosts = {task_type: set() for task_type in TASK_TYPES}
     for index in range(600):

@@ -36,6 +36,7 @@ def wins(expert: str, task_type: str, games: int) -> int:
     return sum(play(env, task)[1] for task in range(games))
 
 
+@pytest.mark.slow
 def test_it_wins_most_games_but_not_by_the_shortest_way() -> None:
     handcoded, optimal = ALFWorldEnv(expert="handcoded"), ALFWorldEnv()
     games = [(play(handcoded, task), play_optimal(optimal, task)) for task in range(24)]
@@ -49,6 +50,7 @@ def play_optimal(env: ALFWorldEnv, task: int) -> int:
     return int(info["distance"])
 
 
+@pytest.mark.slow
 def test_the_package_never_notices_that_its_hands_are_empty_and_we_tell_it() -> None:
     assert wins("handcoded", "pick_two_obj_and_place", 20) >= 18
     assert wins("handcoded_upstream", "pick_two_obj_and_place", 20) <= 6
@@ -61,6 +63,7 @@ def test_both_engines_ask_the_same_expert() -> None:
     real.close()
 
 
+@pytest.mark.slow
 def test_a_fork_remembers_what_the_expert_knew() -> None:
     env = ALFWorldEnv(expert="handcoded")
     check_fork(env)
@@ -109,6 +112,7 @@ print(handcoded_expert.random.choice([7]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("imported_before", [False, True])
 def test_the_package_is_left_as_it_was_installed(imported_before: bool, tmp_path: Path) -> None:
     code = _UNTOUCHED

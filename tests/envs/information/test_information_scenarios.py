@@ -72,6 +72,7 @@ def test_the_expert_wins_1000_games(make):
     assert won == 1000
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(max_size=40), max_size=8))
 @settings(max_examples=40, deadline=None)
 def test_no_action_crashes_a_game(actions):

@@ -159,11 +159,13 @@ def _fingerprint(seed):
     return text, info["state_key"], env.clone_state(), play(env, [seed % 7, 1, 2, 3])
 
 
+@pytest.mark.slow
 def test_threads_do_not_disturb_each_other():
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(_fingerprint, range(1600))) == [_fingerprint(seed) for seed in range(1600)]
 
 
+@pytest.mark.slow
 def test_another_process_sees_the_same_bytes():
     code = """
 import gymnasium, credit_gym, hashlib

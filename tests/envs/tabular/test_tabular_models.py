@@ -90,6 +90,7 @@ def test_stochastic_horizon_is_ten_steps_a_floor():
     assert (model.horizon == 10 * floors).all()
 
 
+@pytest.mark.slow
 def test_texts_do_not_betray_the_right_action():
     """Over many tasks, the optimal action is as often in each slot, and under each control, as any other."""
     model = stochastic_model(800, 5)
@@ -154,6 +155,7 @@ def test_exploration_outside_the_unit_interval_is_refused(exploration):
         stochastic_model(1, 0, exploration)
 
 
+@pytest.mark.slow
 def test_stochastic_rows():
     """15 suites of 20 tasks, 64 episodes each: behaviour .586, ceiling 1, outcome-only in [.15, .37]."""
     models = [stochastic_model(20, suite) for suite in range(15)]

@@ -44,6 +44,7 @@ def test_threads_see_what_one_thread_sees() -> None:
     check_seeds(Tau2Env, seeds=20, threads=4)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_in_another_process() -> None:
     code = (
         "from credit_gym.envs.tau2.env import Tau2Env\n"
@@ -213,6 +214,7 @@ def test_a_model_judges_and_must_answer_what_was_asked() -> None:
             judge("user: hi", ["a", "b"])
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**32), st.data())
 def test_verifier_readings_add_up_along_any_way(seed: int, data: st.DataObject) -> None:

@@ -151,6 +151,7 @@ def test_our_own_export_comes_back_with_states_and_verifier(tmp_path: Path, fold
     assert np.isfinite(score(EpisodeBatch.from_episodes(found), "branch_aware")).all()
 
 
+@pytest.mark.slow
 def test_a_file_that_breaks_off_loses_nothing_before_the_break(tmp_path: Path) -> None:
     document = results(simulation(mode="é"), simulation(id="b", mode="é" * 9), simulation(id="c"))
     text = json.dumps(document, ensure_ascii=False).encode()
@@ -205,6 +206,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=100, deadline=None)
 def test_whatever_a_field_holds_the_other_conversations_are_read(

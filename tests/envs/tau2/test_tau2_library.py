@@ -70,6 +70,7 @@ def test_a_task_is_the_same_in_another_world_of_the_same_seed() -> None:
     assert make_tables(1).key != DOMAIN.tables.key
 
 
+@pytest.mark.slow
 def test_replaying_the_gold_actions_of_every_task_gives_reward_1() -> None:
     env = Tau2Env(split="all")
     for task in range(env.num_tasks):
@@ -80,6 +81,7 @@ def test_replaying_the_gold_actions_of_every_task_gives_reward_1() -> None:
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["drop", "corrupt"])
 def test_a_write_dropped_or_corrupted_gives_0_and_the_verifier_is_lower_there(how: str) -> None:
     env = Tau2Env(split="all")
@@ -98,6 +100,7 @@ def test_a_write_dropped_or_corrupted_gives_0_and_the_verifier_is_lower_there(ho
     assert judged > 150
 
 
+@pytest.mark.slow
 def test_the_expert_solves_every_task_for_every_customer_without_breaking_a_rule() -> None:
     env = Tau2Env(split="all")
     seen: Counter[Any] = Counter()
@@ -218,6 +221,7 @@ def test_details_are_told_when_asked() -> None:
     assert hear(task, CALM, ASK_DETAILS)[0] == task.script.requests[0].detail
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32), st.integers(0, 209), st.lists(st.text(max_size=40), max_size=20))
 def test_any_words_are_borne(seed: int, task: int, words: list[str]) -> None:

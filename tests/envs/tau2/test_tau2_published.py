@@ -223,6 +223,7 @@ def test_a_task_is_written_as_it_was_read(tmp_path: Path) -> None:
     assert (again.actions, again.communicate, again.basis) == (made.actions, made.communicate, made.basis)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mock", "retail", "airline"])
 @pytest.mark.parametrize("mode", ["default", "upstream"])
 def test_the_gold_actions_of_every_real_task_give_reward_1(name: str, mode: str, shared_data: Path) -> None:
@@ -245,6 +246,7 @@ def retail_env(shared_data: Path) -> Tau2Env:
     return Tau2Env("retail", data=folder, split="all")
 
 
+@pytest.mark.slow
 def test_a_gold_write_left_out_of_a_real_task_gives_0_and_a_lower_reading(shared_data: Path) -> None:
     env = retail_env(shared_data)
     judged = undone = 0

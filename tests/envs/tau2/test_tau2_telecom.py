@@ -178,6 +178,7 @@ def test_a_moment_can_be_kept_pickled_and_continued_elsewhere(company: Path, sol
                 assert (info["state_key"], info["verifier"]) == (mine["state_key"], mine["verifier"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solo", [False, True])
 def test_it_keeps_what_every_environment_promises(company: Path, solo: bool) -> None:
     def make() -> gym.Env[str, str]:

@@ -273,6 +273,7 @@ WHOLE = [
 ]
 
 
+@pytest.mark.slow
 @given(faults=st.lists(st.sampled_from(sorted(FAULTS)), unique=True, min_size=1), order=st.randoms())
 @settings(deadline=None)
 def test_any_faults_together_are_mended_by_their_repairs_in_any_order(
@@ -310,6 +311,7 @@ JSON = st.recursive(
 LIKELY = st.sampled_from(["C1", "L1", "B1", "B2", "P1", "messaging", "sms", "storage", "2g_only", "555-010-0001", 2])
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(data=st.data())
 def test_any_calls_at_all_are_answered_and_a_refused_one_changes_nothing(domain: Domain, data: st.DataObject) -> None:

@@ -26,6 +26,7 @@ writes = st.lists(st.dictionaries(st.tuples(st.sampled_from(["t", "u"]), keys), 
 BASE = {"t": {"a": {"n": 0}, "b": {"n": 1}}, "u": {}}
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(writes, writes)
 def test_the_hash_of_a_database_depends_on_its_content_alone(first: list[Any], second: list[Any]) -> None:
@@ -38,6 +39,7 @@ def test_the_hash_of_a_database_depends_on_its_content_alone(first: list[Any], s
     assert (one.key == other.key) == same == (one.changed == other.changed)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(writes)
 def test_a_version_stays_as_it_was_when_another_is_made_of_it(changes: list[Any]) -> None:
@@ -155,6 +157,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.dictionaries(st.text(), json_values, max_size=4))
 def test_a_call_written_as_json_is_read_back(arguments: dict[str, Any]) -> None:
@@ -162,6 +165,7 @@ def test_a_call_written_as_json_is_read_back(arguments: dict[str, Any]) -> None:
     assert parse_action(write_call(call), TOOLS) == call
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["loan_id", "x", "day"]), json_values, max_size=3))
 def test_a_call_written_as_a_function_is_read_back(arguments: dict[str, Any]) -> None:

@@ -51,10 +51,12 @@ def test_the_environment_keeps_the_common_promises(kind: Any, graph: Any) -> Non
         check_fork(kind(graph), seed=seed, before=1)
 
 
+@pytest.mark.slow
 def test_threads_see_what_one_thread_sees(kind: Any) -> None:
     check_seeds(lambda: kind("planner_solvers"), seeds=10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("graph", GRAPHS, ids=str)
 def test_every_role_speaks_once_in_order_and_the_expert_succeeds(kind: Any, graph: Any) -> None:
     env = kind(graph)
@@ -178,6 +180,7 @@ def test_a_clone_goes_on_in_another_environment_and_survives_pickling(kind: Any)
     assert info["grade"]["correct"] is True
 
 
+@pytest.mark.slow
 def test_episodes_are_the_same_bytes_in_another_process(kind: Any) -> None:
     code = (
         "import json, sys\n"
@@ -228,6 +231,7 @@ def test_the_published_fraction_reward_counts_tests() -> None:
     assert info["grade"]["passed"] == constant
 
 
+@pytest.mark.slow
 def test_hostile_messages_earn_nothing() -> None:
     env = MultiAgentCode("solo")
     for message in ("class E:\n def __eq__(s, o): return True\ndef solve(v): return E()", "import sys; sys.exit(0)"):
@@ -337,6 +341,7 @@ def test_every_agent_of_the_team_gets_the_outcome_and_sees_its_ancestors() -> No
     assert rewards == dict.fromkeys(ROLE_GRAPHS["planner_solvers"].order, 1.0)
 
 
+@pytest.mark.slow
 def test_a_missing_pettingzoo_is_a_sentence(tmp_path: Path) -> None:
     code = "import sys; sys.modules['pettingzoo'] = None; import credit_gym.envs.team.pettingzoo"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

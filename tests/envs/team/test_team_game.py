@@ -24,6 +24,7 @@ def advantage(model: TabularModel, name: str) -> np.ndarray:
     return oracle.behaviour_advantage(model)[state(model, name)]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*render")
 @pytest.mark.parametrize("game", GAMES)
 def test_it_keeps_the_promises_of_every_environment(game: str) -> None:
@@ -67,6 +68,7 @@ def test_of_a_redundant_pair_the_second_matters_only_if_the_first_failed() -> No
     np.testing.assert_allclose(advantage(model, "said-amber"), [-0.5, 0.5])
 
 
+@pytest.mark.slow
 def test_the_exact_success_is_what_playing_gives() -> None:
     model = team_model(num_tasks=3, roles=3, messages=3)
     agent = BehaviourAgent(model)

@@ -201,6 +201,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("message", "reference"), RIGHT)
 def test_the_answer_is_found_and_equal(message: str, reference: str) -> None:
     assert grade_math(message, reference).correct, grade_math(message, reference)
@@ -321,6 +322,7 @@ HOSTILE = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", HOSTILE)
 @pytest.mark.parametrize("opening", ["", "The answer is ", r"\boxed{", "#### ", "**", "x = 1"])
 def test_a_megabyte_of_anything_is_read_at_once(opening: str, piece: str) -> None:
@@ -329,6 +331,7 @@ def test_a_megabyte_of_anything_is_read_at_once(opening: str, piece: str) -> Non
         assert min(taken) < 0.2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", HOSTILE)
 def test_any_answer_is_graded_in_bounded_time(piece: str) -> None:
     begun = time.process_time()  # what takes its worker too long is killed, or this test would not end

@@ -104,6 +104,7 @@ HOSTILE = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", HOSTILE)
 def test_a_megabyte_of_anything_is_searched_at_once(piece: str) -> None:
     text = piece * (1_000_000 // len(piece))
