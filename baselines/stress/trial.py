@@ -101,6 +101,7 @@ def tried(trial: Trial, seed: int, folder: Path, seconds: float) -> Outcome:
 def _try(trial: Trial, seed: int, folder: Path, report: Path) -> None:
     os.setsid()
     os.environ["TMPDIR"] = str(folder / "tmp")
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder / "torch")  # which is meant to stay
     with adopting():
         outcome = _outcome(trial, seed, folder)
         left = left_after(_GRACE)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import marshal
 import sqlite3
 import struct
+import zlib
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,9 @@ Cells = Sequence[Any]
 
 _ONCE = (*EPISODE_COLUMNS, *TOTAL_COLUMNS)
 _STEP = tuple(STEP_COLUMNS)
+_SUMMED = tuple(name for name in (*_ONCE, *_STEP) if name != "checksum")
+_BY_NAME = tuple(sorted(_SUMMED))
+_SORTED = itemgetter(*map(_SUMMED.index, _BY_NAME))
 _PUT_ONCE = f"INSERT INTO episodes (run_id, {quoted(_ONCE)}) VALUES (?{', ?' * len(_ONCE)})"
 _PUT_COLUMNS = f"INSERT INTO columns (episode, {quoted(_STEP)}) VALUES (?{', ?' * len(_STEP)})"
 _READ = f"SELECT key, {quoted((*_ONCE, *_STEP))} FROM episodes JOIN columns ON episode = key WHERE key"
@@ -48,7 +54,8 @@ def encode_episode(folder: Path, episode: Episode) -> tuple[list[Cell], list[Cel
         episode: the episode.
 
     Returns:
-        The cells of EPISODE_COLUMNS, then how many steps it has and what they earned; and the cells of STEP_COLUMNS.
+        The cells of EPISODE_COLUMNS, then how many steps it has, what they earned and a checksum of all cells; and the
+        cells of STEP_COLUMNS.
 
     Raises:
         ValueError, TypeError, OverflowError: a value is not what its column holds.
@@ -58,7 +65,8 @@ def encode_episode(folder: Path, episode: Episode) -> tuple[list[Cell], list[Cel
         None if (column := getattr(episode, name)) is None else codec.encode(folder, column)
         for name, codec in STEP_COLUMNS.items()
     ]
-    return [*once, len(episode), episode.episode_return], columns
+    once += len(episode), episode.episode_return
+    return [*once, _checksum([*once, *columns])], columns
 
 
 def decode_episodes(folder: Path, rows: Iterable[Cells]) -> list[Episode]:
@@ -84,8 +92,24 @@ def decode_episodes(folder: Path, rows: Iterable[Cells]) -> list[Episode]:
         raise
 
 
-_STEPS = _ONCE.index("steps")
+_STEPS, _CHECKSUM = _ONCE.index("steps"), _ONCE.index("checksum")
 _DAMAGE = (ValueError, TypeError, LookupError, AttributeError, OverflowError, struct.error)
+
+
+def _checksum(cells: Cells) -> int:
+    """CRC-32 of the cells of an episode as SQLite gives them back: it knows neither truth values nor NaN.
+
+    A column that is added later, and has no cell in an older row, changes nothing.
+    """
+    kept = [(name, cell) for name, cell in zip(_BY_NAME, _SORTED(cells), strict=True) if cell is not None]
+    plain = [(name, int(cell) if cell is True or cell is False else cell) for name, cell in kept if cell == cell]
+    return zlib.crc32(marshal.dumps(plain, 2))  # of this version of the format equal cells have equal bytes
+
+
+def _check(row: Cells) -> None:
+    """Refuse a row that is not as it was written, which SQLite would not notice; older ones have no checksum."""
+    if row[_CHECKSUM] not in (None, _checksum([*row[:_CHECKSUM], *row[_CHECKSUM + 1 :]])):
+        raise StoreError("it is no longer as it was written: restore the store from a copy.")
 
 
 def _decoded(folder: Path, rows: Sequence[Cells]) -> list[Episode]:
@@ -110,5 +134,7 @@ def _decoded(folder: Path, rows: Sequence[Cells]) -> list[Episode]:
             decoded = codec.decode(folder, [column[i] for i in recorded], [sizes[i] for i in recorded])
             by_episode = dict(zip(recorded, decoded, strict=True))
             found[name] = [by_episode.get(i) for i in range(len(rows))]
+    for row in rows:
+        _check(row)
     names = tuple(found)
     return [Episode.of_columns(zip(names, row, strict=True)) for row in zip(*found.values(), strict=True)]

@@ -11,8 +11,8 @@ SCHEMA_VERSION = 5
 TARGET_COLUMNS = ("fingerprint", "episodes")
 """What tells credits that are stale: the mark of what they were computed from, and a digest of the run's episodes."""
 
-TOTAL_COLUMNS = ("steps", "episode_return")
-"""What is said of an episode beside what it has once, so that it need not be read to be counted."""
+TOTAL_COLUMNS = ("steps", "episode_return", "checksum")
+"""What is said of an episode beside what it has once: what it need not be read for, and whether it is as it was."""
 
 
 def quoted(names: tuple[str, ...]) -> str:

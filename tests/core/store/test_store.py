@@ -41,6 +41,7 @@ def exact(episode: Episode) -> list[tuple[str, str]]:
     return [(f.name, ascii(getattr(episode, f.name))) for f in fields(episode)]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(episode=episodes())
 def test_an_episode_comes_back_exactly_as_it_was_added(episode: Episode) -> None:
@@ -163,10 +164,32 @@ def test_a_column_that_is_new_needs_no_new_version(tmp_path: Path) -> None:
         store.add_episode(run_id, walk("7-0", exact_verifier=True))
         store._connection.execute("ALTER TABLE episodes DROP COLUMN exact_verifier")
         store._connection.execute("ALTER TABLE columns DROP COLUMN token_ids")
+        store._connection.execute("ALTER TABLE episodes DROP COLUMN checksum")
     later = walk("7-1", exact_verifier=True, token_ids=((1,), (2, 3), ()))
     with Store.open(tmp_path, create=False) as store:
         store.add_episode(run_id, later)
         assert store.load_episodes(run_id) == [walk("7-0"), later]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE episodes SET goal = goal || '.' WHERE episode_id = '7-1'",
+        "UPDATE episodes SET success = NOT success WHERE episode_id = '7-1'",
+        "UPDATE columns SET actions = replace(actions, '1', '2') WHERE episode = 2",
+        "UPDATE columns SET rewards = (SELECT rewards FROM columns WHERE episode = 3) WHERE episode = 2",
+        "UPDATE columns SET observations = replace(observations, 'o', 'a') WHERE episode = 2",
+    ],
+)
+def test_a_cell_that_is_another_legal_one_than_was_written_is_noticed(store: Store, change: str) -> None:
+    run_id = start(store)
+    store.add_episodes(run_id, [walk(f"7-{i}", steps=3, rewards=(0.0, i / 4, 1.0)) for i in range(4)])
+    before = store.load_episodes(run_id)
+    store._connection.execute("UPDATE columns SET actions = actions")
+    assert store.load_episodes(run_id) == before
+    store._connection.execute(change)
+    with pytest.raises(StoreError, match="'7-1' cannot be read: it is no longer as it was written"):
+        store.load_episodes(run_id)
 
 
 def test_a_lost_or_damaged_file_is_an_error_that_names_it(store: Store) -> None:
@@ -316,6 +339,7 @@ def test_eight_threads_lose_nothing(store: Store) -> None:
     assert store.load_episodes(run_id) == [walk(f"7-{i}", goal="x" * 2000) for i in range(80)]
 
 
+@pytest.mark.slow
 def test_one_new_folder_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
     for folder in (tmp_path / str(i) for i in range(10)):
         together = threading.Barrier(8)
@@ -337,6 +361,7 @@ def _add_ten(folder: str, worker: int) -> None:
             store.add_episode(run_id, walk(f"{worker}-{i}"))
 
 
+@pytest.mark.slow
 def test_several_processes_may_make_and_fill_one_store(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=_add_ten, args=(str(tmp_path), worker)) for worker in range(4)]
