@@ -123,6 +123,7 @@ def test_the_batch_has_the_beliefs_of_the_game_but_not_what_the_reply_to_a_guess
         assert np.isnan(points[kept:]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", training.RECIPES)
 def test_every_recipe_takes_a_step_and_a_kept_run_goes_on_as_if_it_had_not_stopped(
     name: str, player: object, tmp_path: Path

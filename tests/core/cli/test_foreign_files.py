@@ -48,6 +48,7 @@ def is_one_sentence(result: object) -> bool:
     return result.exit_code in (1, 2) and "Traceback" not in said and len(said.splitlines()) == 1 and len(said) < 1000  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", CONTENTS)
 @pytest.mark.parametrize("reader", READERS)
 def test_a_file_that_nobody_could_mean_is_refused_in_a_sentence(

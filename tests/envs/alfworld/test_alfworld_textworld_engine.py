@@ -134,6 +134,7 @@ def test_the_key_of_a_state_ignores_how_it_was_reached(engine):
     assert once.key != start.key
 
 
+@pytest.mark.slow
 def test_states_and_texts_are_the_same_in_another_process(engine):
     _, trace = walk(engine, engine.load(compiled(SMALL)), Random(6), 10)
     program = (

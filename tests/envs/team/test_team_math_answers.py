@@ -272,6 +272,7 @@ def wrong_answers(number: int, draw: random.Random) -> Iterator[str]:
         yield "".join(swapped)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrap", FORMATS.values(), ids=FORMATS)
 @given(number=st.integers(-(10**7), 10**7), seed=st.integers(0, 999))
 def test_every_format_carries_the_right_number_and_no_other(wrap: Callable[[str], str], number: int, seed: int) -> None:

@@ -267,6 +267,7 @@ def test_numpy_is_there_when_asked_for() -> None:
         assert "No module named 'numpy'" in run(plain, source, test)[0].error
 
 
+@pytest.mark.slow
 def test_threads_share_a_pool_and_close_leaves_no_process() -> None:
     with Sandbox(workers=2, limits=Limits(seconds=SECONDS)) as box:
         programs = [Program(f"def f(x): return x + {n}", (f"assert f(1) == {n + 1}",), ("f",)) for n in range(24)]

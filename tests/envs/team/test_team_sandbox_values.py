@@ -60,6 +60,7 @@ VALUES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", VALUES)
 def test_every_value_crosses_both_ways_in_its_own_type(sandbox: Sandbox, value: str) -> None:
     source = f"{IMPORTS}def f(x): return x\ndef g(): return {value}\ndef h(x): return repr(x)\n"

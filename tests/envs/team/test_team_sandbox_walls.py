@@ -95,6 +95,7 @@ def f(x):
     assert run(shut, source, "assert set(f(0)) == {-1}, f(0)") == (Result(True, ""),)
 
 
+@pytest.mark.slow
 def test_an_infinite_loop_ends_in_time(sandbox: Sandbox) -> None:
     (result,) = run(sandbox, "def f(x):\n    while True: pass\n", "assert f(1) == 2")
     assert not result.passed

@@ -86,6 +86,7 @@ def _env() -> WebShopEnv:
     return WebShopEnv("all")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shop", ["plain", "nasty"])
 @pytest.mark.parametrize("variant", [{}, {"compat": True}, {"goals": "synthetic"}])
 def test_what_is_within_reach_is_what_a_search_of_the_whole_game_finds(shop, variant, tmp_path):
@@ -218,6 +219,7 @@ def test_neither_prices_nor_other_products_move_a_goal_to_another_split():
     assert splits[0].items() <= splits[1].items()
 
 
+@pytest.mark.slow
 def test_recorded_walks_are_repeated_exactly(shops):
     recorded = json.loads((HERE / "webshop_parity.json").read_text(encoding="utf-8"))
     assert recorded.keys() == {f"{shop}-{name}" for shop in shops for name in VARIANTS}
@@ -270,6 +272,7 @@ def malformed(random: Random, actions: list[str]) -> str:
     return action[:place] + random.choice(LETTERS) + action[place + random.randrange(2) :]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_random_walks_in_hostile_shops_lead_to_the_page_that_was_asked_for(shops, variant):
     env = WebShopEnv("all", data=shops["nasty"], max_steps=25, **VARIANTS[variant])
@@ -334,6 +337,7 @@ def test_best_of_n_folders_hold_one_rollout_of_each_task_per_trial(tmp_path):
     assert [message["content"] for message in first[1::2]] == list(episodes[0].actions)
 
 
+@pytest.mark.slow
 def test_the_baseline_ranks_shoppers_and_judges_scorers(tmp_path):
     command = [sys.executable, "-m", "credit_gym.baselines.tables.webshop", "--episodes", "48", "--manifest-seeds", "0"]
     files = ["--trials", "--runs-dir", str(tmp_path / "runs"), "--json", str(tmp_path / "found.json")]

@@ -343,6 +343,7 @@ def test_the_default_folder_is_the_user_s_cache(tmp_path: Path, monkeypatch: pyt
     assert list((tmp_path / "credit_gym" / "webshop").glob("*.json"))
 
 
+@pytest.mark.slow
 def test_processes_that_race_write_the_same_bytes_and_leave_nothing_else(tmp_path: Path) -> None:
     """Three processes with other hash seeds build one index at once."""
     racer = "import test_webshop_search as t; assert t.answers(t.Path(t.sys.argv[1])) == t.ANSWERS"
