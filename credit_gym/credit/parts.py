@@ -37,14 +37,14 @@ class Part(NamedTuple):
     batch: EpisodeBatch
 
 
-def in_parts(episodes: Sequence[Episode], key: Key, *, whole: bool, most: int = PART) -> Iterator[Part]:
+def in_parts(episodes: Sequence[Episode], key: Key, *, whole: bool, most: int | None = None) -> Iterator[Part]:
     """Yield the completed episodes of a run, each group in one part.
 
     Args:
         episodes: the run; one that is stored (:class:`credit_gym.store.StoredEpisodes`) is read part after part.
         key: what states are pooled by.
         whole: as one part.
-        most: steps of a part.
+        most: steps of a part; :data:`PART` by default.
 
     Raises:
         CreditGymError: those of :meth:`~credit_gym.data.batch.EpisodeBatch.from_episodes`.
@@ -75,8 +75,9 @@ def layout_of(episodes: Sequence[Episode]) -> Layout:
     )
 
 
-def part_numbers(layout: Layout, most: int = PART) -> list[IntArray]:
+def part_numbers(layout: Layout, most: int | None = None) -> list[IntArray]:
     """Return the places of the completed episodes of each part, at least one part, in the order of first episodes."""
+    most = PART if most is None else most
     completed = np.flatnonzero(layout.completed)
     _, first, group = np.unique(layout.group[completed], return_index=True, return_inverse=True)
     place = np.empty(first.size, dtype=np.int64)

@@ -7,7 +7,7 @@ asks for credits gets those of the episodes as they are now, however many were p
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -15,11 +15,11 @@ import numpy as np
 
 from credit_gym.credit.assign import score_episodes
 from credit_gym.credit.fingerprint import fingerprint
-from credit_gym.credit.parts import Part, chosen, in_parts, layout_of
+from credit_gym.credit.parts import chosen, in_parts, layout_of, part_numbers
 from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import FloatArray
 from credit_gym.data.key_functions import function_name
-from credit_gym.errors import StoreError
+from credit_gym.errors import MissingColumnError, StoreError
 from credit_gym.scorers import get
 from credit_gym.store import Store
 
@@ -109,11 +109,21 @@ class _Answer(NamedTuple):
 
 
 def _answer(episodes: Sequence[Episode], scorer: str, options: Mapping[str, Any]) -> _Answer:
+    whole = get(scorer).scope == "batch"
+    try:
+        return _scored(episodes, scorer, options, whole=whole)
+    except MissingColumnError:  # what the run has a part may lack
+        if whole or len(part_numbers(layout_of(episodes))) == 1:
+            raise
+        return _scored(episodes, scorer, options, whole=True)
+
+
+def _scored(episodes: Sequence[Episode], scorer: str, options: Mapping[str, Any], *, whole: bool) -> _Answer:
     own = {name: value for name, value in options.items() if name != "key"}
     layout = layout_of(episodes)
     ends = np.cumsum(layout.steps * layout.completed)
     ids, marks, credit = dict[int, str](), list[str](), np.empty(int(ends[-1]) if ends.size else 0)
-    for part in _parts(episodes, scorer, options):
+    for part in in_parts(episodes, options.get("key", "state"), whole=whole):
         scored = score_episodes(chosen(episodes, part.numbers), part.batch, scorer, own)
         credit[np.repeat(ends[part.numbers] - part.batch.offsets[1:], part.batch.lengths) + np.arange(scored.size)] = (
             scored
@@ -131,17 +141,13 @@ def _found(
     if not store.has_credits(run_id, scorer, options):
         return None
     ids, marks = dict[int, str](), list[str]()
-    for part in _parts(episodes, scorer, options):
+    for part in in_parts(episodes, options.get("key", "state"), whole=get(scorer).scope == "batch"):
         ids |= zip(part.numbers.tolist(), part.ids, strict=True)
         marks.append(fingerprint(part.batch, part.ids, scorer, options))
     kept = store.find_credits(run_id, scorer, options, _mark(marks))
     if kept is None:
         return None
     return np.concatenate([np.zeros(0), *(np.asarray(kept.get(ids[number], ())) for number in sorted(ids))])
-
-
-def _parts(episodes: Sequence[Episode], scorer: str, options: Mapping[str, Any]) -> Iterator[Part]:
-    return in_parts(episodes, options.get("key", "state"), whole=get(scorer).scope == "batch")
 
 
 def _mark(marks: Sequence[str]) -> str:

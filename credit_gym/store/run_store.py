@@ -213,7 +213,6 @@ class Store:
 
     def remove_failed(self, run_id: str) -> None:
         """Drop the episodes of a run that did not complete, and their targets, so that they can be played again."""
-        self.run(run_id)
         with self._write() as database:
             database.execute("DELETE FROM episodes WHERE run_id = ? AND error IS NOT NULL", (run_id,))
 
@@ -235,7 +234,6 @@ class Store:
 
     def outcomes(self, run_id: str) -> Outcomes:
         """Return how the episodes of a run ended, without reading them."""
-        self._check_run(run_id)
         with self._reading(), self._lock:
             return read_outcomes(self._connection, run_id)
 
@@ -389,13 +387,13 @@ class Store:
         ]
 
     def _completed(self, run_id: str) -> list[str]:
-        rows = self._read("SELECT episode_id FROM episodes WHERE run_id = ? AND error IS NULL", run_id)
-        return [episode_id for (episode_id,) in rows]
+        completed = "SELECT episode_id FROM episodes WHERE run_id = ? AND error IS NULL"
+        return [name for (name,) in self._read(completed, run_id)]
 
     def _free_id(self, kind: str, content: Any) -> str:
-        """The first id of some content that is not taken; to be called inside the transaction that takes it."""
+        """The first id of some content that is not taken, inside the transaction that takes it."""
         taken = f"SELECT 1 FROM {kind}s WHERE {kind}_id = ?"
-        return next(name for name in candidate_ids(kind, content) if not self._read(taken, name))
+        return next(each for each in candidate_ids(kind, content) if not self._read(taken, each))
 
 
 def _now() -> str:
