@@ -43,8 +43,7 @@ def find_agent(spec: str) -> Any:
     module, colon, attribute = spec.partition(":")
     if not colon or not all(part.isidentifier() for part in f"{module}.{attribute}".split(".")):
         return None
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    look_here()
     try:
         found = _loaded(lambda: import_module(module), spec)
     except ModuleNotFoundError as error:
@@ -56,6 +55,12 @@ def find_agent(spec: str) -> Any:
             raise UnknownNameError(f"{module} has no {attribute}: name a class or a function in it.")
         found = getattr(found, part)
     return found
+
+
+def look_here() -> None:
+    """Let modules in the working directory be found, as ``python -m`` does."""
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
 
 
 def is_chat_function(found: object) -> TypeGuard[Callable[..., Any]]:

@@ -77,6 +77,8 @@ def run_episodes(
     Raises:
         CreditGymError: ``group_size`` is above 1 and the environment has no ``num_tasks``, or a count is too small.
     """
+    if not callable(make_env) or not isinstance(agent, (Agent, AsyncAgent)):
+        raise CreditGymError("run_episodes(make_env, agent) needs a function that makes an environment, and an agent.")
     wanted = missing_numbers(episodes, seed, group_size, workers, resume_done)
     with closing(Run(make_env, agent, seed=seed, group_size=group_size, blocking=blocking)) as run:
         return collect(play_numbers(run, wanted, workers), len(wanted), sink, progress, returned=returned)

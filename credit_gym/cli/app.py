@@ -166,6 +166,14 @@ def asked(scorers: Sequence[str] | None, texts: Sequence[str] | None) -> list[tu
     return [(name, scorer_options(name, texts)) for name in scorers or [DEFAULT]]
 
 
+def typed(env_ids: Sequence[str]) -> None:
+    """Let the modules of ids such as ``module:mine/Game-v0`` be found here, as somebody who typed them means."""
+    if any(":" in env_id for env_id in env_ids):
+        from credit_gym.agents.imported import look_here
+
+        look_here()
+
+
 def environment(env_id: str, arguments: Mapping[str, Any]) -> gym.Env[str, str]:
     """Make a text environment whose verifier is recorded.
 
@@ -181,6 +189,11 @@ def environment(env_id: str, arguments: Mapping[str, Any]) -> gym.Env[str, str]:
         env = gym.make(env_id, **{name: _asked(name, value) for name, value in arguments.items()})
     except gym.error.UnregisteredEnv:
         raise unknown_environment(env_id) from None
+    except ModuleNotFoundError as error:
+        if isinstance(error, CreditGymError):
+            raise
+        missing = str(error).partition(". ")[0]
+        raise CreditGymError(f"{env_id} cannot be made ({missing}): type --env {env_id} where the module is.") from None
     except (TypeError, ValueError) as error:
         if isinstance(error, CreditGymError):
             raise

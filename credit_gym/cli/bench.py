@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from credit_gym.cli import language_model as lm
-from credit_gym.cli.app import RUNS, EnvArgs, Out, TableFormat, app, environment, find, pairs, table_writer
+from credit_gym.cli.app import RUNS, EnvArgs, Out, TableFormat, app, environment, find, pairs, table_writer, typed
+from credit_gym.cli.recorded import check_groups
 from credit_gym.cli.run import Logs, Workers
 from credit_gym.cli.stopping import exit_code, marking_the_stopped
 from credit_gym.errors import CreditGymError
@@ -62,6 +63,7 @@ def bench(
     from credit_gym.agents.spec import parse_agent
     from credit_gym.store import sole_use
 
+    typed(env or ())
     table_writer(to)
     check_logs(log or ())
     limits: dict[str, Any] = {
@@ -193,5 +195,4 @@ def _check_environment(env_id: str, config: Mapping[str, Any]) -> None:
     """Refuse an environment that cannot be made, or that has no tasks to play again where groups need them."""
     env = environment(env_id, config["arguments"])
     env.close()
-    if config["group_size"] > 1 and not hasattr(env.unwrapped, "num_tasks"):
-        raise CreditGymError(f"{env_id} has no list of tasks: leave --group-size out.")
+    check_groups(env, env_id, config["group_size"])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from typing import Annotated
 
 import gymnasium as gym
 import typer
 
-from credit_gym.cli.app import app, show
+from credit_gym.cli.app import app, show, typed
 
 _MARKUP = re.compile(r":\w+:(?=`)")  # of a docstring: what a name in backticks is
 
@@ -29,7 +30,11 @@ def envs(env: Annotated[str | None, typer.Argument(help="Show the details of thi
 
     from credit_gym.data.action_format import declared_format, declaring_class, describe
 
+    typed([env])
+    module, _, env = env.rpartition(":")
     try:
+        if module:
+            import_module(module)
         entry_point = gym.spec(env).entry_point
     except gym.error.Error:
         raise unknown_environment(env) from None

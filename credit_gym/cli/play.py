@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from credit_gym.cli.app import EnvArgs, app, environment, pairs, show
+from credit_gym.cli.app import EnvArgs, app, environment, pairs, show, typed
 from credit_gym.errors import CreditGymError
 
 
@@ -21,6 +21,7 @@ def play(
     from credit_gym.agents.rollout.runner import play_episode
     from credit_gym.report import Table, console, printable
 
+    typed([env])
     made = environment(env, pairs(env_arg))
     try:
         episode = play_episode(made, HumanAgent(console()), seed=seed, episode_id="play", group_id="play")

@@ -10,6 +10,7 @@ import gymnasium as gym
 import typer
 
 from credit_gym.cli.app import environment
+from credit_gym.errors import CreditGymError
 
 if TYPE_CHECKING:
     from credit_gym.agents.llm.prompting import Prompting
@@ -48,6 +49,16 @@ def _model(belief: str, prompting: Prompting | None) -> Believer:
     return parse_believer(belief, prompting or Prompting())
 
 
+def check_groups(env: gym.Env[str, str], env_id: str, group_size: int) -> None:
+    """Refuse groups of an environment that has no tasks to play again.
+
+    Raises:
+        CreditGymError: it has none.
+    """
+    if group_size > 1 and not hasattr(env.unwrapped, "num_tasks"):
+        raise CreditGymError(f"{env_id} has no list of tasks: leave --group-size out.")
+
+
 def check_recorded(
     wanted: Wanted,
     env_id: str,
@@ -56,6 +67,7 @@ def check_recorded(
     belief: str | None,
     prompting: Prompting | None,
     logprobs: bool,
+    group_size: int = 1,
 ) -> None:
     """Refuse scorers whose columns would not be recorded, and a belief that cannot be read.
 
@@ -66,15 +78,17 @@ def check_recorded(
         belief: whose belief is recorded, None for nobody's.
         prompting: how a believing model is shown the chat.
         logprobs: whether the agent may give log-probabilities.
+        group_size: episodes of a task.
 
     Raises:
         MissingColumnError: a scorer would miss a column.
-        CreditGymError: the environment cannot be made, or nobody there can believe so.
+        CreditGymError: the environment cannot be made or has no tasks for groups, or nobody there can believe so.
     """
     from credit_gym.credit.needs import check_needs, needed
 
     recorded = {"policy_logprob"} if logprobs else set()
     with closing(believing(env_id, arguments, belief, prompting)) as env:
+        check_groups(env, env_id, group_size)
         if belief is not None or "role" in needed(wanted):
             _, info = env.reset(seed=0)
             recorded |= {name for name in (*_BELIEFS, "role") if name in info}

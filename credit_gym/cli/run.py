@@ -13,7 +13,7 @@ import typer
 
 from credit_gym.cli import language_model as lm
 from credit_gym.cli import recorded
-from credit_gym.cli.app import RUNS, EnvArgs, Options, Out, Scorers, app, asked, find, pairs, settled, show
+from credit_gym.cli.app import RUNS, EnvArgs, Options, Out, Scorers, app, asked, find, pairs, settled, show, typed
 from credit_gym.cli.stopping import exit_code, marking_the_stopped
 from credit_gym.errors import CreditGymError, missing_extra, unknown
 
@@ -107,10 +107,14 @@ def run(
         "a resumed run keeps its own settings; "
         "give only --workers, --executor, --gpus, --scorer, --option, --log, --out, caps."
     )
-    given = (env, env_arg, episodes, group_size, seed, belief, *policy.values())
+    typed([env or ""])
+    named = env if env is not None and ":" in env else None  # by its module, which a record alone must not import
+    given = (None if named else env, env_arg, episodes, group_size, seed, belief, *policy.values())
     if resume is not None and any(value is not None for value in given):
         raise kept
     stored = None if resume is None else _stored(resume, out)
+    if stored is not None and named not in (None, stored[1].env_id):
+        raise kept
     code = stored[1].agent_id if stored is not None and is_code(stored[1].agent_id) else None
     if resume is not None and agent is not None and not code:
         raise kept
@@ -138,6 +142,7 @@ def run(
         belief=config.get("belief"),
         prompting=None if settings is None else settings.prompting,
         logprobs=settings is not None or is_code(spec),
+        group_size=config["group_size"],
     )
     make_agent = partial(parse_agent, spec, seed=seed, settings=settings)
     with open_agent(make_agent()) as player:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from importlib.metadata import entry_points
@@ -195,6 +195,8 @@ def score(batch: EpisodeBatch, name: str = DEFAULT, **options: Any) -> FloatArra
         ReadingError: a credit is too large for a float64, or a value at some step cannot be computed with.
         BatchError: the scorer returned something other than one number per step.
     """
+    if isinstance(batch, Sequence):
+        raise BatchError("Give an EpisodeBatch: EpisodeBatch.from_episodes(episodes) makes one.")
     spec = get(name)
     options = signatures.check_options(name, spec.function, options)  # before a column that may be missing
     for column in sorted(spec.needs_with(options)):

@@ -15,7 +15,7 @@ from credit_gym.store.sole_use import in_use
 
 
 def new_run(
-    runs: Path, *, env_id: str, agent_id: str, config: Mapping[str, Any], seed: int | None
+    runs: str | Path, *, env_id: str, agent_id: str, config: Mapping[str, Any], seed: int | None
 ) -> tuple[Store, str]:
     """Make the folder of a new run and record the run in it.
 
@@ -32,7 +32,7 @@ def new_run(
     Raises:
         StoreError: the folder cannot be made.
     """
-    run_id, store = _new_folder(runs, "run", [None, env_id, agent_id, config, seed])
+    run_id, store = _new_folder(Path(runs), "run", [None, env_id, agent_id, config, seed])
     return store, store.start_run(env_id=env_id, agent_id=agent_id, config=config, seed=seed, run_id=run_id)
 
 
@@ -42,7 +42,7 @@ def new_group(runs: Path, config: Mapping[str, Any]) -> tuple[Store, str]:
     return store, store.start_group(config, group_id=group_id)
 
 
-def open_run(name: str, runs: Path) -> tuple[Store, str]:
+def open_run(name: str, runs: str | Path) -> tuple[Store, str]:
     """Return the store and the id of a run or a sweep.
 
     Args:
@@ -53,7 +53,7 @@ def open_run(name: str, runs: Path) -> tuple[Store, str]:
         UnknownNameError: there is no such run or sweep.
         StoreError: its store cannot be read, or it was not imported to its end.
     """
-    given = Path(name)
+    given, runs = Path(name), Path(runs)
     path = given.resolve() if given.is_dir() else runs / name
     if not (path / "store.sqlite").exists():
         known = [folder.name for folder in _folders(runs)]

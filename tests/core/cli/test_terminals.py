@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from builders.commands import call, good
+from builders.commands import call, good, opened
+
+import credit_gym as cg
 
 RUN = ("run", "--env", "credit/Stochastic-v0", "--episodes", "4")
 
@@ -63,3 +65,78 @@ def test_nothing_that_people_read_has_the_markup_of_docstrings(folder: Path) -> 
     for arguments in (("scorers",), ("scorers", "adaptive"), ("envs", "credit/Tau2-v0"), ("envs", "credit/WebShop-v0")):
         assert ":func:" not in good(*arguments)
         assert ":class:" not in good(*arguments)
+
+
+COIN = """
+import gymnasium as gym
+import credit_gym as cg
+
+class Coin(cg.TextEnv):
+    def reset(self, *, seed=None, options=None):
+        self.side = ("heads", "tails")[self.seed_episode(seed) % 2]
+        return "Guess the coin.", self.told(0.0)
+
+    def step(self, action):
+        won = action == self.side
+        return f"It was {self.side}.", float(won), True, False, {**self.told(float(won)), "success": won}
+
+    def told(self, verifier):
+        task = {"id": "coin", "split": "all", "goal": "Guess the coin."}
+        return {"task": task, "state_key": "", "admissible_actions": ["heads", "tails"], "verifier": verifier}
+
+gym.register("mine/Coin-v0", Coin)
+"""
+
+
+def test_an_environment_of_a_module_here_is_played_described_and_resumed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.path", [*sys.path])
+    Path("coin_here.py").write_text(COIN)
+    coin = "coin_here:mine/Coin-v0"
+    assert "no module named 'coin_here'" not in good("envs", coin).lower()
+    run_id = good("run", "--env", coin, "--episodes", "4").split()[0]
+    good("bench", "--env", coin, "--agent", "random", "--episodes", "2")
+    assert good("run", "--resume", run_id, "--env", coin).split()[0] == run_id
+    for other in ("coin_here:mine/Other-v0", "credit/Stochastic-v0"):
+        assert "keeps its own settings" in call("run", "--resume", run_id, "--env", other).stderr
+    refused = typed("run", "--env", "nowhere:mine/Coin-v0").stderr.decode()
+    assert "No module named 'nowhere'" in refused
+    assert refused.count("\n") == 1
+    for command in (("run",), ("bench", "--agent", "random")):
+        before = sorted(Path("runs").iterdir())
+        refused = call(*command, "--env", coin, "--episodes", "4", "--group-size", "2").stderr
+        assert "has no list of tasks: leave --group-size out." in refused
+        assert sorted(Path("runs").iterdir()) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("agent", ["Seeded", "awaited"])
+def test_an_agent_of_a_module_plays_the_same_on_ray(folder: Path, agent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray")
+    monkeypatch.setattr("sys.path", [*sys.path])
+    Path("agents_here.py").write_text(
+        "class Seeded:\n"
+        "    name = 'seeded'\n"
+        "    def __init__(self, seed):\n"
+        "        self.seed = seed\n"
+        "    def act(self, contexts):\n"
+        "        return [c.admissible_actions[(self.seed + c.step) % len(c.admissible_actions)] for c in contexts]\n"
+        "async def awaited(messages):\n"
+        "    return messages[-1]['content'].splitlines()[-1]\n"
+    )
+    common = (*RUN, "--agent", f"agents_here:{agent}", "--seed", "3", "--workers", "2")
+    ids = [good(*common, "--executor", each, "--out", each).split()[0] for each in ("local", "ray")]
+    assert ids[0] == ids[1]
+    assert opened(ids[0], "local").load_episodes(ids[0]) == opened(ids[1], "ray").load_episodes(ids[1])
+
+
+def test_what_is_called_wrongly_from_python_is_one_sentence(folder: Path) -> None:
+    episode = cg.Episode.from_steps([("a", "b", 1.0)])
+    with pytest.raises(cg.CreditGymError, match=r"EpisodeBatch.from_episodes\(episodes\) makes one\."):
+        cg.score([episode], "grpo")  # type: ignore[arg-type]
+    for make_env, agent in (("credit/Stochastic-v0", cg.parse_agent("random")), (dict, "random")):
+        with pytest.raises(cg.CreditGymError, match="needs a function that makes an environment, and an agent"):
+            cg.run_episodes(make_env, agent, episodes=1, seed=0)  # type: ignore[arg-type]
+    run_id = good(*RUN).split()[0]
+    assert cg.open_run(run_id, "runs")[1] == run_id
