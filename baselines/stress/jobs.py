@@ -12,12 +12,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from credit_gym.baselines.stress.launching import call, check_said, launch
+from credit_gym.baselines.stress.launching import Launched, call, check_said, launch, wait_a_moment
 from credit_gym.baselines.stress.trial import Found, expect
 from credit_gym.errors import CreditGymError
 from credit_gym.store import Store
 
 RUNS = "runs"
+_COUNT = "SELECT (SELECT count(*) FROM episodes) + (SELECT count(*) FROM results)"
+_GLANCE, _MOMENT = 0.005, 0.05  # seconds
 
 Records = Mapping[str, tuple[int, str]]
 """Name -> (the row that keeps it, all that is kept of it as a text)."""
@@ -94,6 +96,25 @@ def recorded(folder: Path) -> Records:
             return _episodes(store) | _results(store)
     except CreditGymError as error:
         raise Found("lost", f"cannot be read: {error}") from error
+
+
+def wait_for_records(rng: random.Random, folder: Path, launched: Launched, most: int) -> None:
+    """Wait until a store holds a drawn number of records, and a moment more, or until the command ends."""
+    wanted = rng.randrange(most)
+    while _count(folder / "store.sqlite") < wanted and not launched.over:
+        time.sleep(_GLANCE)
+    wait_a_moment(rng, launched, _MOMENT)
+
+
+def _count(file: Path) -> int:
+    if not file.exists():
+        return 0
+    try:
+        with closing(sqlite3.connect(file)) as database:
+            (count,) = database.execute(_COUNT).fetchone()
+    except sqlite3.Error:  # it is only being made
+        return 0
+    return int(count)
 
 
 def check_kept(before: Records, after: Records, whole: Records) -> None:

@@ -16,6 +16,7 @@ from credit_gym.baselines.stress.jobs import (
     recorded,
     run_job,
     undisturbed,
+    wait_for_records,
 )
 from credit_gym.baselines.stress.launching import Launched, launch, wait_a_moment
 from credit_gym.baselines.stress.trial import Outcome, expect
@@ -33,7 +34,10 @@ def kill_job(make_job: Callable[[random.Random], Job], rng: random.Random, folde
     for _ in range(rng.choice((1, 1, 2))):
         launched = launch(folder, *(job.again(name) if name else job.begin(folder)))
         name = launched.first_line() or name if not job.whole else expected.name
-        wait_a_moment(rng, launched, expected.seconds)
+        if job.whole:
+            wait_a_moment(rng, launched, expected.seconds)
+        else:
+            wait_for_records(rng, folder / RUNS / name, launched, len(expected.records))
         before = recorded(folder / RUNS / name)
         launched.killed()
         after = recorded(folder / RUNS / name)
@@ -63,8 +67,8 @@ def kill_parallel_runs(rng: random.Random, folder: Path) -> Outcome:
     together = [launch(folder, *job.begin(folder)) for _ in range(3)]
     names = [launched.first_line() for launched in together]
     expect(len(set(names)) == 3 and all(names), "partial", f"three runs got the ids {names}")
-    for launched in together[: rng.choice((1, 2, 3))]:
-        wait_a_moment(rng, launched, expected.seconds)
+    for launched, name in list(zip(together, names, strict=True))[: rng.choice((1, 2, 3))]:
+        wait_for_records(rng, folder / RUNS / name, launched, len(expected.records))
         launched.killed()
     for launched, name in zip(together, names, strict=True):
         launched.ended()

@@ -7,7 +7,15 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from credit_gym.baselines.stress.jobs import RUNS, Job, check_kept, check_resumed, recorded, undisturbed
+from credit_gym.baselines.stress.jobs import (
+    RUNS,
+    Job,
+    check_kept,
+    check_resumed,
+    recorded,
+    undisturbed,
+    wait_for_records,
+)
 from credit_gym.baselines.stress.launching import call, launch, wait_a_moment
 from credit_gym.baselines.stress.trial import Outcome, expect
 from credit_gym.store import Store
@@ -25,7 +33,10 @@ def stop_job(
     expected = undisturbed(job, folder)
     launched = launch(folder, *job.begin(folder))
     name = expected.name if job.whole else launched.first_line()
-    wait_a_moment(rng, launched, expected.seconds)
+    if job.whole:
+        wait_a_moment(rng, launched, expected.seconds)
+    else:
+        wait_for_records(rng, folder / RUNS / name, launched, len(expected.records))
     before = recorded(folder / RUNS / name)
     launched.send(number)
     if rng.random() < 0.3:
