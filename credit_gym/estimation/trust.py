@@ -1,9 +1,10 @@
 """How far a verifier can be trusted, learned from outcomes: do its readings tell what is won from what is lost?
 
-An episode's evidence is the sum of its centred readings. Centred at its state a reading has mean 0 under the policy, so
-an episode does not score higher for being longer, and a verifier that rewards waiting where waiting does no harm agrees
-with nothing. Within a group the sums of the episodes above its mean return are compared with the others' by Somers' D;
-a group without both kinds says nothing.
+An episode's evidence is the sum of its centred readings, but for that of the step that ends it: what is said of that
+step is said with the outcome at hand, as of a right guess, and does not tell won from lost before. Centred at its state
+a reading has mean 0 under the policy, so an episode does not score higher for being longer, and a verifier that rewards
+waiting where waiting does no harm agrees with nothing. Within a group the sums of the episodes above its mean return
+are compared with the others' by Somers' D; a group without both kinds says nothing.
 """
 
 from __future__ import annotations
@@ -68,7 +69,8 @@ def evidence(batch: EpisodeBatch, centred: FloatArray) -> tuple[FloatArray, Floa
     """
     groups = batch.num_groups
     won = above_mean(batch)
-    total = group_sum(centred, batch.episode, batch.num_episodes)
+    before = ~(batch.is_last & batch.terminated[batch.episode])
+    total = group_sum(centred * before, batch.episode, batch.num_episodes)
     unit = float(np.max(np.abs(total), initial=0.0)) or 1.0
     rank = _midranks(np.round(total / unit, _DIGITS), batch.group)
     wins = group_sum(won, batch.group, groups)

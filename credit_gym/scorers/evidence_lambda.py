@@ -5,11 +5,14 @@
     b_t      = (1 - lambda_t) mean_s G + lambda_t (mean R - r_0 - ... - r_{t-1})
     s_t      = ((1 - lambda_t) sd_s G + lambda_t sd R)^a_t (sd R)^(1 - a_t),  a_t = crowd / (n_t + crowd)
     A_t      = (1 - w) (G_t - b_t) / s_t + w (R - mean R) / sd R + T kappa / (m_t + kappa) z_t,  w = L^-c
+    T        = min(max(4 (D - 2 sqrt(4 (1 - D^2) / W)), 0), 1)
 
-n_t other episodes of the group visited s_t, m_t of the visitors returned more than the group's mean, L is the mean
-length of the group's episodes, V the TD(0) fixed point of the pooled transitions, z_t the verifier's centred reading,
-and T in [0, 1] how far it is trusted (:mod:`credit_gym.estimation.trust`). A method of this project. Lambda-returns are
-Sutton's (1988); that a mean of few is shrunk to the mean of more is James and Stein's (1961).
+s_t was visited n_t other times in the group, and m_t of the visitors returned more than the group's mean; L is the
+mean length of the group's episodes, V the TD(0) fixed point of the pooled transitions, z_t the verifier's centred
+reading. D is how well the readings told won from lost in the other groups and in batches before, W the evidence that
+this rests on, T what they are trusted by: nothing that luck explains (:mod:`credit_gym.estimation.trust`). A method of
+this project. Lambda-returns are Sutton's (1988); that a mean of few is shrunk to the mean of more is James and Stein's
+(1961).
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from credit_gym.data.grouping import (
     compact,
     discounted_sum,
     group_mean,
+    group_size,
     group_std,
     group_sum,
 )
@@ -37,7 +41,7 @@ from credit_gym.scorers.outcome import grpo
 from credit_gym.scorers.registry import register
 
 _FLOOR = 0.01  # least s_t, in deviations of the group's returns
-_FULL = 0.5  # agreement from which on a verifier is trusted wholly
+_FULL = 0.25  # agreement beyond luck from which on a verifier is trusted wholly
 
 
 @register("evidence_lambda", scope="batch", reference="credit_gym: evidence-weighted lambda-returns")
@@ -54,19 +58,20 @@ def evidence_lambda(
 ) -> FloatArray:
     """Credit a step by what followed, read off where others have been, and by the verifier as far as it is borne out.
 
-    Where no state recurs it is GRPO, exactly. Where others stood in a state, their outcomes are its baseline and its
-    scale, and what a step led to is read off the state that it led to. The verifier's reading, less its mean at the
+    Where no state recurs it is GRPO, exactly. Where a state was visited more than once, its visits are its baseline and
+    its scale, and what a step led to is read off the state that it led to. The verifier's reading, less its mean at the
     state, adds to that as far as it told won from lost in the *other* groups of the batch and in what was learned
     before; it gives way where outcomes passed through the state, and is silent until some were seen.
 
     Args:
         batch: the episodes; the columns ``verifier`` and ``exact_verifier`` are read where they are there.
         discount: g of V, in [0, 1]; below 1 it makes a wasted step cost something.
-        pseudo_count: k, in (0, inf): visits of others that weigh as much as having none.
+        pseudo_count: k, in (0, inf): other visits that weigh as much as having none.
         sharing: c in [0, 1]. The luck of an outcome, shared by L steps, adds up L-fold, that of separate credits by the
             root of L: so the plain outcome's share falls with the root of the length. 0 is GRPO alone.
-        crowd: others at a state, in (0, inf), from which on differences count by their size rather than in the state's
-            own deviations: what few have tried is faint and drowns without a scale of its own, what many have is known.
+        crowd: other visits of a state, in (0, inf), from which on differences count by their size rather than in the
+            state's own deviations: what few have tried is faint and drowns without a scale of its own, what many have
+            is known.
         kappa: successes through a state at which the verifier's say is halved, in [0, inf).
         trust: what is known of the verifier: its agreement with the outcomes, in [-1, 1]; None takes 1 where the
             environment declares an exact potential, else 0. A trainer hands on what it learned
@@ -120,16 +125,18 @@ def verifier_evidence(batch: EpisodeBatch, *, pseudo_count: float = 0.05) -> tup
 
 
 class _Visits(NamedTuple):
-    """Who else was where: (S,) dense node of each step, their number, and (S,) number of other episodes there."""
+    """Who was where: (S,) dense node of each step, their number, and (S,) other visits and other episodes there."""
 
     node: IntArray
     nodes: int
+    times: FloatArray
     others: FloatArray
 
 
 def _visits(batch: EpisodeBatch) -> _Visits:
     node, nodes = compact(batch.step_group, batch.state)
-    return _Visits(node, nodes, _episodes_through(batch, node, nodes, np.ones(batch.num_episodes))[node] - 1.0)
+    episodes = _episodes_through(batch, node, nodes, np.ones(batch.num_episodes))
+    return _Visits(node, nodes, group_size(node, nodes)[node] - 1.0, episodes[node] - 1.0)
 
 
 def _episodes_through(batch: EpisodeBatch, node: IntArray, nodes: int, weight: FloatArray) -> FloatArray:
@@ -152,7 +159,7 @@ def _advantage(
     batch: EpisodeBatch, visits: _Visits, spread: FloatArray, discount: float, pseudo_count: float, crowd: float
 ) -> tuple[FloatArray, FloatArray]:
     """``G_t - b_t`` and ``s_t``; (S,) each."""
-    own = pseudo_count / (visits.others + pseudo_count)  # lambda
+    own = pseudo_count / (visits.times + pseudo_count)  # lambda
     value = certainty_equivalent_value(batch, discount)
     own_next = np.where(batch.is_last, 0.0, np.roll(own, -1))
     value_next = np.where(batch.is_last, 0.0, np.roll(value, -1))
@@ -164,7 +171,7 @@ def _advantage(
     baseline = (1.0 - own) * usual + own * (mean - earned)
     here = group_std(followed, visits.node, visits.nodes)[visits.node]
     unit = np.maximum((1.0 - own) * here + own * spread, _FLOOR * spread)
-    faint = crowd / (visits.others + crowd)
+    faint = crowd / (visits.times + crowd)
     return followed - baseline, unit**faint * spread ** (1.0 - faint)
 
 
@@ -197,13 +204,15 @@ def _known(batch: EpisodeBatch, trust: float | None, weight: float | None) -> Tr
 
 
 def _believed(batch: EpisodeBatch, centred: FloatArray, known: Trust) -> FloatArray:
-    """T of each step, in [0, 1]: what is known and what the other groups say, never the group's own luck."""
+    """T of each step, in [0, 1]: what is known and what the other groups say beyond luck, never the group's own."""
     agreement, weight = evidence(batch, centred)
     others = weight.sum() - weight
     told = (weight @ agreement) - weight * agreement
     total = others + known.weight
     mean = np.divide(told + known.weight * known.agreement, total, out=np.zeros_like(total), where=total > 0.0)
-    trusted: FloatArray = np.clip(mean / _FULL, 0.0, 1.0)
+    mean = np.clip(mean, -1.0, 1.0)  # it is by a rounding error beyond them at most
+    error = np.sqrt(np.divide(4.0 * (1.0 - mean**2), total, out=np.zeros_like(total), where=total > 0.0))
+    trusted: FloatArray = np.clip((mean - 2.0 * error) / _FULL, 0.0, 1.0)
     return trusted[batch.step_group]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders.batches import Run, batch_of
+from builders.batches import NAN, Run, batch_of
 
 from credit_gym.agents.learning.trusting import TRUST, TrustingScorer
 from credit_gym.data.batch import EpisodeBatch
@@ -18,13 +18,13 @@ from credit_gym.scorers.evidence_lambda import verifier_trust
 
 
 def steps(won: list[int], readings: list[int] | None) -> EpisodeBatch:
-    """Groups of two episodes of two steps each; nothing recurs, and the verifier reads the second step of each."""
+    """Groups of two episodes of two steps each; nothing recurs, and the verifier reads the first step of each."""
     runs = [Run([3 * n, 3 * n + 1, 3 * n + 2], [0, 0], bool(outcome), group=n // 2) for n, outcome in enumerate(won)]
-    read = None if readings is None else [float(value) for reading in readings for value in (0, reading)]
+    read = None if readings is None else [float(value) for reading in readings for value in (reading, 0)]
     return batch_of(runs, verifier=read)
 
 
-ALIGNED = steps([1, 0, 0, 1, 1, 0], [1, 0, 0, 1, 1, 0])
+ALIGNED = steps([1, 0, 0, 1] * 4, [1, 0, 0, 1] * 4)
 FAILED = steps([0, 0, 0, 0], [1, 0, 0, 1])
 
 
@@ -61,8 +61,10 @@ def test_a_given_trust_stays(given: dict[str, float], tmp_path: Path) -> None:
 
 def test_other_options_reach_the_scorer_and_what_is_learned() -> None:
     """Two share a state: how far their own mean counts there decides whether they read above the third."""
-    runs = [Run([0, 1], [0], True), Run([0, 2], [0], False), Run([3, 4], [0], False), Run([5, 6], [0], False)]
-    batch, options = batch_of(runs, verifier=[1.0, 1.0, 0.8, 0.0]), {"pseudo_count": 5.0, "kappa": 1.0}
+    ways = [[0, 1, 2], [0, 3, 4], [5, 6, 7], [8, 9, 10]]
+    runs = [Run(way, [0, 0], number == 0) for number, way in enumerate(ways)]
+    readings = [value for reading in (1.0, 1.0, 0.8, 0.0) for value in (reading, NAN)]
+    batch, options = batch_of(runs, verifier=readings), {"pseudo_count": 5.0, "kappa": 1.0}
     scorer = TrustingScorer("evidence_lambda", options)
     np.testing.assert_array_equal(scorer(batch), score(batch, "evidence_lambda", **options))
     assert scorer.known == verifier_trust(batch, pseudo_count=5.0)
