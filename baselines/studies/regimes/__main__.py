@@ -24,7 +24,7 @@ def main(
     seed: Annotated[int, typer.Option(help="Of the drawn regimes.")] = 0,
     scorers: Annotated[str, typer.Option(help="Scorers, separated by commas.")] = ",".join(SCORERS),
     seeds: Annotated[int, typer.Option(help="Suites of tasks that are raced on.", min=1)] = 8,
-    pilots: Annotated[int, typer.Option(help="Suites on which step sizes are tuned.", min=1)] = 6,
+    pilots: Annotated[int, typer.Option(help="Suites on which step sizes are tuned.", min=1)] = 12,
     workers: Processes = 2,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write everything here.")] = None,
     advice: Annotated[Path | None, typer.Option(help="Write here what `credit-gym advise` reads of it.")] = None,

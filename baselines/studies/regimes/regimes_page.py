@@ -163,10 +163,11 @@ the start solves each task with the point's success. Unless a point says otherwi
 success of 0.1, 8 tasks with groups of 8, states that recur, and no verifier.
 
 Every scorer trains the same softmax policies with the same luck: one policy-gradient step a batch, its size tuned for
-each scorer on other seeds (the least of eight that comes within a tenth of the fastest), and scaled back where it would
-move the policy by more than 0.2 nats a visit. Success is exact. *exact* is the advantage of the policy as it stands: a
-ceiling. A learner that does not get there in 40 updates counts as 80; *never* says how many seeds did not. Where states
-do not recur, it is the scorers that cannot tell them; the policy always knows where it is.
+each scorer on other seeds (the least of eight that comes within a standard error of the fastest, or within a tenth),
+and scaled back where it would move the policy by more than 0.2 nats a visit. Success is exact. *exact* is the advantage
+of the policy as it stands: a ceiling. A learner that does not get there in 40 updates counts as 80; *never* says how
+many seeds did not. Where states do not recur, it is the scorers that cannot tell them; the policy always knows where it
+is.
 
 ![Episodes needed against those of GRPO]({figure})
 """
