@@ -14,7 +14,11 @@ from typing import Any
 import transformers
 
 from credit_gym.agents.llm.model_paths import check_path
+from credit_gym.data.foreign_text import file_text, read_json
 from credit_gym.errors import BackendError
+
+MOST_LAYERS = 1_000
+"""Layers of the deepest model that is built."""
 
 
 def load_tokenizer(path: str | Path, *, trust_remote_code: bool = False) -> Any:
@@ -37,7 +41,8 @@ def load_model(kind: Any, path: str | Path, *, trust_remote_code: bool = False, 
         options: further arguments of ``from_pretrained``.
 
     Raises:
-        BackendError: it needs code that comes with it, and that is not trusted; or its weights are no safetensors.
+        BackendError: it needs code that comes with it, or from the hub, and that is not trusted; its weights are no
+            safetensors; or its configuration cannot be built.
         OSError: there is none; ValueError and others as transformers raises them.
     """
     folder = Path(path)
@@ -46,8 +51,28 @@ def load_model(kind: Any, path: str | Path, *, trust_remote_code: bool = False, 
     return _load(kind, path, trust_remote_code, use_safetensors=True, **options)
 
 
+def _check_config(file: Path, trusted: bool) -> None:
+    """Refuse a configuration that would have code fetched from the hub, or a model built that never ends."""
+    if not file.exists():  # a name on the hub, or an adapter
+        return
+    try:
+        config = read_json(file_text(file))
+        parts = [part for part in (config, *config.values()) if isinstance(part, dict)]
+    except (OSError, ValueError, AttributeError) as error:
+        raise BackendError(f"{file} is no configuration ({error}): save the model again.") from None
+    for name, value in (entry for part in parts for entry in part.items()):
+        if name.endswith(("layer", "layers")) and isinstance(value, int) and value > MOST_LAYERS:
+            raise BackendError(f"{file} asks for {value} layers, more than {MOST_LAYERS}: choose another model.")
+        if name.endswith("_implementation") and "/" in str(value) and not trusted:
+            raise BackendError(
+                f"{file} asks for code from the hub ({name}: {value}), which is not run: take it out, or add "
+                "--trust-remote-code (trust_remote_code=True) if you trust whoever wrote it."
+            )
+
+
 def _load(kind: Any, path: str | Path, trust_remote_code: bool, **options: Any) -> Any:
     check_path(path)
+    _check_config(Path(path) / "config.json", trust_remote_code)
     if trust_remote_code:
         warnings.warn(f"Code that comes with {str(path)!r} is run, as trust_remote_code asks for it.", stacklevel=4)
     try:

@@ -18,6 +18,8 @@ from builders.tiny_models import tiny_model  # noqa: E402
 from credit_gym.agents.likelihood.language_model import LanguageModel, release  # noqa: E402
 from credit_gym.agents.likelihood.wild_reward import WildReward  # noqa: E402
 from credit_gym.agents.llm.backends import Settings, parse_backend, settings_from, settings_record  # noqa: E402
+from credit_gym.agents.llm.chat_tokens import ChatTokens  # noqa: E402
+from credit_gym.agents.llm.pretrained import load_tokenizer  # noqa: E402
 from credit_gym.cli.language_model import read_settings  # noqa: E402
 from credit_gym.errors import BackendError  # noqa: E402
 
@@ -113,6 +115,44 @@ def test_weights_that_are_a_pickle_are_never_read(
     with pytest.raises(BackendError):
         LOADERS[loader](folder, trusted)
     assert not mark.exists()
+
+
+@pytest.mark.parametrize("loader", LOADERS)
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ({"attn_implementation": "somebody/kernel"}, "code from the hub"),
+        ({"_attn_implementation": "kernels-community/kernel@main"}, "code from the hub"),
+        ({"num_hidden_layers": 10**9}, "1000000000 layers"),
+        ({"deep": [[]]}, "no configuration"),
+    ],
+)
+def test_a_configuration_fetches_no_code_and_builds_no_endless_model(
+    loader: str, entries: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    folder = tiny_model(tmp_path / "model")
+    text = json.dumps(json.loads((folder / "config.json").read_text()) | entries)
+    (folder / "config.json").write_text(text.replace("[[]]", "[" * 5000 + "]" * 5000))
+    with pytest.raises(BackendError, match=said):
+        LOADERS[loader](folder, False)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ ''.__class__.__mro__ }}",
+        "{{ cycler.__init__.__globals__['os'].popen('id').read() }}",
+        "{{ self.__init__.__globals__ }}",
+        "{% include '/etc/passwd' %}",
+        "{{ messages.append(1) }}",
+        "{% for i in range(10 ** 9) %}{% endfor %}",
+    ],
+)
+def test_a_chat_template_reaches_no_python(template: str, tmp_path: Path) -> None:
+    tokenizer = load_tokenizer(tiny_model(tmp_path / "model"))
+    tokenizer.chat_template = template
+    with pytest.raises(BackendError, match="chat template"):
+        ChatTokens(tokenizer).prompt([{"role": "user", "content": "hi"}])
 
 
 @pytest.mark.parametrize("bad", ["{", "[]", '{"base_model_name_or_path": ', "[" * 5000])
