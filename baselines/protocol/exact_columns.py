@@ -37,9 +37,9 @@ def with_exact_columns(batch: EpisodeBatch, model: TabularModel, policy: FloatAr
     before, after = _log(policy), _log(_reward_model(batch, model, policy, slot))
     return replace(
         batch,
-        policy_entropy=-(policy * before).sum(axis=1)[batch.state],
-        reference_logprob=before[batch.state, slot],
-        policy_logprob=after[batch.state, slot],
+        policy_entropy=-(policy * before).sum(axis=1)[batch.state].astype(np.float32),
+        reference_logprob=before[batch.state, slot].astype(np.float32),
+        policy_logprob=after[batch.state, slot].astype(np.float32),
         logprob_offsets=np.arange(batch.num_steps + 1),
         log_belief=np.log(np.maximum(_chance(batch, model, policy), _LEAST)),
     )

@@ -21,6 +21,7 @@ from typing import Annotated, Any
 
 import gymnasium as gym
 import numpy as np
+import numpy.typing as npt
 import typer
 
 from credit_gym.baselines.protocol.experiment import save_json
@@ -30,6 +31,7 @@ from credit_gym.baselines.speed.game_speed import games
 from credit_gym.baselines.speed.likelihood_speed import likelihood
 from credit_gym.baselines.speed.measurement import Measurement, forks, resets
 from credit_gym.baselines.speed.replay_speed import replay
+from credit_gym.baselines.speed.training_speed import training
 from credit_gym.baselines.speed.webshop_speed import webshop, webshop_index
 from credit_gym.baselines.tables import stochastic
 from credit_gym.data.batch import EpisodeBatch
@@ -103,9 +105,16 @@ def recorded_columns(batch: EpisodeBatch, group_size: int = 64) -> EpisodeBatch:
         log_belief=-draw.random(points),
         distractor_log_belief=-draw.random(points),
         logprob_offsets=np.arange(steps + 1),
-        **{name: -draw.random(steps) for name in ("policy_logprob", "reference_logprob", "policy_top_logprob")},
-        **{name: draw.random(steps) for name in ("policy_entropy", "policy_kl")},
+        policy_logprob=-_chances(draw, steps),
+        reference_logprob=-_chances(draw, steps),
+        policy_top_logprob=-_chances(draw, steps),
+        policy_entropy=_chances(draw, steps),
+        policy_kl=_chances(draw, steps),
     )
+
+
+def _chances(draw: np.random.Generator, size: int) -> npt.NDArray[np.float32]:
+    return draw.random(size, dtype=np.float32)
 
 
 def scorer_rates() -> Iterator[Measurement]:
@@ -244,6 +253,7 @@ SECTIONS = (
     replay,
     games,
     likelihood,
+    training,
 )
 
 
