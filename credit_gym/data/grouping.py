@@ -27,8 +27,9 @@ def compact(*columns: IntArray) -> tuple[IntArray, int]:
         extent = _extent(column)
         if size > 0 and extent > (2**62) // size:
             key, size = _number(key, size)
-        key, size = key * extent + column, size * extent
-    return _number(key, size)
+        key, size = key * extent, size * extent
+        key += column
+    return _number(key if len(columns) > 1 else key.copy(), size)
 
 
 def _extent(column: IntArray) -> int:
@@ -36,14 +37,29 @@ def _extent(column: IntArray) -> int:
 
 
 def _number(key: IntArray, size: int) -> tuple[IntArray, int]:
-    """Dense ids of keys in ``0..size-1``: by a table when it is small, else by sorting."""
+    """Dense ids of keys in ``0..size-1``, which are overwritten: by a table when it is small, else by sorting."""
     if size <= 8 * key.size + 1024:
         present = np.zeros(size, dtype=np.bool_)
         present[key] = True
-        rank = np.cumsum(present, dtype=np.int64) - 1
-        return rank[key], int(rank[-1]) + 1 if size else 0
-    values, ids = np.unique(key, return_inverse=True)
-    return ids.astype(np.int64, copy=False), int(values.size)
+        rank = np.cumsum(present, dtype=np.int32 if size < 2**31 else np.int64)
+        rank -= 1
+        return rank[key].astype(np.int64, copy=False), int(rank[-1]) + 1 if size else 0
+    if size > 2**62 // key.size:
+        values, ids = np.unique(key, return_inverse=True)
+        return ids.astype(np.int64, copy=False), int(values.size)
+    key *= key.size  # key and place in one number: sorting these in place takes no second array
+    key += np.arange(key.size)
+    key.sort()
+    own = key // key.size
+    first = np.ones(key.size, dtype=np.bool_)
+    np.not_equal(own[1:], own[:-1], out=first[1:])
+    del own
+    key %= key.size
+    rank = np.cumsum(first, dtype=np.int64)
+    rank -= 1
+    ids = np.empty(key.size, dtype=np.int64)
+    ids[key] = rank
+    return ids, int(rank[-1]) + 1
 
 
 def group_sum(values: npt.ArrayLike, ids: IntArray, count: int) -> FloatArray:

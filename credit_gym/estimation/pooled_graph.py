@@ -114,7 +114,10 @@ def pool(batch: EpisodeBatch) -> PooledGraph:
     node, num_nodes = compact(batch.step_group, batch.state)
     edge, num_edges = compact(node, batch.action)
     outcome = np.where(batch.success, SUCCESS, np.where(batch.terminated, FAILURE, TRUNCATED))
-    next_node = np.where(batch.is_last, num_nodes + outcome[batch.episode], np.roll(node, -1))
+    moved = batch.lengths > 0
+    next_node = np.empty_like(node)
+    next_node[:-1] = node[1:]
+    next_node[batch.offsets[1:][moved] - 1] = num_nodes + outcome[moved]
     edge_node = np.zeros(num_edges, dtype=np.int64)
     edge_node[edge] = node
     node_group = np.zeros(num_nodes, dtype=np.int64)
