@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+
 import pytest
+from builders import ROOT
 from builders.red_team import ATTACKS, KINDS
 from builders.red_team.battle import USERS, fight, honest_beside_neighbours, left_by_a_dead_owner
 
 
 def test_there_are_at_least_120_programs_each_with_a_name_of_its_own() -> None:
     assert len({(attack.kind, attack.name) for attack in ATTACKS}) == len(ATTACKS) >= 120
+
+
+def test_the_table_of_the_page_is_of_these_programs() -> None:
+    page = (ROOT / "docs" / "sandbox.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| ([^|]+) \| ((?:\d+ / \d+ / \d+(?: \| )?)+) \|$", page, re.MULTILINE))
+    tried = Counter(attack.kind for attack in ATTACKS)
+    assert rows == {kind: " | ".join([f"{tried[kind]} / {tried[kind]} / 0"] * 4) for kind in KINDS}
 
 
 @pytest.mark.slow
