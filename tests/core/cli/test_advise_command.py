@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from builders.commands import call, good
+import pytest
+from builders.commands import call, good, opened
 from builders.episodes import walk
 
+from credit_gym.baselines.studies.key_recurrence import as_chats
 from credit_gym.credit.advise import advise
 from credit_gym.store import new_run
 
+PAGE = Path(__file__).parents[3] / "docs" / "scorers.md"
 PLAY = ("run", "--env", "credit/Stochastic-v0", "--episodes", "32", "--group-size", "8", "--agent", "noisy:0.7")
 
 
+@pytest.mark.slow
 def test_a_run_is_advised_on_in_about_ten_lines_or_as_json(folder: Path) -> None:
     run_id = good(*PLAY).split()[0]
     text = good("advise", run_id)
@@ -68,3 +72,32 @@ def test_the_command_says_what_the_function_says(folder: Path) -> None:
     with store:
         store.add_episodes(run_id, episodes)
     assert good("advise", run_id) == f"{advise(episodes)}\n"
+
+
+def said() -> dict[str, tuple[str, dict[str, str]]]:
+    """Rows of the page's table of advice: the run -> its agent, and the scorer with its key."""
+    lines = PAGE.read_text("utf-8").partition("### Is it right?")[2].partition("\n## ")[0].splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| `credit/")]
+    return {run.replace("`", ""): (agent, dict(_named(advised))) for run, agent, advised, _ in rows}
+
+
+def _named(advised: str) -> list[tuple[str, str]]:
+    scorer, *options = advised.replace("`", "").split(", ")
+    return [("scorer", scorer), *(tuple(option.split("=")) for option in options)]  # type: ignore[list-item]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("run", said())
+def test_what_the_page_says_was_advised_is_advised(folder: Path, run: str) -> None:
+    (agent, advised), env_id = said()[run], run.partition(",")[0]
+    told = call("run", "--env", env_id, "--agent", agent, "--episodes", "64", "--group-size", "8", "--scorer", "grpo")
+    assert told.exit_code == 0, told.stderr
+    run_id = told.stdout.split()[0]
+    found = json.loads(good("advise", run_id, "--json"))
+    if "chats" in run:
+        with opened(run_id) as store:
+            found = advise(as_chats(store.load_episodes(run_id))).as_mapping()
+    assert {"scorer": found["scorer"], **found["options"]} == advised
+    assert found["expected"]["high"] < 1.0
+    assert found["facts"]["mixed"] > 0.0
+    assert "misleading verifier" not in {caution["kind"] for caution in found["cautions"]}
