@@ -92,6 +92,7 @@ def report(
 def _report_training(folder: Path, to: str, out: Path | None) -> None:
     """Write the page of a training, or show its tables."""
     from credit_gym.agents.learning.learning_curve import PICTURE, tables
+    from credit_gym.data.foreign_text import file_bytes
     from credit_gym.report import write_report
 
     found, picture = tables(folder), folder / PICTURE
@@ -101,7 +102,7 @@ def _report_training(folder: Path, to: str, out: Path | None) -> None:
         _write_tables(found, to, out)
         return
     path = out or folder / "report.html"
-    drawn = picture.read_bytes() if picture.is_file() else b""
+    drawn = file_bytes(picture) if picture.is_file() else b""
     write_report(path, title=folder.name, episodes=(), credits={}, tables=found, picture=drawn)
     typer.echo(path)
 
