@@ -117,7 +117,8 @@ class Index:
             their positions in the indexed sequence, best first, equal scores by id; only documents that hold at least
             one term of the query.
         """
-        return list(self._top(query, TOP)[:k] if k <= TOP else self._rank(query, k))
+        found: list[int] = (self._top(query, TOP)[:k] if k <= TOP else self._rank(query, k)).tolist()
+        return found
 
     def scores(self, query: str) -> npt.NDArray[np.float32]:
         """Return the BM25 score of every document, (N,) float32 in the order of their ids, 0 where no term occurs."""
@@ -138,14 +139,14 @@ class Index:
         total = np.bincount(np.concatenate([postings.document[pair] for pair in pairs]), gain, minlength=len(self))
         return total.astype(np.float32)
 
-    def _rank(self, query: str, k: int) -> tuple[int, ...]:
+    def _rank(self, query: str, k: int) -> npt.NDArray[np.int32]:
         scores = self.scores(query)
         found = np.flatnonzero(scores)
         if found.size > k:
             least = np.partition(scores[found], found.size - k)[found.size - k]
             found = found[scores[found] >= least]
         best = found[np.argsort(-scores[found], kind="stable")][:k]
-        return tuple(self.postings.position[best].tolist())
+        return self.postings.position[best]  # what is remembered takes a few bytes a hit
 
 
 def build_index(documents: Sequence[str], ids: Sequence[str] | None = None) -> Index:
