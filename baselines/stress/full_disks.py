@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from credit_gym.baselines.stress.jobs import RUNS, Job, check_kept, check_resumed, recorded, undisturbed
-from credit_gym.baselines.stress.launching import COMMAND, Launched, check_said, launch
+from credit_gym.baselines.stress.launching import COMMAND, Ended, Launched, check_said, launch
 from credit_gym.baselines.stress.private_mounts import mount_private_disk, resize
 from credit_gym.baselines.stress.trial import Outcome, Skipped, expect
 
@@ -29,10 +29,10 @@ def fill_disk(make_job: Callable[[random.Random], Job], rng: random.Random, fold
         mount_private_disk(disk, int(rng.uniform(0.05, 1.0) * needed))
     except Skipped:
         return _limit_files(job, rng, folder)
-    ended = launch(disk, *job.begin(disk)).ended()
+    ended = launch(folder, *job.begin(folder, f"disk/{RUNS}")).ended()
     check_said(ended, (0, 1, 2))
     resize(disk, _AMPLE)
-    return _go_on(job, disk, ended.code, ended.out)
+    return _go_on(job, folder, f"disk/{RUNS}", ended)
 
 
 def _limit_files(job: Job, rng: random.Random, folder: Path) -> Outcome:
@@ -42,24 +42,24 @@ def _limit_files(job: Job, rng: random.Random, folder: Path) -> Outcome:
     limited = (sys.executable, "-c", _LIMITED, str(largest))
     ended = Launched(folder, *limited, *COMMAND, *job.begin(folder)).ended()
     check_said(ended, (0, 1, 2))
-    return _go_on(job, folder, ended.code, ended.out)
+    return _go_on(job, folder, RUNS, ended)
 
 
-def _go_on(job: Job, folder: Path, code: int, out: str) -> Outcome:
+def _go_on(job: Job, folder: Path, runs: str, stopped: Ended) -> Outcome:
     """Check what a job kept that ran out of space, and do the rest of it."""
-    expected = undisturbed(job, folder if folder.name != "disk" else folder.parent)
-    name = out.split()[0] if out.split() else ""
-    after = recorded(folder / RUNS / name) if name else {}
+    expected = undisturbed(job, folder)
+    name = (stopped.out.split() or [""])[0]
+    after = recorded(folder / runs / name) if name else {}
     check_kept({}, after, expected.records)
     if job.whole:
         expect(len(after) in (0, len(expected.records)), "partial", f"{len(after)} of {len(expected.records)}")
     if not name and job.resumed:
-        ended = launch(folder, *job.begin(folder)).ended()
+        ended = launch(folder, *job.begin(folder, runs)).ended()
         check_said(ended, (0,))
         return Outcome("no space to begin")
     if not after or not job.whole:
-        check_resumed(job, folder, name, after, expected)
-    return Outcome(f"code {code} with {len(after)} of {len(expected.records)}")
+        check_resumed(job, folder, name, after, expected, runs)
+    return Outcome(f"code {stopped.code} with {len(after)} of {len(expected.records)}")
 
 
 def _kilobytes(folder: Path) -> int:

@@ -134,11 +134,11 @@ def check_finished(before: Records, after: Records, whole: Records) -> None:
     expect(not missing, "lost", f"not made up for: {', '.join(missing[:5])}")
 
 
-def check_resumed(job: Job, folder: Path, name: str, kept: Records, expected: Undisturbed) -> Records:
+def check_resumed(job: Job, folder: Path, name: str, kept: Records, expected: Undisturbed, runs: str = RUNS) -> Records:
     """Take a job up again and refuse all but what an undisturbed one has; return that."""
-    again = call(folder, *job.again(name)).out.split()[0]
+    again = call(folder, *job.again(name, runs)).out.split()[0]
     expect(bool(not job.resumed or again == name), "wrong", f"{name} was taken up as {again}")
-    after = recorded(folder / RUNS / again)
+    after = recorded(folder / runs / again)
     check_finished(kept if job.resumed else {}, after, expected.records)
     return after
 

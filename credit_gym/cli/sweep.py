@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from credit_gym.cli.app import RUNS, Out, TableFormat, app, find, table_writer
-from credit_gym.cli.stopping import marking_the_stopped
+from credit_gym.cli.stopping import exit_code, marking_the_stopped
 
 if TYPE_CHECKING:
     from credit_gym.store import Store
@@ -39,13 +39,17 @@ def sweep(
     typer.echo(group_id)
     with sole_use(store.folder), Progress(console=console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         bar = progress.add_task("cells")
-        with marking_the_stopped(store):
-            run_sweep(
-                settings,
-                store,
-                resume=group_id,
-                on_cell=lambda _, done, total: progress.update(bar, completed=done, total=total),
-            )
+        try:
+            with marking_the_stopped(store):
+                run_sweep(
+                    settings,
+                    store,
+                    resume=group_id,
+                    on_cell=lambda _, done, total: progress.update(bar, completed=done, total=total),
+                )
+        except KeyboardInterrupt as error:
+            typer.echo(f"Interrupted; go on with: credit-gym sweep --out {out} --resume {group_id}", err=True)
+            raise typer.Exit(exit_code(error)) from None
     show_sweep(store, group_id, to)
 
 

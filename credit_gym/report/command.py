@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -36,8 +37,8 @@ def one_sentence(call: Callable[[], Any]) -> NoReturn:
         code = _say(error.format_message())
     except _EXPECTED as error:
         code = _say(str(error))
-    except typer.Abort:
-        code = 130
+    except typer.Abort as stop:
+        code = 128 + getattr(stop.__cause__, "number", signal.SIGINT)
     sys.exit(code if isinstance(code, int) else 0)
 
 

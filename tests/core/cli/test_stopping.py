@@ -13,6 +13,12 @@ from builders.commands import good, opened
 
 SLOW_RUN = ("run", "--env", "credit/Stochastic-v0", "--agent", "random", "--episodes", "3000", "--seed", "1")
 SLOW_BENCH = ("bench", "--env", "credit/Stochastic-v0", "--agent", "random", "--episodes", "3000", "--seed", "1")
+SLOW_SWEEP = """
+name: long
+environments: [credit/Stochastic-v0]
+scorers: [outcome_only, grpo]
+seeds: 200
+"""
 
 
 def begun(folder: Path, *arguments: str) -> tuple[subprocess.Popen[str], str]:
@@ -77,3 +83,18 @@ def test_a_benchmark_that_is_asked_to_end_by_sigterm_is_marked_as_stopped(folder
     assert "Traceback" not in said
     with opened(group_id, "stopped") as store:
         assert [run.status for run in store.runs()] == ["stopped"]
+
+
+def test_a_sweep_that_is_asked_to_end_by_sigterm_says_how_to_go_on(folder: Path) -> None:
+    (folder / "long.yaml").write_text(SLOW_SWEEP)
+    process, group_id = begun(folder, "sweep", "--config", "long.yaml")
+    with opened(group_id, "stopped") as store:
+        deadline = time.monotonic() + 60
+        while not store.results(group_id):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.terminate()
+        _, said = process.communicate(timeout=60)
+        assert (process.returncode, len(store.results(group_id)) < 200) == (143, True)
+    assert said == f"Interrupted; go on with: credit-gym sweep --out stopped --resume {group_id}\n"
+    assert "| running |" not in good("runs", "--runs-dir", "stopped", "--to", "markdown")
