@@ -5,7 +5,7 @@
     b_t      = (1 - lambda_t) mean_s G + lambda_t (mean R - r_0 - ... - r_{t-1})
     s_t      = ((1 - lambda_t) sd_s G + lambda_t sd R)^a_t (sd R)^(1 - a_t),  a_t = crowd / (n_t + crowd)
     A_t      = (1 - w) (G_t - b_t) / s_t + w (R - mean R) / sd R + T kappa / (m_t + kappa) z_t,  w = L^-c
-    T        = min(max(4 (D - 2 sqrt(4 (1 - D^2) / W)), 0), 1)
+    T        = max(D - 2 sqrt(4 (1 - D^2) / W), 0)
 
 s_t was visited n_t other times in the group, and m_t of the visitors returned more than the group's mean; L is the
 mean length of the group's episodes, V the TD(0) fixed point of the pooled transitions, z_t the verifier's centred
@@ -41,7 +41,6 @@ from credit_gym.scorers.outcome import grpo
 from credit_gym.scorers.registry import register
 
 _FLOOR = 0.01  # least s_t, in deviations of the group's returns
-_FULL = 0.25  # agreement beyond luck from which on a verifier is trusted wholly
 
 
 @register("evidence_lambda", scope="batch", reference="credit_gym: evidence-weighted lambda-returns")
@@ -212,7 +211,7 @@ def _believed(batch: EpisodeBatch, centred: FloatArray, known: Trust) -> FloatAr
     mean = np.divide(told + known.weight * known.agreement, total, out=np.zeros_like(total), where=total > 0.0)
     mean = np.clip(mean, -1.0, 1.0)  # it is by a rounding error beyond them at most
     error = np.sqrt(np.divide(4.0 * (1.0 - mean**2), total, out=np.zeros_like(total), where=total > 0.0))
-    trusted: FloatArray = np.clip((mean - 2.0 * error) / _FULL, 0.0, 1.0)
+    trusted: FloatArray = np.maximum(mean - 2.0 * error, 0.0)
     return trusted[batch.step_group]
 
 

@@ -108,11 +108,11 @@ def test_the_verifier_of_the_first_three_episodes() -> None:
 
     Centred: 3/5, -9/20; -2/5, 11/20; -2/5, none. Root mean square over six steps: sqrt(1.185 / 6).
     One success passed through the first episode's states and S: 1 / (1 + 1) of it is left there, all of it elsewhere.
-    There is no other group. Of the agreement that is given, 0.6, two errors of 2 * 0.8 / 8 are luck: T = 4 * 0.2.
+    There is no other group. Of the agreement that is given, 0.6, two errors of 2 * 0.8 / 8 are luck: T = 0.2.
     """
     batch = batch_of(THREE, verifier=[1.0, 0.0, 0.0, 1.0, 0.0, NAN])
     centred = np.array([3 / 5, -9 / 20, -2 / 5, 11 / 20, -2 / 5, 0]) / np.sqrt(1.185 / 6)
-    expected = 4 / 5 * np.array([1 / 2, 1 / 2, 1, 1 / 2, 1, 1]) * centred
+    expected = 1 / 5 * np.array([1 / 2, 1 / 2, 1, 1 / 2, 1, 1]) * centred
     told = {**PLAIN, "kappa": 1.0, "trust": 0.6, "trust_weight": 64.0}
     np.testing.assert_allclose(verifier_part(batch, **told), expected, rtol=1e-9, atol=1e-12)
 
