@@ -39,7 +39,8 @@ class UnpaddedTrainer(CreditGRPOTrainer):
         sampled = inputs["completion_mask"] * inputs["tool_mask"]
         self._counted = None if everywhere else (sampled * inputs["advantages"]) != 0
         try:
-            loss: Tensor = super()._compute_loss(model, inputs)
+            trl: Any = super()
+            loss: Tensor = trl._compute_loss(model, inputs)
         finally:
             self._counted = None
         return loss
@@ -55,11 +56,17 @@ class UnpaddedTrainer(CreditGRPOTrainer):
         **options: Any,
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
         if compute_aux_loss or not self._network.head.projects:
-            whole = (model, input_ids, attention_mask, logits_to_keep, *arguments)
-            answer: Any = super()._get_per_token_logps_and_entropies(
-                *whole, compute_aux_loss=compute_aux_loss, **options
+            trl: Any = super()
+            whole: tuple[Tensor, Tensor | None, Tensor | None] = trl._get_per_token_logps_and_entropies(
+                model,
+                input_ids,
+                attention_mask,
+                logits_to_keep,
+                *arguments,
+                compute_aux_loss=compute_aux_loss,
+                **options,
             )
-            return answer
+            return whole
         shape = (len(input_ids), logits_to_keep)
         counted = attention_mask[:, -logits_to_keep:].bool() if self._counted is None else self._counted
         row, place = counted.nonzero().T
@@ -96,7 +103,7 @@ class UnpaddedTrainer(CreditGRPOTrainer):
         size = Limits().rows(self._network)
         parts = [
             checkpoint(part, *each, use_reentrant=False, preserve_rng_state=False)
-            for each in zip(states.split(size), targets.split(size), strict=True)
+            for each in zip(torch.split(states, size), torch.split(targets, size), strict=True)
         ]
         logp, entropy = zip(*parts, strict=True)
         return torch.cat(logp), torch.cat(entropy)

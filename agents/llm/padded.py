@@ -13,7 +13,8 @@ class PaddedRows:
     """What such a model remembers of the rows in play: its cache, and which places of it are not padding."""
 
     def __init__(self) -> None:
-        self.end()
+        self._cache: Any = None
+        self._mask: Any = None
 
     def begin(self, prompts: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
         """Put sequences into play; nothing is known of them."""
@@ -52,5 +53,4 @@ class PaddedRows:
 
     def end(self) -> None:
         """Take all rows out of play."""
-        self._cache: Any = None
-        self._mask: Any = None
+        self._cache = self._mask = None

@@ -28,7 +28,9 @@ class ResidentRows:
 
     def __init__(self, layers: int, tokens: int) -> None:
         self._layers, self._room = layers, tokens
-        self._clock = 0
+        self._clock = self._live = 0
+        self._ids: list[tuple[int, ...]] = []  # what each row holds
+        self._used: list[int] = []
         self._forget()
 
     def begin(self, prompts: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
@@ -119,9 +121,7 @@ class ResidentRows:
             self._forget()
 
     def _forget(self) -> None:
-        self._ids: list[tuple[int, ...]] = []  # what each row holds
-        self._used: list[int] = []
-        self._live = 0
+        self._ids, self._used, self._live = [], [], 0
         self._cache: Any = DynamicCache()
         self._cache.layers = [_Rows() for _ in range(self._layers)]
 
@@ -165,11 +165,14 @@ class _Wanted(NamedTuple):
     own: bool
 
 
-class _Rows(DynamicLayer):
+class _Rows(DynamicLayer):  # type: ignore[no-untyped-call]
     """One layer's keys and values, (rows, heads, places, width) each; the last place takes what padding writes."""
 
+    keys: Any
+    values: Any
+
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.places = 0
         self._aim: tuple[Any, int, int] = (None, 0, 0)
 
@@ -180,7 +183,7 @@ class _Rows(DynamicLayer):
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         position, longest, rows = self._aim
         if longest >= self.places or rows > len(self.keys):
-            self._resize(rows, max(self.places, longest + longest // 8 + 16), key_states, value_states)
+            self._resize(rows, max(self.places, longest + longest // 4 + 16), key_states, value_states)
         row = torch.arange(len(key_states), device=key_states.device)[:, None]
         self.keys[row, :, position] = key_states.transpose(1, 2)
         self.values[row, :, position] = value_states.transpose(1, 2)
