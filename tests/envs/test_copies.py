@@ -54,6 +54,7 @@ def test_a_copy_made_before_any_reset_plays(env_id: str, way: str) -> None:
     assert future(twin, begun=False) == future(env, begun=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [0, 2, 60])
 @every_way
 @every_id
@@ -78,6 +79,7 @@ def test_a_copy_inside_wrappers_keeps_its_time_limit(way: str) -> None:
     assert [info.get("success") for _, info in ends[0]] == [None, None, False]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["deepcopy", "pickle"])
 @pytest.mark.parametrize("env_id", NATIVE)
 def test_a_copy_of_a_native_vector_environment_plays_the_same_future(env_id: str, way: str) -> None:

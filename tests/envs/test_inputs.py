@@ -76,6 +76,7 @@ def test_an_argument_that_does_not_exist_is_refused_with_those_that_do(env_id: s
         gym.make(env_id, render_moed="ansi")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("env_id", IDS)
 @pytest.mark.parametrize("action", NO_TEXT, ids=repr)
 def test_what_is_no_text_is_no_action_and_moves_nothing(env_id: str, action: Any) -> None:
@@ -133,6 +134,7 @@ def test_a_native_vector_environment_refuses_options_as_the_others_do(env_id: st
         envs.reset(seed=0, options={"task": right})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("env_id", IDS)
 def test_async_environments_refuse_shared_memory_and_else_say_what_sync_ones_say(env_id: str) -> None:
     with pytest.raises(gym.error.Error, match=r'vector_kwargs={"shared_memory": False}'):

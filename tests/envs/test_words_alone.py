@@ -80,6 +80,7 @@ def speeches(env_id: str, goal: str) -> Iterator[tuple[str, Say]]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("env_id", IDS)
 def test_words_earn_no_more_than_silence(env_id: str) -> None:
     env = gym.make(env_id).unwrapped

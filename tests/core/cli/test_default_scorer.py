@@ -67,6 +67,7 @@ FIRST = "credits the first step of an episode alone"
 AFTER = "gives all steps of an episode after the first one number"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["targets", "score", "report"])
 @pytest.mark.parametrize(
     ("scorer", "said"),
@@ -88,6 +89,7 @@ def test_other_scorers_say_what_they_do_not_tell_apart(folder: Path, command: st
     assert told == f"{scorer} {said} here: no later state recurs; `credit-gym advise RUN` says whether a key helps.\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scorer", ["adaptive_q", "branch_aware", "milestone", "igpo", "tempo", "modulate", "istar"])
 def test_a_scorer_that_misses_a_column_says_what_to_do(folder: Path, scorer: str) -> None:
     told = call("score", imported(folder / "chats.jsonl", UNLIKE), "--scorer", scorer)

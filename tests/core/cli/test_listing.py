@@ -152,6 +152,7 @@ def test_every_id_is_suggested_for_its_short_form(spec: Any) -> None:
         assert f"did you mean {spec.id}" in str(unknown_environment(typed))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("to", "mark"), [("latex", r"\toprule"), ("markdown", "| grpo |"), ("html", "<table>")])
 def test_a_report_in_another_format_is_that_format(folder: Path, to: str, mark: str) -> None:
     run_id = good(*RUN, "--env", "credit/Stochastic-v0", "--scorer", "grpo").split()[0]
@@ -175,6 +176,7 @@ def test_a_name_on_a_hub_and_a_folder_that_exists_are_no_missing_path(folder: Pa
     check_path(name)
 
 
+@pytest.mark.slow
 def test_whatever_loads_a_model_asks_no_hub_for_a_path(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pretrained = pytest.importorskip("credit_gym.agents.llm.pretrained")
     language_model = pytest.importorskip("credit_gym.agents.likelihood.language_model")

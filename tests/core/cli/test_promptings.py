@@ -15,6 +15,7 @@ def test_all_are_listed(folder: Path) -> None:
     assert all(name in out for name in PROMPTINGS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROMPTINGS)
 def test_what_is_shown_is_a_file_that_says_the_same(folder: Path, name: str) -> None:
     Path("copy.yaml").write_text(good("promptings", name))

@@ -85,6 +85,7 @@ def test_what_lies_in_the_log_of_a_killed_process_is_read_too(run_id: str, tmp_p
     assert "in the log" in " ".join(found.stdout.split())
 
 
+@pytest.mark.slow
 def test_a_store_of_an_older_version_is_read_too(run_id: str, tmp_path: Path) -> None:
     as_version_4(tmp_path / "runs" / run_id)
     with sqlite3.connect(tmp_path / "runs" / run_id / "store.sqlite") as database:
@@ -94,6 +95,7 @@ def test_a_store_of_an_older_version_is_read_too(run_id: str, tmp_path: Path) ->
     assert found.returncode == 0, found.stderr
 
 
+@pytest.mark.slow
 def test_a_store_that_an_older_version_wrote_is_read_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "runs" / "run_0ba54e6bbf1b"

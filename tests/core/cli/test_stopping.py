@@ -44,6 +44,7 @@ def wait_for_episodes(name: str, count: int) -> None:
             time.sleep(0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code", "status"), [(signal.SIGTERM, 143, "stopped"), (signal.SIGINT, 130, "interrupted")]
 )
@@ -74,6 +75,7 @@ def test_a_run_that_was_asked_to_end_goes_on_to_the_episodes_of_one_that_was_not
     assert opened(run_id, "stopped").load_episodes(run_id) == opened(run_id, "whole").load_episodes(run_id)
 
 
+@pytest.mark.slow
 def test_a_benchmark_that_is_asked_to_end_by_sigterm_is_marked_as_stopped(folder: Path) -> None:
     process, group_id = begun(folder, *SLOW_BENCH)
     wait_for_episodes(group_id, 5)

@@ -103,6 +103,7 @@ def test_a_function_is_named_on_the_command_line_and_kept_credits_say_that_it_is
     assert f"gigpo(key=function {spec})" in Path(good("report", stored, *given).strip()).read_text("utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spec", "sentence"),
     [

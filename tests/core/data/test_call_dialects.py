@@ -281,6 +281,7 @@ json_values = st.recursive(
 arguments = st.dictionaries(st.text(), json_values, max_size=4)
 
 
+@pytest.mark.slow
 @given(given=arguments)
 def test_the_canonical_text_of_a_call_is_read_back(given: dict) -> None:
     text = write_call("get_loan", given)

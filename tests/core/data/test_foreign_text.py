@@ -28,6 +28,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
 )
 
 
+@pytest.mark.slow
 @given(PLAIN)
 def test_honest_json_is_read_as_json_reads_it(value: Any) -> None:
     text = json.dumps(value)

@@ -52,6 +52,7 @@ def test_agreement_of_sketches_estimates_the_jaccard_similarity_of_windows() -> 
         assert float((left == right).mean()) == pytest.approx(jaccard(*pair), abs=3 * 0.5 / BINS**0.5)
 
 
+@pytest.mark.slow
 @given(st.lists(st.one_of(texts, st.sampled_from((SENTENCE, NEARLY, OTHER))), max_size=8, unique=True), st.randoms())
 def test_the_order_of_the_texts_does_not_matter(given_texts: list[str], order: random.Random) -> None:
     shuffled = order.sample(given_texts, len(given_texts))

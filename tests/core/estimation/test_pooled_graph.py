@@ -93,6 +93,7 @@ def test_groups_never_share_a_node() -> None:
     assert success_value(graph, 1.0).tolist() == [0.0, 1.0]
 
 
+@pytest.mark.slow
 @given(batches())
 def test_counts_and_shares_are_consistent(batch: EpisodeBatch) -> None:
     graph = pool(batch)
@@ -104,6 +105,7 @@ def test_counts_and_shares_are_consistent(batch: EpisodeBatch) -> None:
     np.testing.assert_allclose(np.bincount(graph.edge_node, graph.behaviour, graph.num_nodes), 1.0)
 
 
+@pytest.mark.slow
 @given(batches(), st.sampled_from((0.0, 0.5, 0.98, 1.0)))
 def test_success_value_equals_the_dense_solve(batch: EpisodeBatch, discount: float) -> None:
     graph = pool(batch)
@@ -113,6 +115,7 @@ def test_success_value_equals_the_dense_solve(batch: EpisodeBatch, discount: flo
     np.testing.assert_allclose(success_value(graph, discount), dense, atol=1e-9)
 
 
+@pytest.mark.slow
 @given(batches(), st.sampled_from((0.9, 1.0)))
 def test_value_is_the_behaviours_mean_of_the_action_values(batch: EpisodeBatch, discount: float) -> None:
     graph = pool(batch)

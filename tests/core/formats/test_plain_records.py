@@ -283,6 +283,7 @@ values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(st.dictionaries(fields, values, max_size=5) | values, min_size=1, max_size=4))
 @settings(max_examples=300, deadline=None)
 def test_anything_is_an_episode_or_a_sentence(tmp_path_factory: pytest.TempPathFactory, rows: list[Any]) -> None:

@@ -51,6 +51,7 @@ def test_the_worked_examples_hold_and_logs_do_not_disturb_each_other() -> None:
         assert predict(rule, score, logs).tolist() == [row[column] for row in WORKED], rule
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(st.tuples(st.sampled_from((-2.0, -0.5, 0.0, 0.5)), st.booleans()), min_size=1), min_size=1))
 def test_rules_equal_plain_loops(drawn: list[list[tuple[float, bool]]]) -> None:
     logs = logs_of(*([v for _, v in log] for log in drawn))

@@ -92,6 +92,7 @@ def test_equal_labels_give_no_statistic() -> None:
     assert np.isnan(estimate(np.arange(3.0), np.ones(3, dtype=bool)).estimate.value)
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_value_and_counts_missing_scores() -> None:
     generator = np.random.default_rng(1)
     won = generator.random(200) < 0.4

@@ -27,6 +27,7 @@ def unpack(drawn: list) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return credit, exact, mask.astype(bool)
 
 
+@pytest.mark.slow
 @given(rows)
 def test_rank_correlations_equal_scipy_on_each_state(drawn: list) -> None:
     credit, exact, mask = unpack(drawn)

@@ -36,6 +36,7 @@ def test_spearman_of_a_missing_number_is_missing() -> None:
     assert np.isnan(spearman([1.0, float("nan"), 2.0], [1.0, 2.0, 3.0]))
 
 
+@pytest.mark.slow
 @given(st.lists(numbers, min_size=2, max_size=12), st.integers(0, 5))
 def test_the_interval_of_a_mean_is_scipys(drawn: list[float], seed: int) -> None:
     values = np.array(drawn)

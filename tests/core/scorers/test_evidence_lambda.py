@@ -48,6 +48,7 @@ def verifier_part(batch: EpisodeBatch, **options: Any) -> np.ndarray:
 # Without evidence
 
 
+@pytest.mark.slow
 @given(batch=batches(max_episodes=8), starts=st.booleans())
 def test_where_no_state_but_the_start_recurs_and_no_verifier_reads_it_is_grpo(
     batch: EpisodeBatch, starts: bool
@@ -60,6 +61,7 @@ def test_where_no_state_but_the_start_recurs_and_no_verifier_reads_it_is_grpo(
     np.testing.assert_allclose(default(batch), expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.slow
 @given(batch=batches(max_episodes=8))
 def test_where_it_shares_nothing_of_an_outcome_it_is_grpo_whatever_recurs(batch: EpisodeBatch) -> None:
     batch = replace(batch, verifier=None)
@@ -120,6 +122,7 @@ def test_the_verifier_of_the_first_three_episodes() -> None:
 # The verifier
 
 
+@pytest.mark.slow
 @given(batch=batches(require=("verifier",), max_episodes=8))
 def test_a_verifier_that_is_shut_out_changes_nothing(batch: EpisodeBatch) -> None:
     np.testing.assert_array_equal(default(batch, **SHUT_OUT), default(replace(batch, verifier=None), **SHUT_OUT))
@@ -167,6 +170,7 @@ def test_where_no_other_group_speaks_an_unknown_verifier_says_nothing(won: tuple
     assert not default(some).any()  # what one episode does not declare is not declared
 
 
+@pytest.mark.slow
 @given(
     batch=batches(require=("verifier",), max_episodes=8),
     outcomes=st.lists(st.sampled_from((0.0, 1.0, 5.0)), min_size=8, max_size=8),
@@ -225,6 +229,7 @@ def judged(draw: st.DrawFn) -> tuple[EpisodeBatch, np.ndarray]:
     return batch_of(runs), np.array(read)
 
 
+@pytest.mark.slow
 @given(judged())
 def test_agreement_is_somers_d_of_the_readings_by_the_outcome(drawn: tuple[EpisodeBatch, np.ndarray]) -> None:
     batch, read = drawn
@@ -294,6 +299,7 @@ def test_outcomes_tell_which_verifier_can_be_trusted(verifier: Any, recurrence: 
     assert found.weight > 100
 
 
+@pytest.mark.slow
 @given(batch=batches(max_episodes=6), data=st.data())
 def test_a_backward_sum_is_that_of_a_loop(batch: EpisodeBatch, data: st.DataObject) -> None:
     size, shares = batch.num_steps, st.sampled_from((0.0, 0.25, 0.5, 1.0))

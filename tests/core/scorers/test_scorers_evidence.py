@@ -74,6 +74,7 @@ class TestEcpo:
         np.testing.assert_allclose(weights, [np.tanh(1.0), 1.0], rtol=1e-12)
         assert (score(few, "ecpo", shrinkage=0.0, evidence=1e-9) - score(few, "grpo"))[0] == pytest.approx(1.0)
 
+    @pytest.mark.slow
     @drawn
     @given(batch=batches(), discount=st.sampled_from((0.0, 0.5, 1.0)), shrinkage=st.sampled_from((0.0, 2.0)))
     def test_it_is_the_published_formula(self, batch: EpisodeBatch, discount: float, shrinkage: float) -> None:
@@ -127,6 +128,7 @@ class TestRtmc:
         centred = score(alone, "grpo", scale=False)
         np.testing.assert_allclose(score(alone, "rtmc", discount=1.0), 2 / 3 * centred, rtol=1e-12)
 
+    @pytest.mark.slow
     @drawn
     @given(batch=batches(), discount=st.sampled_from((0.0, 0.5, 1.0)), prior=st.sampled_from((0.0, 2.0, 7.5)))
     def test_it_is_the_published_formula(self, batch: EpisodeBatch, discount: float, prior: float) -> None:

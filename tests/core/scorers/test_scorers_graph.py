@@ -55,6 +55,7 @@ def test_crbc_counts_truncation_as_failure() -> None:
     np.testing.assert_array_equal(score(cut, "crbc"), score(FORK, "crbc"))
 
 
+@pytest.mark.slow
 @given(batches())
 def test_closure_credit_is_centred_at_every_state(batch: EpisodeBatch) -> None:
     graph = pool(batch)
@@ -197,6 +198,7 @@ def test_branch_aware_without_readings_names_the_wrapper() -> None:
         score(FORK, "branch_aware")
 
 
+@pytest.mark.slow
 @given(batches(require=("verifier",)))
 def test_mean_contrast_is_k_over_k_minus_1_times_the_centred_mean(batch: EpisodeBatch) -> None:
     assume(batch.num_steps > 0)
@@ -257,6 +259,7 @@ def test_two_names_of_one_action_are_not_told_apart_by_rounding() -> None:
 # loo, shapley
 
 
+@pytest.mark.slow
 @given(batches(max_episodes=8))
 def test_loo_and_shapley_equal_the_game_solved_by_enumeration(batch: EpisodeBatch) -> None:
     graph = pool(batch)

@@ -44,6 +44,7 @@ def test_gains_at_a_turn_are_no_worse_for_what_another_turn_gives() -> None:
     assert apart[1] == pytest.approx(-apart[4])
 
 
+@pytest.mark.slow
 @drawn
 @given(batch=batches(require={"log_belief"}))
 def test_rescaled_sums_are_the_published_formula(batch: EpisodeBatch) -> None:
@@ -59,6 +60,7 @@ def test_rescaled_sums_are_the_published_formula(batch: EpisodeBatch) -> None:
     np.testing.assert_allclose(credit, expected, atol=1e-9)
 
 
+@pytest.mark.slow
 @drawn
 @given(batch=batches(require={"log_belief"}))
 def test_the_defaults_are_igpo_to_the_last_bit(batch: EpisodeBatch) -> None:

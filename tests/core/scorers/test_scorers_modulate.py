@@ -104,6 +104,7 @@ def test_upstream_empg_is_the_published_pseudocode(batch: EpisodeBatch) -> None:
     np.testing.assert_allclose(score(full, "modulate", mode="upstream", **options), expected, atol=1e-9 * scale)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("base", [name for name in scorers.names() if name != "modulate"])
 def test_any_scorer_is_a_base_and_equal_doubt_leaves_it_as_it_is(base: str) -> None:
     for batch in sample_batches()[1:]:

@@ -29,6 +29,7 @@ PLAIN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", AGGREGATIONS)
 @given(rows=ragged)
 def test_aggregations_equal_plain_loops(how: str, rows: list[list[float]]) -> None:
@@ -75,6 +76,7 @@ def published(policy: list[list[float]], reference: list[list[float]], how: str)
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["mean", "sum", "last", "min", "max"])
 @given(rows=st.lists(st.lists(st.tuples(numbers, numbers), max_size=5), min_size=1, max_size=5))
 def test_the_upstream_mode_is_the_published_procedure(how: str, rows: list[list[tuple[float, float]]]) -> None:
@@ -91,6 +93,7 @@ def test_the_upstream_mode_is_the_published_procedure(how: str, rows: list[list[
         np.testing.assert_allclose(default[~read], default[read].mean(), atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", AGGREGATIONS)
 @given(rows=st.lists(st.lists(numbers, min_size=1, max_size=4), min_size=1, max_size=4))
 def test_a_policy_has_no_advantage_over_itself(how: str, rows: list[list[float]]) -> None:

@@ -174,6 +174,7 @@ def test_a_grammar_cannot_run_code():
         parse_grammar(hostile)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("expression", ["o.name" + "+o.name" * 90_000, "o" + ".name" * 20_000, "(" * 300 + "o.name"])
 def test_an_expression_of_a_grammar_may_be_as_long_as_it_likes(expression):
     with pytest.raises(ManifestError, match="expression"):

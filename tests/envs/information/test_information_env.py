@@ -222,6 +222,7 @@ def test_at_the_start_every_candidate_is_equally_likely(make):
     assert env.log_belief() == pytest.approx(-math.log(env.candidates.bit_count()))
 
 
+@pytest.mark.slow
 def test_the_candidates_are_those_that_would_have_been_answered_the_same():
     env = nouns_env("tiger")
     asked = ["Is it alive?", "Is it a mammal?", "Is it a lion?", "Is it bigger than a person?", "flurb?"]

@@ -20,6 +20,7 @@ from credit_gym.testing import check_env, check_fork, check_no_leak, check_seeds
 ENVS = [*CANDIDATE_GAMES, *SCENARIO_GAMES]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*render")
 @pytest.mark.parametrize("make", ENVS)
 def test_the_house_checks_pass(make):

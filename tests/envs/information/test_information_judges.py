@@ -281,6 +281,7 @@ def played_through_a_server(monkeypatch, verdict):
         return list(episodes), judge, len(server.posts())
 
 
+@pytest.mark.slow
 def test_an_agent_and_a_judge_behind_a_server_play_twenty_questions(monkeypatch):
     episodes, judge, posts = played_through_a_server(monkeypatch, "Not so. <answer>No</answer>")
     for episode in episodes:

@@ -174,6 +174,7 @@ def test_stochastic_rows():
     assert min(np.mean(tables[name]) for name in ("branch_aware", "combined", "crbc")) > 0.985
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", DIAGNOSTIC_TASKS)
 def test_diagnostic_rows(task):
     """Each disease is as bad as it was published to be, for the behaviour and for three scorers."""

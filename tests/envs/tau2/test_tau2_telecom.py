@@ -190,6 +190,7 @@ def test_it_keeps_what_every_environment_promises(company: Path, solo: bool) -> 
     testing.check_no_leak(make())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solo", [False, True])
 def test_conversations_that_were_written_come_back_with_their_verifier(
     company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, solo: bool

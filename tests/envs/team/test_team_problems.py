@@ -220,6 +220,7 @@ def test_overlap_sees_a_problem_inside_another_and_not_a_shared_phrase() -> None
     assert find_overlaps({"t": changed}, {"h": LONG}) == []
 
 
+@pytest.mark.slow
 @given(st.lists(st.text("abc ", min_size=1), min_size=1, max_size=6), st.integers(1, 4))
 def test_every_text_overlaps_with_itself(texts: list[str], n: int) -> None:
     problems = {str(number): text for number, text in enumerate(texts)}

@@ -167,6 +167,7 @@ def f(g):
     assert run(sandbox, source, f"assert f(lambda: 77) == {names}, f(lambda: 77)") == (Result(True, ""),)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [5 << 20, 20 << 20])
 def test_values_of_many_mebibytes_cross(size: int) -> None:
     with Sandbox(workers=1, limits=Limits(seconds=20)) as box:
@@ -175,6 +176,7 @@ def test_values_of_many_mebibytes_cross(size: int) -> None:
         assert run(box, source, test, names=("f", "g", "h")) == (Result(True, ""),)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("test", ["f(3, '')", "f(0, 'a' * (70 << 20))"])
 def test_a_value_that_is_too_large_says_so(test: str) -> None:
     with Sandbox(workers=1, limits=Limits(seconds=20, memory_mb=1024)) as box:
@@ -365,6 +367,7 @@ ANY = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(ANY)
 def test_encoding_is_json_and_decoding_undoes_it(value: Any) -> None:
     data = json.loads(json.dumps(encode(value, Shared(), refuse)))

@@ -31,6 +31,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(
     st.lists(json_values, max_size=5) | st.dictionaries(st.text(max_size=4), json_values, max_size=5), st.integers(1, 9)
 )

@@ -262,6 +262,7 @@ def test_the_published_draw_of_goals_is_kept_to_the_letter(weights, bits):
     assert Lottery(weights, off_by_one=True).draw(bits) == published
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("query", ["<r>", "<c>", "<c> fashion", "<q> shirts", "<a> soft", "<a>"])
 def test_prefixes_of_queries_are_words_like_any_other(shop, query):
     _, page, info = opened(shop, f"search[{query}]", compat=True)
