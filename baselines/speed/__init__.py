@@ -2,5 +2,5 @@
 
 - ``measurement``: one line, and how it is taken.
 - ``game_speed``, ``alfworld_speed``, ``webshop_speed``: environments; ``replay_speed``: going back.
-- ``likelihood_speed``: scoring tokens; ``ray_speed``: worker processes against one.
+- ``training_speed``: a step of training. ``likelihood_speed``: scoring tokens. ``ray_speed``: worker processes.
 """
