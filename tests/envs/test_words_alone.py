@@ -200,6 +200,19 @@ def test_an_agent_of_tau2_that_says_what_it_would_call_changes_nothing() -> None
     assert earned_by_calls > 10
 
 
+def test_of_many_agents_and_steps_one_of_each_is_named() -> None:
+    env: Any = gym.make("credit/WhoAndWhen-v0", protocol="all_at_once").unwrapped
+    for seed in SEEDS:
+        _, info = env.reset(seed=seed)
+        right = info["expert_actions"][0]
+        wrong = [answer for answer in info["admissible_actions"] if answer != right]
+        for heap in ([wrong[0], right, wrong[-1]], [wrong[0], right, *wrong[1:]]):
+            for join in (", ", " or ", "\n", "; "):
+                env.reset(seed=seed)
+                *_, info = env.step(join.join(heap))
+                assert not info["success"], heap
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_who_and_when_reads_no_answer_into_other_words(protocol: str) -> None:
     env: Any = gym.make("credit/WhoAndWhen-v0", protocol=protocol).unwrapped
