@@ -1,6 +1,6 @@
 """Speed: medians of repeated runs on this machine, each beside its target and the ratio of the two.
 
-    python -m credit_gym.baselines.speed [--only TEXT] [--repeats N] [--json FILE]
+    python -m credit_gym.baselines.speed [--only TEXT] [--repeats N] [--json FILE] [--against docs/speed.md]
 
 Nothing here is a test: a rate depends on the machine and on what else it does. Single-core rates are taken in one
 process without warm-up tricks; the first, uncounted run fills caches.
@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -27,10 +28,13 @@ import typer
 from credit_gym.baselines.protocol.experiment import save_json
 from credit_gym.baselines.protocol.options import JsonFile
 from credit_gym.baselines.speed.alfworld_speed import alfworld
+from credit_gym.baselines.speed.earlier import FELL, kept_of, read_values
 from credit_gym.baselines.speed.game_speed import games
 from credit_gym.baselines.speed.likelihood_speed import likelihood
 from credit_gym.baselines.speed.measurement import Measurement, forks, resets
+from credit_gym.baselines.speed.memory_speed import memory
 from credit_gym.baselines.speed.replay_speed import replay
+from credit_gym.baselines.speed.store_speed import store
 from credit_gym.baselines.speed.training_speed import training
 from credit_gym.baselines.speed.webshop_speed import webshop, webshop_index
 from credit_gym.baselines.tables import stochastic
@@ -249,6 +253,8 @@ SECTIONS = (
     vector_environment,
     gigpo_against_loops,
     scorer_rates,
+    partial(memory, synthetic_batch),
+    store,
     table_one,
     replay,
     games,
@@ -262,20 +268,27 @@ def main(
     repeats: Annotated[int, typer.Option(help="Counted runs of each line.")] = 5,
     json: JsonFile = None,
     markdown: Annotated[Path | None, typer.Option(help="Write the table here.")] = None,
+    against: Annotated[Path | None, typer.Option(help="An earlier table or JSON file: say what fell.")] = None,
 ) -> None:
     """Measure and print every rate."""
+    before = {} if against is None else read_values(against)
     rows, results = [], {}
+    kept: dict[str, float] = {}
     for section in SECTIONS:
         for line in section():
             if only not in line.name:
                 continue
             value = line.measure(repeats)
             ratio = line.ratio(value)
+            if before.get(line.name):
+                kept[line.name] = kept_of(line, value, before[line.name])
             results[line.name] = {"value": value, "unit": line.unit, "target": line.target, "ratio": ratio}
             shown = f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
             rows.append((line.name, shown, line.unit, *_against(line, ratio)))
     table = Table("Speed", ("what", "median", "unit", "target", "ratio"), tuple(rows))
     show(table)
+    if against is not None:
+        show(_changes(kept, against))
     if markdown:
         page = PAGE.format(
             repeats=repeats, cores=os.cpu_count(), python=platform.python_version(), numpy=np.__version__
@@ -283,6 +296,14 @@ def main(
         markdown.write_text(page + to_markdown(replace(table, title="")), encoding="utf-8")
     if json:
         save_json(json, {"baseline": "speed", "repeats": repeats}, results)
+
+
+def _changes(kept: dict[str, float], against: Path) -> Table:
+    rows = [(name, f"{share:.2f}x", "fell" if share < FELL else "") for name, share in kept.items()]
+    fallen = sum(bool(row[2]) for row in rows)
+    return Table(
+        f"Against {against}: {fallen} of {len(rows)} lines fell by more than a tenth", ("what", "is", ""), tuple(rows)
+    )
 
 
 def _against(line: Measurement, ratio: float | None) -> tuple[str, str]:

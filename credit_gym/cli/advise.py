@@ -15,11 +15,19 @@ def advise(
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
     runs_dir: RunsDir = RUNS,
 ) -> None:
-    """Say which scorer fits a run, what it should save against grpo, what to beware of, and why."""
+    """Say which scorer fits a run, what it should save against grpo, what to beware of, and why.
+
+    A long run is judged by its beginning, which is said.
+    """
     import json
 
     from credit_gym.credit.advise import advise as advice_on
+    from credit_gym.credit.run_parts import beginning
 
     store, run_id = find(run, runs_dir)
-    advice = advice_on(store.load_episodes(run_id))
+    played = store.episodes(run_id)
+    begun = beginning(played)
+    if len(begun) < len(played):
+        typer.echo(f"Judged by the first {len(begun)} of {len(played)} episodes.", err=True)
+    advice = advice_on(begun)
     typer.echo(json.dumps(advice.as_mapping(), indent=2, allow_nan=False) if as_json else str(advice))

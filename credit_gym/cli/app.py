@@ -96,9 +96,9 @@ def settled(
     """Return scorers with their options, ``key=auto`` replaced by the key that it stands for, which is said.
 
     Where the default scorer has nothing to go by but outcomes, or not even these, that is said too. Both are told by
-    the first part of a long run (:mod:`credit_gym.credit.parts`).
+    the first part of a long run (:mod:`credit_gym.credit.run_parts`).
     """
-    from credit_gym.credit.parts import first_part
+    from credit_gym.credit.run_parts import first_part
     from credit_gym.data.keys import choose_key
     from credit_gym.scorers import DEFAULT
 

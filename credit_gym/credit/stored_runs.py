@@ -15,7 +15,7 @@ import numpy as np
 
 from credit_gym.credit.assign import score_episodes
 from credit_gym.credit.fingerprint import fingerprint
-from credit_gym.credit.parts import chosen, in_parts, layout_of, part_numbers
+from credit_gym.credit.run_parts import chosen, in_parts, layout_of, part_numbers
 from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import FloatArray
 from credit_gym.data.key_functions import function_name
@@ -60,7 +60,7 @@ def score_run(store: Store, run_id: str, episodes: Sequence[Episode], scorer: st
         store: where the run is.
         run_id: the run.
         episodes: its episodes, from ``store.load_episodes(run_id)``; or from ``store.episodes(run_id)``, of which some
-            are in memory at a time (:mod:`credit_gym.credit.parts`).
+            are in memory at a time (:mod:`credit_gym.credit.run_parts`).
         scorer: a registered scorer.
         options: its keyword options, and ``key`` of :func:`~credit_gym.credit.assign.build_targets`.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from credit_gym.credit.parts import chosen, layout_of, part_numbers
+from credit_gym.credit.run_parts import chosen, layout_of, part_numbers
 from credit_gym.credit.stored_runs import RunCredits, label, run_credits
 from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import BoolArray

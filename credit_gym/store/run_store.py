@@ -24,7 +24,7 @@ from credit_gym.store.codecs import dump, load, load_mapping
 from credit_gym.store.database import connect, is_writable, snapshot, transaction
 from credit_gym.store.episode_cells import decode_episodes, encode_episode, put_cells, read_cells
 from credit_gym.store.kept_credits import by_episode, put_credits, read_credits
-from credit_gym.store.naming import candidate_ids, digest_of, natural_order, target_key
+from credit_gym.store.naming import candidate_ids, digest_of, ordered, target_key
 from credit_gym.store.records import GroupRecord, Outcomes, RunRecord
 from credit_gym.store.stored_episodes import StoredEpisodes, read_layout, read_outcomes
 
@@ -220,7 +220,7 @@ class Store:
         """Return the ids of a run's committed episodes, numbers inside them in numeric order."""
         self._check_run(run_id)
         rows = self._read("SELECT episode_id FROM episodes WHERE run_id = ?", run_id)
-        return sorted((episode_id for (episode_id,) in rows), key=natural_order)
+        return ordered([episode_id for (episode_id,) in rows])
 
     def episodes(self, run_id: str) -> StoredEpisodes:
         """Return a run's episodes as they are now, read when they are wanted, in the order of :meth:`episode_ids`."""
@@ -334,7 +334,7 @@ class Store:
 
     def _credits(self, target: int) -> dict[str, tuple[float, ...]]:
         found = read_credits(self._connection, target)
-        return {name: found[name] for name in sorted(found, key=natural_order)}
+        return {name: found[name] for name in ordered(list(found))}
 
     def load_targets(self, run_id: str, scorer: str, options: Mapping[str, Any] = _NO_OPTIONS) -> list[TrainingTarget]:
         """Return a run's training targets: the credits of :meth:`load_credits` beside their steps."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
 from typing import NamedTuple, overload
 
 import numpy as np
 
 from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import BoolArray, IntArray
-from credit_gym.store.naming import natural_order
+from credit_gym.store.naming import in_natural_order
 from credit_gym.store.records import Outcomes
 
 _AT_A_TIME = 256
@@ -79,9 +78,7 @@ def read_layout(connection: sqlite3.Connection, run_id: str) -> Layout:
             column.append(value)
     key, group, steps, completed = (np.asarray(column, dtype=np.int64) for column in found)
     layout = Layout(key, group, steps, completed.astype(np.bool_))
-    if all(natural_order(one) <= natural_order(other) for one, other in pairwise(ids)):
-        return layout  # as one worker plays them; sorting takes memory
-    order = np.asarray(sorted(range(len(ids)), key=lambda i: natural_order(ids[i])), dtype=np.int64)
+    order = np.asarray(in_natural_order(ids), dtype=np.int64)
     return Layout(*(column[order] for column in layout))
 
 

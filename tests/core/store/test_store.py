@@ -20,11 +20,13 @@ from builders import TESTS
 from builders.episodes import episodes, walk
 from builders.older_stores import as_version_4, unpacked
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from credit_gym.data.episode import Episode
 from credit_gym.data.target import TrainingTarget
 from credit_gym.errors import StoreError, UnknownNameError
 from credit_gym.store import Store
+from credit_gym.store.naming import in_natural_order, natural_order
 
 
 @pytest.fixture
@@ -379,6 +381,7 @@ import sys
 sys.path.insert(0, sys.argv[2])
 from builders.episodes import walk
 from credit_gym.store import Store
+from credit_gym.store.naming import in_natural_order, natural_order
 store = Store.open(sys.argv[1])
 run_id = store.start_run(env_id="credit/Test-v0", agent_id="random")
 print(run_id, flush=True)
@@ -407,3 +410,8 @@ def test_kill_nine_loses_no_committed_episode_and_shows_no_partial_one(tmp_path:
             loaded = store.load_episodes(run_id)
         assert len(loaded) in (committed, committed + 1)  # killed between the commit and the print
         assert loaded == [walk(f"7-{i}", steps=20, goal=f"{i} " * 600) for i in range(len(loaded))]
+
+
+@given(ids=st.lists(st.one_of(st.integers(0, 120).map("7-{}".format), st.text("7-0g", max_size=4)), max_size=9))
+def test_ids_that_are_counted_are_ordered_as_all_others_are(ids: list[str]) -> None:
+    assert [ids[place] for place in in_natural_order(ids)] == sorted(ids, key=natural_order)

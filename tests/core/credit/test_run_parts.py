@@ -12,9 +12,9 @@ from builders.episodes import episodes, walk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credit_gym.credit import parts
+from credit_gym.credit import run_parts
 from credit_gym.credit.assign import build_targets
-from credit_gym.credit.parts import in_parts, layout_of, part_numbers
+from credit_gym.credit.run_parts import in_parts, layout_of, part_numbers
 from credit_gym.credit.stored_runs import run_credits, score_run
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.columns import COLUMNS
@@ -95,7 +95,7 @@ def test_credits_of_parts_are_credits_of_the_whole(
 ) -> None:
     run = played(order([0, 1, 2, 3, 4, 5] * 6), seed=3)
     expected = {(t.episode_id, t.step): t.credit for t in build_targets(run, scorer)}
-    monkeypatch.setattr(parts, "PART", 20)
+    monkeypatch.setattr(run_parts, "PART", 20)
     with Store.open(tmp_path) as store:
         run_id = store.start_run(env_id="credit/Test-v0", agent_id="random", seed=7)
         store.add_episodes(run_id, run[::-1])
@@ -121,3 +121,13 @@ def test_stored_episodes_are_a_sequence_of_what_was_there_when_they_were_asked_f
         assert (len(stored), list(stored)) == (700, run)
         assert (stored[3], stored[-1], list(stored[5:9])) == (run[3], run[-1], run[5:9])
         assert list(stored.select(np.array([600, 2, 300]))) == [run[600], run[2], run[300]]
+
+
+def test_a_long_run_is_judged_by_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = played([number // 4 for number in range(40)], seed=5)
+    assert run_parts.beginning(run) == run
+    monkeypatch.setattr(run_parts, "PART", 30)
+    first = run_parts.beginning(run)
+    assert first == run[: len(first)]
+    assert 4 <= len(first) < 40
+    assert any(episode.error for episode in first)

@@ -101,6 +101,16 @@ def first_part(episodes: Sequence[Episode]) -> Sequence[Episode]:
     return list(chosen(episodes, part_numbers(layout_of(episodes))[0]))
 
 
+def beginning(episodes: Sequence[Episode]) -> Sequence[Episode]:
+    """Return the episodes of the first part, read, with those between them that failed; all of a short run."""
+    layout = layout_of(episodes)
+    first, *others = part_numbers(layout)
+    if not others:
+        return list(episodes)
+    failed = np.flatnonzero(~layout.completed[: first.max()])
+    return list(chosen(episodes, np.sort(np.concatenate([first, failed]))))
+
+
 def _filled(most: int) -> Callable[[tuple[int, float], float], tuple[int, float]]:
     """How parts are filled: the number of the part, and the steps that are in it, after one more group."""
 
