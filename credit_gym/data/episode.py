@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, make_dataclass
 from hashlib import blake2b
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, SupportsFloat
 
 from credit_gym.data.columns import COLUMNS, Column, describe
 from credit_gym.errors import BatchError, unknown
@@ -112,7 +112,9 @@ class Episode(_Columns):
         return episode
 
     @classmethod
-    def from_steps(cls, steps: Iterable[tuple[str, str, float]], *, last_observation: str = "", **columns: Any) -> Self:
+    def from_steps(
+        cls, steps: Iterable[tuple[str, str, SupportsFloat]], *, last_observation: str = "", **columns: Any
+    ) -> Self:
         """Return the episode of steps that were recorded elsewhere.
 
         Args:

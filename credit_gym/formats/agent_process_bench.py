@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from credit_gym.data.episode import Episode
 from credit_gym.errors import StoreError
 from credit_gym.formats.chat import chat_episode
+from credit_gym.formats.json_records import read_records
 from credit_gym.formats.json_values import mapping, name, number, rows
-from credit_gym.formats.records import read_records
 
 
 class Labelled(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any
 
 from credit_gym.data.episode import Episode
 from credit_gym.data.finish_reasons import common_reason
-from credit_gym.formats.fields import UNKNOWN_REWARD, episode_rewards, find, identity, lacking, truth, worth
+from credit_gym.formats.field_names import UNKNOWN_REWARD, episode_rewards, find, identity, lacking, truth, worth
 from credit_gym.formats.json_values import beside, rows
 from credit_gym.formats.messages import Said, calls_of, read_messages, texts_of
 
@@ -31,8 +31,8 @@ def chat_episode(row: Mapping[str, Any], number: int) -> Episode:
     ``{"messages": [{"role", "content"}, ...], "reward": float}``, in the dialects of
     :func:`credit_gym.formats.messages.read_messages`; ShareGPT's ``conversations`` (with a ``system`` text beside
     them), Gemini's ``contents`` and a ``prompt`` with its ``completion`` will do too, and every other field may have
-    any of its names in :data:`credit_gym.formats.fields.NAMES`. An assistant's message that calls tools has the calls
-    as its action, in the canonical text of :mod:`credit_gym.data.calls`; what it says beside them is its reply, what
+    any of its :data:`credit_gym.formats.field_names.NAMES`. An assistant's message that calls tools has the calls as
+    its action, in the canonical text of :mod:`credit_gym.data.calls`; what it says beside them is its reply, what
     it thought its thought, and a ``finish_reason`` (or ``stop_reason``) is kept. What other roles say between two
     assistant messages, tool results among them, is an observation; as nothing better is known, its text is the state's
     key. The system message is the goal.

@@ -9,7 +9,7 @@ from typing import Any
 from credit_gym.data.episode import Episode
 from credit_gym.errors import StoreError
 from credit_gym.formats.chat import chat_episode
-from credit_gym.formats.records import BROKEN, an_object, records
+from credit_gym.formats.json_records import BROKEN, an_object, records
 from credit_gym.formats.step_records import has_steps, is_step, joined, steps_episode
 
 

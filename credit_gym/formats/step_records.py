@@ -8,9 +8,9 @@ from typing import Any
 
 from credit_gym.data.episode import Episode
 from credit_gym.errors import StoreError
-from credit_gym.formats.fields import NAMES, UNKNOWN_REWARD, episode_rewards, find, has, identity, truth, worth
+from credit_gym.formats.field_names import NAMES, UNKNOWN_REWARD, episode_rewards, find, has, identity, truth, worth
+from credit_gym.formats.json_records import Place
 from credit_gym.formats.json_values import BESIDE, beside, rows, text
-from credit_gym.formats.records import Place
 
 
 def has_steps(row: Mapping[str, Any]) -> bool:

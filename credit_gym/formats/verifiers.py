@@ -18,10 +18,10 @@ from credit_gym.data.finish_reasons import common_reason
 from credit_gym.errors import StoreError
 from credit_gym.formats.chat import reply_columns
 from credit_gym.formats.credited_turns import Credit, CreditedTurn, Row, credited_turns
-from credit_gym.formats.fields import UNKNOWN_REWARD
+from credit_gym.formats.field_names import UNKNOWN_REWARD
+from credit_gym.formats.json_records import read_records
 from credit_gym.formats.json_values import flag, from_json, mapping, name, number, rows, to_json
 from credit_gym.formats.messages import Message, Said, plain_message, read_messages, texts_of
-from credit_gym.formats.records import read_records
 from credit_gym.formats.turn_table import legal_text
 
 TRACE_VERSION = 1

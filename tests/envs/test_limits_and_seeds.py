@@ -46,30 +46,32 @@ def test_a_limit_means_what_it_says(env_id: str, steps: int) -> None:
 @pytest.mark.parametrize("env_id", NAMED)
 def test_a_limit_is_the_argument_of_its_name(env_id: str, steps: int) -> None:
     argument, more = NAMED[env_id]
-    ours, theirs = gym.make(env_id, max_episode_steps=steps), gym.make(env_id, **{argument: steps + more})
+    given: dict[str, Any] = {argument: steps + more}
+    ours, theirs = gym.make(env_id, max_episode_steps=steps), gym.make(env_id, **given)
     for seed in (5, None, 6):
-        answers = [env.reset(seed=seed) for env in (ours, theirs)]
+        answers: list[Any] = [env.reset(seed=seed) for env in (ours, theirs)]
         over = False
         while not over:
             assert answers[0] == answers[1]
             *_, info = answers[0]
             action = (info.get("expert_actions") or info["admissible_actions"])[-1]
             answers = [env.step(action) for env in (ours, theirs)]
-            over = bool(answers[0][2] or answers[0][3])  # type: ignore[misc]
-        ended = [(*answer[:3], answer[4]) for answer in answers]  # type: ignore[misc]
+            over = bool(answers[0][2] or answers[0][3])
+        ended = [(*answer[:3], answer[4]) for answer in answers]
         assert ended[0] == ended[1]  # TimeLimit truncates also what terminates at that step
 
 
 @pytest.mark.parametrize("env_id", [*NAMED, "credit/Tau2-v0"])
 def test_a_limit_that_an_argument_forbids_is_refused_and_a_smaller_one_holds(env_id: str) -> None:
     argument, more = NAMED.get(env_id, ("max_steps", 0))
-    env = gym.make(env_id, max_episode_steps=120, **{argument: 9})
+    given: dict[str, Any] = {argument: 9}
+    env = gym.make(env_id, max_episode_steps=120, **given)
     with pytest.raises(
         gym.error.Error, match=f"^{env_id} ends .* so max_episode_steps=120 cannot hold: leave .* out[.]$"
     ):
         env.reset(seed=0)
     for equal in (120, 500):
-        env = gym.make(env_id, max_episode_steps=120, **{argument: equal + more})
+        env = gym.make(env_id, max_episode_steps=120, **{**given, argument: equal + more})
         assert env.reset(seed=0)[1]["step_limit"] == 120
 
 

@@ -44,7 +44,7 @@ def test_a_pipe_that_closes_is_no_error_to_read(folder: Path) -> None:
 
 def test_the_games_own_belief_needs_no_model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("torch", "transformers"):
-        monkeypatch.setitem(sys.modules, module, None)  # type: ignore[arg-type]
+        monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.delitem(sys.modules, "credit_gym.agents.likelihood", raising=False)
     asking = ("run", "--env", "credit/TwentyQuestions-v0", "--episodes", "2", "--scorer", "delta_belief")
     assert "delta_belief" in good(*asking, "--belief", "exact")

@@ -18,9 +18,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import credit_gym.formats.records
+import credit_gym.formats.json_records
 from credit_gym.errors import StoreError
-from credit_gym.formats.records import records
+from credit_gym.formats.json_records import records
 
 ROWS: list[Any] = [
     {"a": [1, {"b": 'x]}"{'}], "c": "é"},
@@ -71,7 +71,7 @@ def test_it_does_not_matter_where_a_piece_ends(
 ) -> None:
     path = tmp_path_factory.mktemp("r") / "x"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(credit_gym.formats.records, "PIECE", piece)
+        patch.setattr(credit_gym.formats.json_records, "PIECE", piece)
         for layout in ("lines", "array", "array over lines", "trailing comma"):
             for name, pack in {"plain": bytes, **PACKED}.items():
                 text = LAYOUTS[layout](rows)
@@ -139,8 +139,8 @@ def test_what_is_read_takes_time_in_proportion_to_its_length(bad: str, tmp_path:
 
 
 def test_a_record_that_is_too_long_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(credit_gym.formats.records, "LONGEST", 1000)
-    monkeypatch.setattr(credit_gym.formats.records, "PIECE", 100)
+    monkeypatch.setattr(credit_gym.formats.json_records, "LONGEST", 1000)
+    monkeypatch.setattr(credit_gym.formats.json_records, "PIECE", 100)
     for begin in ("", "["):
         with pytest.raises(StoreError, match="longer than 1000 bytes"):
             read(tmp_path / "x", begin + json.dumps({"a": "x" * 5000}))
