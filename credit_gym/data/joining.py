@@ -60,7 +60,7 @@ def _texts(name: str, batches: Sequence[EpisodeBatch]) -> dict[str, Any]:
     ids: dict[str, list[IntArray]] = {each: [] for each in names}
     for batch in batches:
         recorded = getattr(batch, name) is not None
-        own = getattr(batch, f"{name}_vocabulary") if recorded else ("",)
+        own = getattr(batch, f"{name}_vocabulary") if recorded else ("",) * bool(batch.num_steps)
         renamed = np.asarray([table.setdefault(text, len(table)) for text in own], dtype=np.int64)
         for each, found in ids.items():
             column = getattr(batch, each)
