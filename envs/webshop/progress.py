@@ -114,11 +114,9 @@ class Progress:
 
     def outlook(self, state: State, left: int) -> Outlook:
         """Return what a state is worth with ``left`` more steps to go; the last page is worth what was bought."""
-        outlook = _outlook(self, state[:6])
-        if outlook.best.steps <= left:
-            return outlook
-        best, actions = self._survey(state, left)
-        return outlook._replace(best=best, actions=actions or outlook.actions)
+        place = state[:6]
+        outlook = _outlook(self, place)
+        return outlook if outlook.best.steps <= left else _in_haste(self, place, left)
 
     def _unhurried(self, place: tuple[Any, ...]) -> Outlook:
         """The outlook of a state without a limit; which products were opened before makes no difference."""
@@ -134,10 +132,18 @@ class Progress:
         lost = f"search[{self.queries[0]}]" if state.page == "start" else _HOME
         return Outlook(key, best, now, actions or (lost,))
 
+    def _hurried(self, place: tuple[Any, ...], left: int) -> Outlook:
+        """The outlook of a state whose best purchase takes more than the steps that are left."""
+        best, actions = self._survey(State(*place), left)
+        outlook = _outlook(self, place)
+        return outlook._replace(best=best, actions=actions or outlook.actions)
+
     def _survey(self, state: State, left: int) -> tuple[Prospect, tuple[str, ...]]:
         """The best purchase within ``left`` steps, and every first action of a shortest way to it."""
         best, ways = NOTHING, list[Route]()
         for route in self._routes(state, left):
+            if route.steps >= left:  # no step is left to buy
+                continue
             if best.reward == self._top and best.steps < route.steps + (1 if route.options else self._least):
                 continue
             if best.reward > _bound(self, route.product):
@@ -227,7 +233,8 @@ class Progress:
             yield Route(depth - 1, "" if depth == 1 else _PREVIOUS, state.product, state.options)
         yield from self._elsewhere if hurried else self._shortest
         kept = state.product if state.options and not depth else -1  # from its own page no other way is as short
-        hits = self._hits(state.query, state.number) if hurried or kept >= 0 else ()
+        near = left - depth - 2  # pages that can be turned before opening and buying
+        hits = self._hits(state.query, state.number, near) if near >= 0 and (hurried or kept >= 0) else ()
         if not hurried:
             best = _best_hits(self, state.query, state.number)
             hits = (*(best[:1] if depth else best), *(hit for hit in hits if hit[1] == kept))
@@ -240,9 +247,11 @@ class Progress:
     def _click(self, product: int) -> str:
         return f"click[{self._products[product].asin.lower()}]"
 
-    def _hits(self, query: str, number: int) -> tuple[tuple[int, int], ...]:
-        """``(pages to turn, product)`` of the results of a search, one of whose pages is open."""
-        return tuple((place // PAGE_SIZE + 1 - number, hit) for place, hit in enumerate(self._game.hits(query)))
+    def _hits(self, query: str, number: int, near: int = _UNLIMITED) -> tuple[tuple[int, int], ...]:
+        """``(pages to turn, product)`` of the results of a search, one of whose pages is open, not too far from it."""
+        first = max(0, number - 1 - near) * PAGE_SIZE
+        hits = self._game.hits(query)[first : (number + near) * PAGE_SIZE]
+        return tuple((place // PAGE_SIZE + 1 - number, hit) for place, hit in enumerate(hits, first))
 
     def _find_best_hits(self, query: str, number: int) -> tuple[tuple[int, int], ...]:
         """Those of the results that earn the most the soonest; none if a new search is sooner."""
@@ -321,10 +330,11 @@ def query_for(text: str) -> str:
 
 
 # What was worked out lately, of all tasks together: memory comes to an end, however many tasks are played.
-_outlook = lru_cache(2048)(Progress._unhurried)
-_ladder = lru_cache(2048)(Progress._rungs)
-_met = lru_cache(2048)(Progress._wants_met)
-_match = lru_cache(2048)(Progress._find_match)
-_bound = lru_cache(4096)(Progress._ceiling)
-_earns_most = lru_cache(4096)(Progress._is_best)
-_best_hits = lru_cache(1024)(Progress._find_best_hits)
+_outlook = lru_cache(1 << 13)(Progress._unhurried)
+_in_haste = lru_cache(1 << 13)(Progress._hurried)
+_ladder = lru_cache(1 << 13)(Progress._rungs)
+_met = lru_cache(1 << 13)(Progress._wants_met)
+_match = lru_cache(1 << 13)(Progress._find_match)
+_bound = lru_cache(1 << 13)(Progress._ceiling)
+_earns_most = lru_cache(1 << 13)(Progress._is_best)
+_best_hits = lru_cache(1 << 11)(Progress._find_best_hits)
