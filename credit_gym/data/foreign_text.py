@@ -14,7 +14,8 @@ import stat
 import tomllib
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, BinaryIO
+from io import BufferedReader
+from typing import Any
 
 from credit_gym.errors import ForeignTextError
 
@@ -41,7 +42,7 @@ _DOTTED = re.compile(  # too many keys in a row, which cost tomllib the square o
 _LONG_NUMBER = re.compile(rf"[-+]?[0-9][0-9a-fA-Fxo_:]{{{MOST_DIGITS},}}")
 
 
-def open_file(path: str | os.PathLike[str]) -> BinaryIO:
+def open_file(path: str | os.PathLike[str]) -> BufferedReader:
     """Open a regular file for reading; a pipe, a socket or a device is refused at once.
 
     Raises:

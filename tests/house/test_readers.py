@@ -82,7 +82,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     },
     "archives": {
         "credit_gym.envs.alfworld.layout": "unpacks what it has packed itself, in memory",
-        "credit_gym.formats.records": "unpacks files of episodes as a stream, up to the largest file",
+        "credit_gym.formats.json_records": "unpacks files of episodes as a stream, up to the largest file",
     },
     "databases": {
         "credit_gym.store.database": "is the one reader of stores: tables alone, no extension is loaded",
