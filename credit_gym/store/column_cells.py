@@ -121,7 +121,7 @@ def _text_line(folder: Path, text: str) -> str:
 
 def _json_line(folder: Path, value: Any) -> str:
     cell = encode_text(folder, dump(value))
-    return cell if isinstance(cell, str) else _FILE + cell.hex()
+    return _FILE + cell.hex() if isinstance(cell, bytes) else str(cell)
 
 
 def _read_lines(cell: bytes) -> list[str]:

@@ -271,9 +271,9 @@ class Store:
         Raises:
             StoreError: a target is of an episode that the run does not have.
         """
-        steps = dict(self._read("SELECT episode_id, steps FROM episodes WHERE run_id = ?", run_id))
-        scored = self._completed(run_id) if episodes is None else episodes
-        self.add_credits(run_id, scorer, options, by_episode(targets, steps), episodes=scored, fingerprint=fingerprint)
+        rows: list[Any] = self._read("SELECT episode_id, steps FROM episodes WHERE run_id = ?", run_id)
+        given, scored = by_episode(targets, dict(rows)), self._completed(run_id) if episodes is None else episodes
+        self.add_credits(run_id, scorer, options, given, episodes=scored, fingerprint=fingerprint)
 
     def add_credits(
         self,

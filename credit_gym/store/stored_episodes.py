@@ -31,6 +31,10 @@ class Layout(NamedTuple):
     steps: IntArray
     completed: BoolArray
 
+    def select(self, which: IntArray | BoolArray) -> Layout:
+        """Return the layout of some of them."""
+        return Layout(self.key[which], self.group[which], self.steps[which], self.completed[which])
+
 
 class StoredEpisodes(Sequence[Episode]):
     """A sequence of stored episodes.
@@ -63,7 +67,7 @@ class StoredEpisodes(Sequence[Episode]):
 
     def select(self, which: IntArray | BoolArray) -> StoredEpisodes:
         """Return some of them: those of the numbers, or those that are marked."""
-        return StoredEpisodes(self._load, Layout(*(column[which] for column in self.layout)))
+        return StoredEpisodes(self._load, self.layout.select(which))
 
 
 def read_layout(connection: sqlite3.Connection, run_id: str) -> Layout:
@@ -79,7 +83,7 @@ def read_layout(connection: sqlite3.Connection, run_id: str) -> Layout:
     key, group, steps, completed = (np.asarray(column, dtype=np.int64) for column in found)
     layout = Layout(key, group, steps, completed.astype(np.bool_))
     order = np.asarray(in_natural_order(ids), dtype=np.int64)
-    return Layout(*(column[order] for column in layout))
+    return layout.select(order)
 
 
 def read_outcomes(connection: sqlite3.Connection, run_id: str) -> Outcomes:
