@@ -85,7 +85,8 @@ def checked_reset(start: F) -> F:
         if options:  # the name of this function stays "reset": a TimeLimit is found by the calls of that name
             check_options(options, self.reset_options)
         result = start(self, seed=seed, options=options)
-        self.tell_limit(result[1])
+        if self._step_limit is not None:
+            self.tell_limit(result[1])
         return result
 
     return reset  # type: ignore[return-value]
