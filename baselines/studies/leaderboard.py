@@ -20,7 +20,7 @@ CHECKLIST = (
     ("variance or intervals over seeds (2 of 41 papers report them)", "met in the tables of success and fidelity"),
     (
         "baselines at equal compute (none)",
-        "met: all see the same episodes and sample as many in training; trees and flat episodes bring as many outcomes",
+        "met: all see the same episodes and sample as many in training; trees and flat episodes bring about as many outcomes",
     ),
     ("cost (none gives GPU hours)", "met: no GPU; steps a second of every scorer are in [speed.md](speed.md)"),
     ("controlled tasks with a fork", "met: `decoy`, `decoydead`, `lucky`, `slip`, `regress`, `keydoor`"),
@@ -113,11 +113,9 @@ The survey of credit assignment [2604.09459](https://arxiv.org/abs/2604.09459) b
 benchmark protocol. What we know of both is from summaries and from the list of papers that its author keeps:
 
 """
-    return (
-        head
-        + to_markdown(Table("", ("item", "here"), CHECKLIST))
-        + "".join(f"\n## {table.title}\n\n{to_markdown(Table('', table.columns, table.rows))}" for table in tables)
-    )
+    items = "".join(f"| {item} | {here} |\n" for item, here in (("item", "here"), (":---", ":---"), *CHECKLIST))
+    pages = (f"\n## {table.title}\n\n{to_markdown(Table('', table.columns, table.rows))}" for table in tables)
+    return head + items + "".join(pages)
 
 
 def _pooled(results: Mapping[str, Results], row: str, suites: Sequence[str], metric: str) -> FloatArray:
