@@ -20,7 +20,7 @@ CHECKLIST = (
     ("variance or intervals over seeds (2 of 41 papers report them)", "met in the tables of success and fidelity"),
     (
         "baselines at equal compute (none)",
-        "met: all see the same episodes and sample as many in training; trees and flat episodes bring about as many outcomes",
+        "met: all see the same episodes, and sample as many in training; trees bring about as many outcomes",
     ),
     ("cost (none gives GPU hours)", "met: no GPU; steps a second of every scorer are in [speed.md](speed.md)"),
     ("controlled tasks with a fork", "met: `decoy`, `decoydead`, `lucky`, `slip`, `regress`, `keydoor`"),
