@@ -167,18 +167,17 @@ def test_targets_are_those_of_the_recorded_episodes():
 
 
 def test_the_default_scorer_sees_the_episodes_of_all_groups_as_one_batch():
-    env = AssignCredit(RecordVerifier(Corridor()), group_size=6)
-    ways = (["forward"] * 8, ["back"] * 8, ["wait", *["forward"] * 8])
-    passed = [play(env, actions, seed=seed, task=seed // 3)[-1][3] for seed, actions in enumerate(ways * 2)]
+    env = AssignCredit(RecordVerifier(Corridor()), group_size=48)
+    ways = (["forward"] * 8, ["back"] * 8, ["wait", *["forward"] * 8]) * 8
+    passed = [play(env, actions, seed=seed, task=seed // 24)[-1][3] for seed, actions in enumerate(ways * 2)]
     targets, episodes = passed[-1]["targets"], [info["episode"] for info in passed]
     assert all("targets" not in info for info in passed[:-1])
     assert len({episode.group_id for episode in episodes}) == 2
     together = score(EpisodeBatch.from_episodes(episodes), "evidence_lambda")
     assert [target.credit for target in targets] == together.tolist()
-    alone = [score(EpisodeBatch.from_episodes(episodes[group : group + 3]), "evidence_lambda") for group in (0, 3)]
-    assert (
-        together.tolist() != np.concatenate(alone).tolist()
-    )  # what one group says of the verifier counts in the other
+    alone = [score(EpisodeBatch.from_episodes(each), "evidence_lambda") for each in (episodes[:24], episodes[24:])]
+    # What one group says of the verifier counts in the other.
+    assert together.tolist() != np.concatenate(alone).tolist()
 
 
 def test_options_reach_the_scorer():

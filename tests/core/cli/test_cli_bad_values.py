@@ -75,7 +75,7 @@ def test_a_store_of_an_older_version_that_holds_nonsense_can_be_scored(
             (value,),
         )
         database.execute("PRAGMA user_version = 3")
-    good("score", run_id, "--scorer", "grpo")
+    assert call("score", run_id, "--scorer", "grpo").exit_code == 0
     with opened(run_id) as store:
         (failed,) = (episode for episode in store.load_episodes(run_id) if episode.error)
     assert failed.episode_id == "7-4"
