@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, KeysView, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from math import isfinite
 from numbers import Real
@@ -29,7 +29,8 @@ _ALWAYS = ("state_keys", "verifier", "invalid")  # recorded where no info mentio
 class _Form(NamedTuple):
     """How infos with the same keys are read: of which columns they speak, and where values of a type stand."""
 
-    keys: KeysView[str]
+    known: list[str]
+    """Their keys."""
     columns: tuple[Column, ...]
     pick: Callable[[Mapping[str, Any]], Sequence[Any]]
     """The values of these columns."""
@@ -40,6 +41,10 @@ class _Form(NamedTuple):
     """Which of the columns are the admissible actions."""
     plain: bool
     """Whether every column has a type that most of its values have."""
+    full: bool
+    """Whether they have a value for each of the columns."""
+    cuts: tuple[tuple[str, slice], ...]
+    """Of each column its name and which points of an episode it has: a step's value stands before or after it."""
     success: bool
     """Whether they say whether the task was solved."""
 
@@ -53,7 +58,7 @@ def _form(known: tuple[str, ...], verifier: bool) -> _Form:
     kinds = tuple((place, _TYPES[kind]) for place, kind in given if kind in _TYPES)
     keys = [column.info for column in columns]
     return _Form(
-        dict.fromkeys(known).keys(),
+        list(known),
         columns,
         itemgetter(*keys) if len(given) == len(keys) else lambda info: tuple(map(info.get, keys)),
         kinds,
@@ -61,8 +66,16 @@ def _form(known: tuple[str, ...], verifier: bool) -> _Form:
         tuple(place for place, kind in kinds if kind is list),
         next((place for place, column in enumerate(columns) if column.name == "admissible_actions"), None),
         len(kinds) == len(given),
+        len(given) == len(keys),
+        tuple((column.name, _cut(column)) for column in columns),
         "success" in known,
     )
+
+
+def _cut(column: Column) -> slice:
+    if column.kind != "step":
+        return slice(None)
+    return slice(-1) if column.read == "before" else slice(1, None)
 
 
 @lru_cache(maxsize=256)
@@ -110,6 +123,7 @@ class Recorder:
     _success: bool
     _whole: Any
     _exact: bool
+    _gaps: bool  # whether a value of some step may be missing
 
     def __init__(self, env_id: str, *, verifier: bool) -> None:
         self._env_id = env_id
@@ -178,12 +192,12 @@ class Recorder:
         ):
             return False
         form = self._form
-        if info.keys() != form.keys:
-            form = self._form = _form(tuple(info), self._verified)
+        if [*info] != form.known:  # a list is compared sooner than a set of keys
+            form = self._take_form(info)
         success = info["success"] if form.success else False
         if not (form.plain and type(success) is bool and isfinite(reward)):
             return False
-        said = list(form.pick(info))
+        said = [*form.pick(info)]
         for place, kind in form.kinds:
             if type(said[place]) is not kind:
                 return False
@@ -207,8 +221,9 @@ class Recorder:
         """Record any step; a value that no record can hold is named, and nothing of the step is kept."""
         step = len(self._rows) - 1
         when = f"of step {step}" if self._rows else "of reset"
-        form = self._form = _form(tuple(read_mapping(info, f"The info {when}")), self._verified)
+        form = self._take_form(read_mapping(info, f"The info {when}"))
         said = [read(column, info.get(column.info), f'info["{column.info}"] {when}') for column in form.columns]
+        self._gaps = True
         reward = read_reward(reward, f"The reward {when}")
         read_text(observation, f"The observation {when}")
         terminated, truncated = (
@@ -241,9 +256,16 @@ class Recorder:
         failure = error or self.error
         rows = self._rows or [("", 0.0, "", self._form, [None] * len(self._form.columns))]
         actions, rewards, observations, forms, infos = zip(*rows, strict=True)
-        columns = {**_said(forms, infos, observations), **whole, **_answered(self._answers, len(rows) - 1)}
+        if self._gaps or not (self._rows and forms[0].full):
+            said = _gapped(forms, infos, observations)
+        else:
+            said = {
+                name: values[cut] for (name, cut), values in zip(forms[0].cuts, zip(*infos, strict=True), strict=True)
+            }
+        if self._answers:
+            actions = tuple(map(str, actions))
         terminated, truncated = self._ends
-        episode = Episode(
+        columns = dict(
             env_id=self._env_id,
             task_id=self.task_id,
             group_id=group_id,
@@ -251,7 +273,7 @@ class Recorder:
             seed=self._seed,
             agent_id=agent_id,
             observations=observations,
-            actions=tuple(map(str, actions[1:])),
+            actions=actions[1:],
             rewards=rewards[1:],
             success=failure is None and self._success,
             terminated=failure is None and terminated,
@@ -259,10 +281,19 @@ class Recorder:
             goal=self.goal,
             exact_verifier=self._exact,
             error=failure,
-            **columns,
+            usage={},
+            **said,
         )
+        columns.update(whole)
+        columns.update(_answered(self._answers, len(rows) - 1))
         self._clear()
-        return episode
+        return Episode.of_columns(columns.items())  # they were read side by side, and fit together
+
+    def _take_form(self, info: Mapping[str, Any]) -> _Form:
+        form = _form(tuple(info), self._verified)
+        self._gaps = self._gaps or not form.full or form.columns is not self._form.columns
+        self._form = form
+        return form
 
     def _fail(self, error: BatchError) -> None:
         self.error = self.error or f"{type(error).__name__}: {error}"
@@ -270,7 +301,7 @@ class Recorder:
     def _clear(self) -> None:
         self.recording, self.over, self.error = False, False, None
         self.task_id = self.goal = ""
-        self._exact = False
+        self._exact = self._gaps = False
         self._seed, self._whole = None, None
         self._rows, self._answers = [], {}
         self._ends, self._success = (False, False), False
@@ -285,17 +316,19 @@ def find_wrapper(env: gym.Env[Any, Any], kind: type[W]) -> W | None:
     return None
 
 
-def _said(forms: Sequence[_Form], infos: Sequence[Sequence[Any]], observations: Sequence[str]) -> dict[str, Any]:
-    """The columns that the infos gave; a step's value stands in the info before or after its action."""
+def _gapped(forms: Sequence[_Form], infos: Sequence[Sequence[Any]], observations: Sequence[str]) -> dict[str, Any]:
+    """The columns that the infos gave where a value may be missing; what one does not speak of is a gap in it."""
     spoken = forms[0].columns
-    if any(form.columns is not spoken for form in forms):  # what one does not speak of is a gap in it
-        told = [dict(zip(form.columns, said, strict=True)) for form, said in zip(forms, infos, strict=True)]
-        spoken = tuple({column: None for each in told for column in each})
-        infos = [[each.get(column) for column in spoken] for each in told]
+    if any(form.columns is not spoken for form in forms):
+        spoken = tuple({column.name: column for form in forms for column in form.columns}.values())
+        told = [
+            dict(zip((name for name, _ in form.cuts), said, strict=True))
+            for form, said in zip(forms, infos, strict=True)
+        ]
+        infos = [[each.get(column.name) for column in spoken] for each in told]
     columns: dict[str, Any] = {}
     for column, values in zip(spoken, zip(*infos, strict=True), strict=True):
-        if column.kind == "step":
-            values = values[:-1] if column.read == "before" else values[1:]
+        values = values[_cut(column)]
         if column.name == "state_keys" and None in values:
             values = tuple(seen if key is None else key for key, seen in zip(values, observations, strict=True))
         columns[column.name] = _filled(values, column, always=column.name in _ALWAYS)
