@@ -42,8 +42,11 @@ def _numbers(kind: str, plain: Callable[[Any], Any]) -> ColumnCodec:
     def encode(_: Path, column: Sequence[Any]) -> bytes:
         return _pack(kind, list(map(plain, column)))
 
+    width = struct.calcsize(f"<{kind}")
+
     def decode(_: Path, cells: Sequence[bytes], sizes: Sequence[int]) -> list[Row]:
-        return [struct.unpack(f"<{size}{kind}", cell) for cell, size in zip(cells, sizes, strict=True)]
+        _compare([len(cell) for cell in cells], [width * size for size in sizes])
+        return _cut(struct.unpack(f"<{sum(sizes)}{kind}", b"".join(cells)), sizes)
 
     return ColumnCodec(encode, decode)
 
@@ -84,14 +87,17 @@ def _is_plain(joined: str, texts: Iterable[str]) -> bool:
 
 
 def _decode_text(folder: Path, cells: Sequence[Any], sizes: Sequence[int]) -> list[Row]:
-    rows = [
-        tuple(cell.split(_END)[:-1]) if isinstance(cell, str) else tuple(_read_texts(folder, cell)) for cell in cells
-    ]
-    return _of_sizes(rows, sizes)
+    if _are_plain(cells):
+        _compare([cell.count(_END) for cell in cells], sizes)
+        return _cut(tuple("".join(cells).split(_END)), sizes)
+    return _of_sizes([_text_row(folder, cell) for cell in cells], sizes)
 
 
 def _decode_texts(folder: Path, cells: Sequence[Any], sizes: Sequence[int]) -> list[Row]:
     row = _Rows()  # rows such as the actions that a state offers come again and again
+    if _are_plain(cells):
+        _compare([cell.count(_ROW_END) for cell in cells], sizes)
+        return _cut(tuple([row[text] for text in "".join(cells).split(_ROW_END)[:-1]]), sizes)
     rows = [
         tuple([row[text] for text in cell.split(_ROW_END)[:-1]])
         if isinstance(cell, str)
@@ -99,6 +105,15 @@ def _decode_texts(folder: Path, cells: Sequence[Any], sizes: Sequence[int]) -> l
         for cell in cells
     ]
     return _of_sizes(rows, sizes)
+
+
+def _are_plain(cells: Sequence[Any]) -> bool:
+    """Whether all columns of texts are kept as one text, as almost all are: then they are read at once."""
+    return set(map(type, cells)) == {str}
+
+
+def _text_row(folder: Path, cell: str | bytes) -> Row:
+    return tuple(cell.split(_END)[:-1]) if isinstance(cell, str) else tuple(_read_texts(folder, cell))
 
 
 class _Rows(dict[str, tuple[str, ...]]):
@@ -144,9 +159,18 @@ def _file(folder: Path, line: str) -> str:
 
 
 def _of_sizes(rows: list[Row], sizes: Sequence[int]) -> list[Row]:
-    if list(map(len, rows)) != list(sizes):
-        raise ValueError("a column has not as many entries as its episode")
+    _compare(list(map(len, rows)), sizes)
     return rows
+
+
+def _compare(found: Sequence[int], wanted: Sequence[int]) -> None:
+    if list(found) != list(wanted):
+        raise ValueError("a column has not as many entries as its episode")
+
+
+def _cut(entries: Row, sizes: Sequence[int]) -> list[Row]:
+    """Cut the entries of many columns, one after the other, into the columns."""
+    return [entries[start:end] for start, end in pairwise(accumulate(sizes, initial=0))]
 
 
 def _encode_calls(folder: Path, column: Sequence[Sequence[Any]]) -> bytes:

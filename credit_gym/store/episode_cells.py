@@ -6,7 +6,8 @@ import marshal
 import sqlite3
 import struct
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from credit_gym.store.schema import TOTAL_COLUMNS, quoted
 
 _POINTS = frozenset(column.name for column in COLUMNS if column.kind == "point")
 _REQUIRED = frozenset(column.name for column in COLUMNS if column.required)
+_MUTABLE = frozenset(column.name for column in COLUMNS if column.type == "mapping")
 
 Cells = Sequence[Any]
 
@@ -92,7 +94,6 @@ def decode_episodes(folder: Path, rows: Iterable[Cells]) -> list[Episode]:
         raise
 
 
-_STEPS, _CHECKSUM = _ONCE.index("steps"), _ONCE.index("checksum")
 _DAMAGE = (ValueError, TypeError, LookupError, AttributeError, OverflowError, struct.error)
 
 
@@ -101,29 +102,40 @@ def _checksum(cells: Cells) -> int:
 
     A column that is added later, and has no cell in an older row, changes nothing.
     """
-    kept = [(name, cell) for name, cell in zip(_BY_NAME, _SORTED(cells), strict=True) if cell is not None]
-    plain = [(name, int(cell) if cell is True or cell is False else cell) for name, cell in kept if cell == cell]
-    return zlib.crc32(marshal.dumps(plain, 2))  # of this version of the format equal cells have equal bytes
+    plain = [int(cell) if cell is True or cell is False else cell for cell in _SORTED(cells)]
+    return _digest(_BY_NAME, [cell if cell == cell else None for cell in plain])
 
 
-def _check(row: Cells) -> None:
-    """Refuse a row that is not as it was written, which SQLite would not notice; older ones have no checksum."""
-    if row[_CHECKSUM] not in (None, _checksum([*row[:_CHECKSUM], *row[_CHECKSUM + 1 :]])):
-        raise StoreError("it is no longer as it was written: restore the store from a copy.")
+def _digest(names: Sequence[str], cells: Cells) -> int:
+    """CRC-32 of the cells of some columns, leaving out those without one."""
+    kept = list(zip(names, cells, strict=True))
+    if None in cells:
+        kept = [(name, cell) for name, cell in kept if cell is not None]
+    return zlib.crc32(marshal.dumps(kept, 2))  # of this version of the format equal cells have equal bytes
+
+
+def _check(columns: Mapping[str, Cells]) -> None:
+    """Refuse rows that are not as they were written, which SQLite would not notice; older ones have no checksum."""
+    names = [name for name in _BY_NAME if columns[name].count(None) < len(columns[name])]
+    for written, row in zip(columns["checksum"], zip(*(columns[name] for name in names), strict=True), strict=True):
+        if written != _digest(names, row) and written is not None:
+            raise StoreError("it is no longer as it was written: restore the store from a copy.")
 
 
 def _decoded(folder: Path, rows: Sequence[Cells]) -> list[Episode]:
     """Decode column after column, each for all episodes at once."""
     if not rows:
         return []
-    cells = list(zip(*rows, strict=True))
-    steps, points = cells[_STEPS], [size + 1 for size in cells[_STEPS]]
+    columns = dict(zip((*_ONCE, *_STEP), zip(*rows, strict=True), strict=True))
+    _check(columns)
+    steps, points = columns["steps"], [size + 1 for size in columns["steps"]]
     found: dict[str, Sequence[Any]] = {
-        name: [codec.decode(folder, cell) for cell in column]
-        for (name, codec), column in zip(EPISODE_COLUMNS.items(), cells, strict=False)
+        name: (list(map(decode, columns[name])) if name in _MUTABLE else _each_once(decode, columns[name]))
+        for name, codec in EPISODE_COLUMNS.items()
+        for decode in [partial(codec.decode, folder)]
     }
-    for (name, codec), column in zip(STEP_COLUMNS.items(), cells[len(_ONCE) :], strict=True):
-        sizes = points if name in _POINTS else steps
+    for name, codec in STEP_COLUMNS.items():
+        column, sizes = columns[name], points if name in _POINTS else steps
         if None not in column:
             found[name] = codec.decode(folder, column, sizes)
             continue
@@ -134,7 +146,11 @@ def _decoded(folder: Path, rows: Sequence[Cells]) -> list[Episode]:
             decoded = codec.decode(folder, [column[i] for i in recorded], [sizes[i] for i in recorded])
             by_episode = dict(zip(recorded, decoded, strict=True))
             found[name] = [by_episode.get(i) for i in range(len(rows))]
-    for row in rows:
-        _check(row)
     names = tuple(found)
     return [Episode.of_columns(zip(names, row, strict=True)) for row in zip(*found.values(), strict=True)]
+
+
+def _each_once(decode: Callable[[Cell], Any], cells: Cells) -> list[Any]:
+    """Decode cells of which many are equal, such as the names of their task."""
+    values = {cell: decode(cell) for cell in dict.fromkeys(cells)}
+    return [values[cell] for cell in cells]

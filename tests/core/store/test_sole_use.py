@@ -19,7 +19,7 @@ with sole_use(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()
 """
-RUN = ("run", "--env", "credit/Stochastic-v0", "--episodes", "6", "--scorer", "grpo")
+RUN = ("run", "--env", "credit/Stochastic-v0", "--episodes", "6", "--group-size", "6", "--scorer", "grpo")
 
 
 def hold(folder: Path) -> subprocess.Popen[str]:

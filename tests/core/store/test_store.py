@@ -11,7 +11,7 @@ import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,36 @@ def test_an_episode_comes_back_exactly_as_it_was_added(episode: Episode) -> None
         with Store.open(folder, create=False) as store:
             (loaded,) = store.load_episodes(run_id)
     assert exact(loaded) == exact(episode)
+
+
+@settings(deadline=None, max_examples=10)
+@given(played=st.lists(episodes(), min_size=2, max_size=5))
+def test_episodes_that_are_read_together_come_back_as_each_alone(played: list[Episode]) -> None:
+    played = [replace(episode, episode_id=f"7-{number}") for number, episode in enumerate(played)]
+    with tempfile.TemporaryDirectory() as folder, Store.open(folder) as store:
+        run_id = start(store)
+        store.add_episodes(run_id, played)
+        assert list(map(exact, store.load_episodes(run_id))) == list(map(exact, played))
+
+
+def test_what_is_changed_in_place_is_one_episodes_own(store: Store) -> None:
+    run_id = start(store)
+    store.add_episodes(run_id, [walk(f"7-{number}", usage={"tokens": 1.0}) for number in range(2)])
+    one, other = store.load_episodes(run_id)
+    assert one.usage == other.usage
+    assert one.usage is not other.usage
+
+
+def test_entries_of_one_episode_never_become_anothers(store: Store) -> None:
+    run_id = start(store)
+    store.add_episodes(run_id, [walk(f"7-{number}", steps=2) for number in range(2)])
+    store._connection.execute("UPDATE episodes SET checksum = NULL")
+    for episode, actions in ((1, "a|"), (2, "b|c|d|")):  # as many together as there were
+        store._connection.execute(
+            "UPDATE columns SET actions = replace(?, '|', char(31)) WHERE episode = ?", (actions, episode)
+        )
+    with pytest.raises(StoreError, match=r"'7-0' cannot be read.*not as many entries as its episode"):
+        store.load_episodes(run_id)
 
 
 def test_only_long_texts_and_many_log_probabilities_become_files(store: Store) -> None:
