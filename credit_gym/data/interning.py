@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import chain
+from collections.abc import Iterable, Sequence
+from itertools import chain, repeat
+from operator import attrgetter, is_not
 from typing import Any
 
 import numpy as np
@@ -53,16 +54,26 @@ def interned(episodes: list[Episode], key: Key) -> dict[str, Any]:
         "state_vocabulary": vocabulary,
     }
     for column in _ONCE:
-        found |= _array(column, [getattr(episode, column.name) for episode in episodes])
+        found |= _array(column, list(map(attrgetter(column.name), episodes)))
     for column in _ROWS:
-        rows = [getattr(episode, column.name) for episode in episodes]
-        if column.required or any(row is not None for row in rows):
-            filled = (
-                row if row is not None else (column.missing,) * (len(episode) + column.extra)
-                for row, episode in zip(rows, episodes, strict=True)
-            )
-            found |= _array(column, list(chain.from_iterable(filled)))
+        rows = _given(column, episodes)
+        if rows is not None:
+            found |= _array(column, list(chain.from_iterable(rows)))
     return found | _token_columns(episodes)
+
+
+def _given(column: Column, episodes: list[Episode]) -> list[Sequence[Any]] | None:
+    """A column of every episode, filled where one lacks it; None where it is optional and all do, as most often."""
+    rows = list(map(attrgetter(column.name), episodes))
+    there = list(map(is_not, rows, repeat(None)))
+    if not any(there) and not column.required:
+        return None
+    if all(there):
+        return rows
+    return [
+        row if row is not None else (column.missing,) * (len(episode) + column.extra)
+        for row, episode in zip(rows, episodes, strict=True)
+    ]
 
 
 def _array(column: Column, values: list[Any]) -> dict[str, Any]:
@@ -81,12 +92,13 @@ def _intern(texts: Iterable[str]) -> tuple[IntArray, tuple[str, ...]]:
 
 def _token_columns(episodes: list[Episode]) -> dict[str, Any]:
     """Ragged columns laid flat; a step without them has no tokens."""
-    present = [column for column in _TOKENS if any(getattr(e, column.name) is not None for e in episodes)]
-    if not present:
-        return {}
     rows = {
-        column.batch: [row for e in episodes for row in getattr(e, column.name) or ((),) * len(e)] for column in present
+        column.batch: list(chain.from_iterable(given))
+        for column in _TOKENS
+        if (given := _given(column, episodes)) is not None
     }
+    if not rows:
+        return {}
     widths = [len(row) for row in next(iter(rows.values()))]
     for name, ragged in rows.items():
         if [len(row) for row in ragged] != widths:

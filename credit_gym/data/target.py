@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import accumulate, chain, pairwise, repeat
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from credit_gym.data.episode import Episode
@@ -53,26 +54,38 @@ def pair_with_credit(episodes: Sequence[Episode], credit: FloatArray, *, key: Ke
         BatchError: there is not one credit per step.
     """
     check_key(key)
-    steps = sum(map(len, episodes))
+    lengths = [len(episode.actions) for episode in episodes]
+    steps = sum(lengths)
     if credit.shape != (steps,):
         raise BatchError(
             f"The episodes have {steps} steps, so the credit must have shape ({steps},), not {credit.shape}."
         )
     flat = chain.from_iterable
     columns = zip(
-        flat(repeat(episode.episode_id, len(episode)) for episode in episodes),
-        flat(range(len(episode)) for episode in episodes),
+        flat(map(repeat, map(attrgetter("episode_id"), episodes), lengths)),
+        flat(map(range, lengths)),
         flat(row[:-1] for row in labels(episodes, key)),
-        flat(episode.actions for episode in episodes),
+        flat(map(attrgetter("actions"), episodes)),
         credit.tolist(),
-        flat(episode.messages or repeat(None, len(episode)) for episode in episodes),
-        flat(map(_token_spans, episodes)),
+        _chats(episodes, steps),
+        _token_spans(episodes, steps),
         strict=True,
     )
     return list(map(_make_target, columns))
 
 
-def _token_spans(episode: Episode) -> Iterable[tuple[int, int] | None]:
-    if episode.policy_logprobs is None:
-        return repeat(None, len(episode))
-    return pairwise(accumulate(map(len, episode.policy_logprobs), initial=0))
+def _chats(episodes: Sequence[Episode], steps: int) -> Iterable[tuple[Mapping[str, Any], ...] | None]:
+    if all(episode.messages is None for episode in episodes):
+        return repeat(None, steps)
+    return chain.from_iterable(episode.messages or repeat(None, len(episode)) for episode in episodes)
+
+
+def _token_spans(episodes: Sequence[Episode], steps: int) -> Iterable[tuple[int, int] | None]:
+    if all(episode.policy_logprobs is None for episode in episodes):
+        return repeat(None, steps)
+    return chain.from_iterable(
+        repeat(None, len(episode))
+        if episode.policy_logprobs is None
+        else pairwise(accumulate(map(len, episode.policy_logprobs), initial=0))
+        for episode in episodes
+    )

@@ -94,7 +94,7 @@ def check_options(
         UnknownNameError: there is no such option, or no such choice.
         OptionError: a value is not of the option's type, or outside its range.
     """
-    return check_values(scorer, _known(function, options, key), options)
+    return check_values(scorer, _known(function, options, key), options) if options else {}
 
 
 def check_values(owner: str, known: Mapping[str, Option], values: Mapping[str, Any]) -> dict[str, Any]:
