@@ -71,7 +71,7 @@ def read_mapping(value: Any, what: str) -> Mapping[str, Any]:
     Raises:
         BatchError: it is none.
     """
-    if not isinstance(value, Mapping):
+    if type(value) is not dict and not isinstance(value, Mapping):  # the latter asks a registry
         raise _wrong(what, value, "a mapping")
     return value
 
@@ -123,9 +123,10 @@ def _number(column: Column, value: Any, what: str) -> float:
 
 
 def _flag(_: object, value: Any, what: str) -> bool:
-    value = _scalar(value)
-    if not isinstance(value, bool):
-        raise _wrong(what, value, "True or False")
+    if type(value) is not bool:
+        value = _scalar(value)
+        if not isinstance(value, bool):
+            raise _wrong(what, value, "True or False")
     return value
 
 

@@ -29,7 +29,7 @@ _ALWAYS = ("state_keys", "verifier", "invalid")  # recorded where no info mentio
 
 @dataclass(frozen=True, slots=True, eq=False)  # a slot is read in a tenth of the time of a tuple's name
 class _Form:
-    """How infos with the same keys are read: of which columns they speak, and where values of a type stand."""
+    """How infos with the same keys are read: of which columns they speak, and where in a row values of a type stand."""
 
     known: list[str]
     """Their keys."""
@@ -40,7 +40,7 @@ class _Form:
     numbers: tuple[int, ...]
     lists: tuple[int, ...]
     offered: int | None
-    """Which of the columns are the admissible actions."""
+    """Where the admissible actions stand."""
     plain: bool
     """Whether every column has a type that most of its values have."""
     full: bool
@@ -56,7 +56,7 @@ def _form(known: tuple[str, ...], verifier: bool) -> _Form:
     """How infos with some keys are read, with or without the verifier signal."""
     spoken = (column for column in _READ if column.info in known or column.name in _ALWAYS)
     columns = _columns(tuple(column.name for column in spoken if verifier or column.name != "verifier"))
-    given = [(place, column.type) for place, column in enumerate(columns) if column.info in known]
+    given = [(place, column.type) for place, column in enumerate(columns, _SAID) if column.info in known]
     kinds = tuple((place, _TYPES[kind]) for place, kind in given if kind in _TYPES)
     keys = [column.info for column in columns]
     return _Form(
@@ -66,7 +66,7 @@ def _form(known: tuple[str, ...], verifier: bool) -> _Form:
         kinds,
         tuple(place for place, kind in kinds if kind is float),
         tuple(place for place, kind in kinds if kind is list),
-        next((place for place, column in enumerate(columns) if column.name == "admissible_actions"), None),
+        next((place for place, column in enumerate(columns, _SAID) if column.name == "admissible_actions"), None),
         len(kinds) == len(given),
         len(given) == len(keys),
         tuple((column.name, _cut(column)) for column in columns),
@@ -86,8 +86,10 @@ def _columns(names: tuple[str, ...]) -> tuple[Column, ...]:
     return tuple(column for column in _READ if column.name in names)
 
 
-_Row: TypeAlias = tuple[str, float, str, _Form, Sequence[Any]]
-"""A step as it is recorded: action, reward, observation, and what its info says."""
+_Row: TypeAlias = list[Any]
+"""A step as it is recorded: action, reward, observation, form of its info, and what that says of the form's columns."""
+
+_SAID = 4  # where in a row that begins
 
 
 class Recorder:
@@ -107,22 +109,19 @@ class Recorder:
 
     Attributes:
         recording: whether an episode is under way.
-        over: whether the last step ended it.
         error: why nothing more of it is recorded, None if all is well.
         task_id: the task being played.
         goal: its goal in words.
     """
 
     recording: bool
-    over: bool
     error: str | None
     task_id: str
     goal: str
     _seed: int | None
     _rows: list[_Row]  # the first is the reset
     _answers: dict[int, dict[str, Any]]  # of the steps whose action carries more than its text
-    _ends: tuple[bool, bool]
-    _success: bool
+    _end: tuple[bool, bool, bool]  # what the last step said: solved, terminated, truncated
     _whole: Any
     _exact: bool
     _gaps: bool  # whether a value of some step may be missing
@@ -174,12 +173,19 @@ class Recorder:
             self._fail(error)
 
     @property
+    def over(self) -> bool:
+        """Whether the last step ended the episode."""
+        _, terminated, truncated = self._end
+        return terminated or truncated
+
+    @property
     def admissible_actions(self) -> tuple[str, ...]:
         """What the environment offers now."""
         if not self._rows:
             return ()
-        _, _, _, form, said = self._rows[-1]
-        return () if form.offered is None else said[form.offered] or ()
+        row = self._rows[-1]
+        offered = row[_SAID - 1].offered
+        return () if offered is None else row[offered] or ()
 
     def _stands(self, action: Any, observation: Any, reward: Any, info: Any, terminated: Any, truncated: Any) -> bool:
         """Record a step as it stands if every value already has its column's own type; return whether it has.
@@ -199,22 +205,22 @@ class Recorder:
         success = info["success"] if form.success else False
         if not (form.plain and type(success) is bool and isfinite(reward)):
             return False
-        said = [*form.pick(info)]
+        row = [action, reward, observation, form, *form.pick(info)]
         for place, kind in form.kinds:
-            if type(said[place]) is not kind:
+            if type(row[place]) is not kind:
                 return False
         for place in form.numbers:
-            if not isfinite(said[place]):
+            if not isfinite(row[place]):
                 return False
         try:
             for place in form.lists:
-                texts = said[place]
+                texts = row[place]
                 "".join(texts)  # the quickest way to ask whether all are texts
-                said[place] = tuple(texts)
+                row[place] = tuple(texts)
         except TypeError:
             return False
-        self._rows.append((action, reward, observation, form, said))
-        self._success, self._ends, self.over = success, (terminated, truncated), terminated or truncated
+        self._rows.append(row)
+        self._end = success, terminated, truncated
         if "beliefs" in info:
             self._whole = info["beliefs"]  # columns of the whole episode, read at its end
         return True
@@ -234,8 +240,8 @@ class Recorder:
         success = read_flag(info.get("success"), f'info["success"] {when}')
         if type(action) is not str:
             self._answers[step] = _parts(action, when)
-        self._rows.append((action, reward, observation, form, said))
-        self._success, self._ends, self.over = success, (terminated, truncated), terminated or truncated
+        self._rows.append([action, reward, observation, form, *said])
+        self._end = success, terminated, truncated
         self._whole = info.get("beliefs", self._whole)
 
     def finish(self, *, episode_id: str, group_id: str, agent_id: str = "", error: str | None = None) -> Episode:
@@ -256,17 +262,17 @@ class Recorder:
             whole = {}
             self._fail(wrong)
         failure = error or self.error
-        rows = self._rows or [("", 0.0, "", self._form, [None] * len(self._form.columns))]
-        actions, rewards, observations, forms, infos = zip(*rows, strict=True)
-        if self._gaps or not (self._rows and forms[0].full):
-            said = _gapped(forms, infos, observations)
+        rows = self._rows or [["", 0.0, "", self._form, *[None] * len(self._form.columns)]]
+        first: _Form = rows[0][_SAID - 1]
+        if self._gaps or not (self._rows and first.full):
+            actions, rewards, observations, forms = zip(*(row[:_SAID] for row in rows), strict=True)
+            said = _gapped(forms, [row[_SAID:] for row in rows], observations)
         else:
-            said = {
-                name: values[cut] for (name, cut), values in zip(forms[0].cuts, zip(*infos, strict=True), strict=True)
-            }
+            actions, rewards, observations, _, *values = zip(*rows, strict=True)
+            said = {name: each[cut] for (name, cut), each in zip(first.cuts, values, strict=True)}
         if self._answers:
             actions = tuple(map(str, actions))
-        terminated, truncated = self._ends
+        success, terminated, truncated = self._end
         columns = dict(
             env_id=self._env_id,
             task_id=self.task_id,
@@ -277,7 +283,7 @@ class Recorder:
             observations=observations,
             actions=actions[1:],
             rewards=rewards[1:],
-            success=failure is None and self._success,
+            success=failure is None and success,
             terminated=failure is None and terminated,
             truncated=failure is None and truncated and not terminated,
             goal=self.goal,
@@ -301,12 +307,12 @@ class Recorder:
         self.error = self.error or f"{type(error).__name__}: {error}"
 
     def _clear(self) -> None:
-        self.recording, self.over, self.error = False, False, None
+        self.recording, self.error = False, None
         self.task_id = self.goal = ""
         self._exact = self._gaps = False
         self._seed, self._whole = None, None
         self._rows, self._answers = [], {}
-        self._ends, self._success = (False, False), False
+        self._end = False, False, False
 
 
 def find_wrapper(env: gym.Env[Any, Any], kind: type[W]) -> W | None:
