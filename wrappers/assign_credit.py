@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any, SupportsFloat, TypeAlias
 
 import gymnasium as gym
@@ -107,7 +108,7 @@ class Crediting:
             return {}
         episodes, self._episodes = self._episodes, []
         targets = {name: build_targets(episodes, name, **options) for name, options in self._wanted.items()}
-        credits = {name: tuple(target.credit for target in each) for name, each in targets.items()}
+        credits = {name: tuple(map(attrgetter("credit"), each)) for name, each in targets.items()}
         return {"targets": next(iter(targets.values())), "credits": credits}
 
 

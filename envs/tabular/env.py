@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import gymnasium as gym
 
 from credit_gym.data.action_format import ActionFormat
+from credit_gym.envs.inputs import not_text, refuses_itself
 from credit_gym.envs.tabular.board import REFUSAL, SPLIT, Place, board, with_horizon
 from credit_gym.envs.tabular.diagnostic import diagnostic_model
 from credit_gym.envs.tabular.dynamics import dynamics
@@ -82,12 +83,15 @@ class TabularEnv(TextEnv):
         place = self._places[self._state]
         return place.observation, self._info(place, False)
 
+    @refuses_itself
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Take an action, given as its text.
 
         Raises:
             ResetNeeded: the episode is over, or has not begun.
         """
+        if not isinstance(action, str):
+            raise not_text(action)
         place = self._places[self._state]
         if self.stream is None or place.terminal or self._steps >= place.horizon:
             raise gym.error.ResetNeeded("There is no episode to step: call reset() first.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
@@ -11,6 +12,8 @@ import pytest
 
 from credit_gym.envs import TextEnv
 from credit_gym.envs.inputs import check_actions
+from credit_gym.envs.tabular.env import TabularEnv
+from credit_gym.envs.tabular.stochastic import stochastic_model
 from credit_gym.errors import OptionError, UnknownNameError
 from credit_gym.registration import ENVIRONMENTS
 
@@ -191,3 +194,19 @@ def test_actions_of_a_thousand_copies_are_looked_at_within_a_millisecond() -> No
     for _ in range(20):
         check_actions(actions, 1000)
     assert (time.process_time() - start) / 20 < 1e-3
+
+
+def test_a_step_that_refuses_by_itself_is_marked_alone_and_its_heirs_are_checked() -> None:
+    class Heir(TabularEnv):
+        def step(self, action: str) -> Any:
+            return action.upper()
+
+    env = Heir(stochastic_model())
+    env.reset(seed=0)
+    before = env.clone_state()
+    for step in (env.step, partial(TabularEnv.step, env)):
+        for wrong in NO_TEXT:
+            with pytest.raises(gym.error.InvalidAction, match=SENTENCE):
+                step(wrong)  # type: ignore[arg-type]
+    assert env.clone_state() == before
+    assert env.step("look") == "LOOK"
