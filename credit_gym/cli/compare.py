@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Annotated
 
 import typer
@@ -26,12 +27,13 @@ def compare(
 
     write = table_writer(to)
     records, played = [], []
-    for name in (first, second):
-        store, run_id = find(name, runs_dir)
-        with store:
+    with ExitStack() as opened:
+        for name in (first, second):
+            store, run_id = find(name, runs_dir)
+            opened.enter_context(store)
             records.append(store.run(run_id))
-            played.append(store.load_episodes(run_id))
-    pairs = pair_episodes(*played)
+            played.append(store.episodes(run_id))
+        pairs = pair_episodes(*played)
     if not pairs:
         raise CreditGymError(
             f"{records[0].run_id} and {records[1].run_id} have no completed episode of the same task and seed in "

@@ -6,13 +6,16 @@ all steps alike, or everything falls on the first step, which the episodes of a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from credit_gym.credit.run_parts import layout_of, part_numbers
 from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import FloatArray
 from credit_gym.data.keys import Key, measure_key
+from credit_gym.errors import MissingColumnError
+from credit_gym.store.stored_episodes import chosen
 
 _ROUNDING = 1e-9  # of the largest credit
 
@@ -21,20 +24,33 @@ def plainness(episodes: Sequence[Episode], credits: Sequence[Sequence[float] | N
     """Return what the credits of some episodes leave alike, as the end of a sentence that a scorer's name begins.
 
     Args:
-        episodes: E episodes.
-        credits: E rows, one number a step; None for an episode that was not scored.
+        episodes: E episodes; a stored run is read part after part (:mod:`credit_gym.credit.run_parts`).
+        credits: E rows, one number a step; None for an episode that did not complete.
         key: what states were pooled by.
 
     Returns:
         Empty where some later state recurs, where no episode has two steps, and where later steps differ.
     """
-    scored = [(episode, row) for episode, row in zip(episodes, credits, strict=True) if row is not None]
-    rows = [np.asarray(row, dtype=np.float64) for _, row in scored if len(row) > 1]
-    if not rows or measure_key([episode for episode, _ in scored], key).later > 0.0:
+    unit = max((float(np.abs(row).max()) for row in _long(credits)), default=None)
+    if unit is None or any(_recurs(list(chosen(episodes, part)), key) for part in part_numbers(layout_of(episodes))):
         return ""
-    unit = max(float(np.abs(row).max()) for row in rows) or 1.0
-    found = next((said for alike, said in _FORMS if all(alike(row / unit) for row in rows)), "")
+    found = next((said for alike, said in _FORMS if all(alike(row / (unit or 1.0)) for row in _long(credits))), "")
     return f"{found} here: no later state recurs; `credit-gym advise RUN` says whether a key helps." if found else ""
+
+
+def _long(credits: Iterable[Sequence[float] | None]) -> Iterator[FloatArray]:
+    """Yield the rows of episodes of two steps and more."""
+    for row in credits:
+        if row is not None and len(row) > 1:
+            yield np.asarray(row, dtype=np.float64)
+
+
+def _recurs(episodes: Sequence[Episode], key: Key) -> bool:
+    """Whether a later state recurs among some whole groups, of which a part of a run may lack what the key reads."""
+    try:
+        return measure_key(episodes, key).later > 0.0
+    except MissingColumnError:
+        return False
 
 
 def _even(row: FloatArray) -> bool:

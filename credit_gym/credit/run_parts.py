@@ -17,7 +17,7 @@ from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import IntArray
 from credit_gym.data.joining import joined
 from credit_gym.data.keys import Key
-from credit_gym.store.stored_episodes import Layout, StoredEpisodes
+from credit_gym.store.stored_episodes import Layout, StoredEpisodes, chosen
 
 PART = 1 << 14
 """Steps of a part, unless a group alone has more."""
@@ -87,13 +87,6 @@ def part_numbers(layout: Layout, most: int | None = None) -> list[IntArray]:
     part = np.asarray(part_of_group, dtype=np.int64)[place[group]] if first.size else np.zeros(0, dtype=np.int64)
     by_part = np.argsort(part, kind="stable")
     return np.split(completed[by_part], np.cumsum(np.bincount(part))[:-1]) if first.size else [completed]
-
-
-def chosen(episodes: Sequence[Episode], numbers: IntArray) -> Sequence[Episode]:
-    """Return the episodes of some places."""
-    if isinstance(episodes, StoredEpisodes):
-        return episodes.select(numbers)
-    return [episodes[i] for i in numbers.tolist()]
 
 
 def first_part(episodes: Sequence[Episode]) -> Sequence[Episode]:

@@ -9,19 +9,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from credit_gym.credit.assign import score_episodes
 from credit_gym.credit.fingerprint import fingerprint
-from credit_gym.credit.run_parts import chosen, in_parts, layout_of, part_numbers
+from credit_gym.credit.run_parts import in_parts, layout_of, part_numbers
 from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import FloatArray
 from credit_gym.data.key_functions import function_name
 from credit_gym.errors import MissingColumnError, StoreError
 from credit_gym.scorers import get
 from credit_gym.store import Store
+from credit_gym.store.stored_episodes import chosen
 
 
 class RunCredits(Sequence["tuple[float, ...] | None"]):
@@ -147,7 +149,7 @@ def _found(
     kept = store.find_credits(run_id, scorer, options, _mark(marks))
     if kept is None:
         return None
-    return np.concatenate([np.zeros(0), *(np.asarray(kept.get(ids[number], ())) for number in sorted(ids))])
+    return np.fromiter(chain.from_iterable(kept.get(ids[number], ()) for number in sorted(ids)), dtype=np.float64)
 
 
 def _mark(marks: Sequence[str]) -> str:

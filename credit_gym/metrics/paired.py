@@ -10,13 +10,14 @@ correlated proportions or percentages").
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
 
 from credit_gym.data.episode import Episode
 from credit_gym.metrics.statistics import Estimate, t_interval
-
-Pair: TypeAlias = tuple[Episode, Episode]
+from credit_gym.store.stored_episodes import chosen
 
 
 class Comparison(NamedTuple):
@@ -43,38 +44,70 @@ class Parting(NamedTuple):
     Attributes:
         step: number of the first step that is not the same.
         what: ``observation`` (the world differed before the agents did), ``action``, or ``end`` (one play goes on).
+        actions: what the first and the second did at it, None where a play had ended.
     """
 
     step: int
     what: str
+    actions: tuple[str | None, str | None]
 
 
-MEASURES: dict[str, Callable[[Episode], float]] = {
-    "success": lambda episode: float(episode.success),
-    "return": lambda episode: episode.episode_return,
+class Pair(NamedTuple):
+    """What is compared of two plays of a task and seed, without the plays themselves.
+
+    Attributes:
+        task_id: the task.
+        seed: of both.
+        success: whether the first solved it, and the second.
+        returns: of the first and the second.
+        parting: where they part, None if they are the same to the end.
+    """
+
+    task_id: str
+    seed: int | None
+    success: tuple[bool, bool]
+    returns: tuple[float, float]
+    parting: Parting | None
+
+
+MEASURES: dict[str, Callable[[Pair], tuple[float, float]]] = {
+    "success": lambda pair: pair.success,
+    "return": lambda pair: pair.returns,
 }
-"""What agents are compared by."""
+"""What agents are compared by: the first one's and the second one's value in a pair."""
 
 
-def pair_episodes(first: Iterable[Episode], second: Iterable[Episode]) -> list[Pair]:
-    """Return the pairs of episodes of the same task and seed, in the order of the first; an ``error`` is not paired."""
+def pair_episodes(first: Sequence[Episode], second: Sequence[Episode]) -> list[Pair]:
+    """Return the pairs of episodes of the same task and seed, in the order of the first; an ``error`` is not paired.
+
+    Stored runs (:class:`credit_gym.store.StoredEpisodes`) are read twice, a few episodes in memory at a time.
+    """
     others = dict(_numbered(second))
-    return [(episode, others[key]) for key, episode in _numbered(first) if key in others]
+    places = [(place, others[key]) for key, place in _numbered(first) if key in others]
+    mine, theirs = np.asarray(places, dtype=np.int64).reshape(-1, 2).T
+    return [pair(*plays) for plays in zip(chosen(first, mine), chosen(second, theirs), strict=True)]
 
 
-def compare_pairs(pairs: Sequence[Pair], measure: Callable[[Episode], float]) -> Comparison:
+def pair(one: Episode, other: Episode) -> Pair:
+    """Return what is compared of two plays of a task and seed."""
+    success, returns = (one.success, other.success), (one.episode_return, other.episode_return)
+    return Pair(one.task_id, one.seed, success, returns, parting(one, other))
+
+
+def compare_pairs(pairs: Sequence[Pair], measure: Callable[[Pair], tuple[float, float]]) -> Comparison:
     """Compare two agents by a measure.
 
     Args:
         pairs: at least one.
-        measure: of an episode; more is better.
+        measure: of a pair, see :data:`MEASURES`; more is better.
     """
     from scipy.stats import binomtest
 
     by_task: dict[str, list[float]] = {}
-    for one, other in pairs:
-        by_task.setdefault(one.task_id, []).append(measure(one) - measure(other))
-    differences = [sum(each) / len(each) for each in by_task.values()]
+    for each in pairs:
+        mine, theirs = measure(each)
+        by_task.setdefault(each.task_id, []).append(float(mine) - float(theirs))
+    differences = [sum(found) / len(found) for found in by_task.values()]
     won, lost = sum(each > 0 for each in differences), sum(each < 0 for each in differences)
     p = float(binomtest(won, won + lost).pvalue) if won + lost else 1.0
     return Comparison(t_interval(differences), p, won, lost, len(differences))
@@ -82,7 +115,7 @@ def compare_pairs(pairs: Sequence[Pair], measure: Callable[[Episode], float]) ->
 
 def flips(pairs: Iterable[Pair]) -> list[Pair]:
     """Return the pairs of which one solved its task and the other did not."""
-    return [(one, other) for one, other in pairs if one.success != other.success]
+    return [each for each in pairs if each.success[0] != each.success[1]]
 
 
 def parting(one: Episode, other: Episode) -> Parting | None:
@@ -90,19 +123,20 @@ def parting(one: Episode, other: Episode) -> Parting | None:
     shared = min(len(one), len(other))
     for t in range(shared):
         if one.observations[t] != other.observations[t]:
-            return Parting(t, "observation")
+            return Parting(t, "observation", (one.actions[t], other.actions[t]))
         if one.actions[t] != other.actions[t]:
-            return Parting(t, "action")
-    return None if len(one) == len(other) else Parting(shared, "end")
+            return Parting(t, "action", (one.actions[t], other.actions[t]))
+    if len(one) == len(other):
+        return None
+    first, second = (play.actions[shared] if shared < len(play) else None for play in (one, other))
+    return Parting(shared, "end", (first, second))
 
 
-def _numbered(episodes: Iterable[Episode]) -> list[tuple[tuple[str, int | None, int], Episode]]:
-    """Completed episodes with their task, their seed, and how many of both came before."""
+def _numbered(episodes: Iterable[Episode]) -> Iterator[tuple[tuple[str, int | None, int], int]]:
+    """Yield of the completed episodes task, seed and how many of both came before; and the place."""
     seen: Counter[tuple[str, int | None]] = Counter()
-    found = []
-    for episode in episodes:
+    for place, episode in enumerate(episodes):
         if episode.error is None:
             played = (episode.task_id, episode.seed)
-            found.append(((*played, seen[played]), episode))
+            yield (*played, seen[played]), place
             seen[played] += 1
-    return found

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 
 from credit_gym.data.episode import Episode
-from credit_gym.metrics.paired import MEASURES, Pair, compare_pairs, flips, pair_episodes, parting
+from credit_gym.metrics.paired import MEASURES, Pair, compare_pairs, flips, pair_episodes
 from credit_gym.report.table import Table, Value
 
 _COMPARED = ("difference", "95% low", "95% high", "p", "won", "lost", "tasks", "pairs")
@@ -35,19 +35,17 @@ def difference_table(title: str, pairs: Sequence[Pair]) -> Table:
 def flips_table(title: str, pairs: Iterable[Pair]) -> Table:
     """Return the episodes that one agent solved and the other did not, and where the two plays part."""
     rows: list[tuple[Value, ...]] = []
-    for one, other in flips(pairs):
-        part = parting(one, other)
-        step, what = (None, None) if part is None else part
-        acts = [e.actions[step] if step is not None and step < len(e) else None for e in (one, other)]
-        rows.append((one.task_id, str(one.seed), "first" if one.success else "second", step, what, *acts))
+    for pair in flips(pairs):
+        step, what, acts = pair.parting or (None, None, (None, None))
+        rows.append((pair.task_id, str(pair.seed), "first" if pair.success[0] else "second", step, what, *acts))
     return Table(title, ("task", "seed", "solved by", "parts at step", "by", "first", "second"), tuple(rows))
 
 
 def partings_table(title: str, pairs: Sequence[Pair]) -> Table:
     """Return at which step plays of the same task and seed part, and how many end alike."""
     counts: dict[tuple[int, str], int] = {}
-    for part in (parting(*pair) for pair in pairs):
-        key = (-1, "never") if part is None else (part.step, part.what)
+    for pair in pairs:
+        key = (-1, "never") if pair.parting is None else (pair.parting.step, pair.parting.what)
         counts[key] = counts.get(key, 0) + 1
     rows = tuple((None if step < 0 else step, what, count) for (step, what), count in sorted(counts.items()))
     return Table(title, ("step", "by", "pairs"), rows)

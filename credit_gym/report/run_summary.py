@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from credit_gym.credit.run_parts import chosen, layout_of, part_numbers
+from credit_gym.credit.run_parts import layout_of, part_numbers
 from credit_gym.credit.stored_runs import RunCredits, label, run_credits
 from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import BoolArray
@@ -16,6 +16,7 @@ from credit_gym.data.target import TrainingTarget, pair_with_credit
 from credit_gym.metrics.differentiation import differentiated, preference_table
 from credit_gym.report.table import Table
 from credit_gym.store import Store
+from credit_gym.store.stored_episodes import chosen
 
 
 def summary(

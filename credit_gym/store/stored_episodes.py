@@ -70,6 +70,13 @@ class StoredEpisodes(Sequence[Episode]):
         return StoredEpisodes(self._load, self.layout.select(which))
 
 
+def chosen(episodes: Sequence[Episode], numbers: IntArray) -> Sequence[Episode]:
+    """Return the episodes of some places; those of a stored run are read when they are wanted."""
+    if isinstance(episodes, StoredEpisodes):
+        return episodes.select(numbers)
+    return [episodes[i] for i in numbers.tolist()]
+
+
 def read_layout(connection: sqlite3.Connection, run_id: str) -> Layout:
     """Return the layout of a run's episodes, numbers inside their ids in numeric order."""
     groups: dict[str, int] = {}

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit_gym.data.episode import Episode
-from credit_gym.metrics.paired import MEASURES, compare_pairs, flips, pair_episodes, parting
+from credit_gym.metrics.paired import MEASURES, compare_pairs, flips, pair, pair_episodes, parting
 
 RUN = ("run", "--env", "credit/Stochastic-v0", "--episodes", "12", "--group-size", "4", "--seed", "3")
 
@@ -23,14 +23,14 @@ def played(task: str, seed: int | None = 0, **columns: Any) -> Episode:
 
 
 def test_episodes_are_paired_by_task_and_seed_and_one_that_failed_is_not() -> None:
+    def numbered(plays: list[Episode]) -> list[Episode]:
+        return [replace(play, rewards=(0.0, 0.0, float(place))) for place, play in enumerate(plays)]
+
     first = [played("a", 1), played("a", 2), played("b", 1), played("a", 1), played("c", 1, error="down")]
     second = [played("b", 1), played("a", 1), played("c", 1), played("a", 1), played("a", 3)]
-    pairs = pair_episodes(first, second)
-    assert [(id(one), id(other)) for one, other in pairs] == [
-        (id(first[0]), id(second[1])),
-        (id(first[2]), id(second[0])),
-        (id(first[3]), id(second[3])),
-    ]
+    pairs = pair_episodes(numbered(first), numbered(second))
+    assert [(*each[:2], each.returns) for each in pairs] == [("a", 1, (0, 1)), ("b", 1, (2, 0)), ("a", 1, (3, 3))]
+    assert pair_episodes(first, second[:0]) == []
 
 
 def test_a_comparison_by_hand() -> None:
@@ -38,7 +38,7 @@ def test_a_comparison_by_hand() -> None:
     # deviations .2 .7 .7 -1.3 -.3: squares sum 2.8, sd sqrt(2.8 / 4) = .83666, standard error .37417, t(4) = 2.77645
     outcomes = {"a": [(1, 0), (0, 0)], "b": [(1, 0)], "c": [(1, 0)], "d": [(0, 1)], "e": [(1, 1)]}
     pairs = [
-        (played(task, i, success=bool(x)), played(task, i, success=bool(y)))
+        pair(played(task, i, success=bool(x)), played(task, i, success=bool(y)))
         for task, rows in outcomes.items()
         for i, (x, y) in enumerate(rows)
     ]
@@ -51,9 +51,9 @@ def test_a_comparison_by_hand() -> None:
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=9))
 def test_turning_a_comparison_round_turns_its_sign(outcomes: list[tuple[bool, bool]]) -> None:
-    pairs = [(played(str(i), success=x), played(str(i), success=y)) for i, (x, y) in enumerate(outcomes)]
-    there = compare_pairs(pairs, MEASURES["success"])
-    back = compare_pairs([(other, one) for one, other in pairs], MEASURES["success"])
+    plays = [(played(str(i), success=x), played(str(i), success=y)) for i, (x, y) in enumerate(outcomes)]
+    there = compare_pairs([pair(one, other) for one, other in plays], MEASURES["success"])
+    back = compare_pairs([pair(other, one) for one, other in plays], MEASURES["success"])
     assert there.difference.value == -back.difference.value
     assert (there.won, there.lost, there.p) == (back.lost, back.won, back.p)
     assert 0.0 < there.p <= 1.0
@@ -64,11 +64,12 @@ def test_plays_part_at_the_first_step_that_differs() -> None:
     acted = (one.actions[0], "another", one.actions[2])
     seen = (*one.observations[:2], "another", *one.observations[3:])
     assert parting(one, one) is None
-    assert parting(one, replace(one, actions=acted)) == (1, "action")
-    assert parting(one, replace(one, observations=seen)) == (2, "observation")
+    assert parting(one, replace(one, actions=acted)) == (1, "action", (one.actions[1], "another"))
+    assert parting(one, replace(one, observations=seen)) == (2, "observation", (one.actions[2],) * 2)
     assert parting(one, replace(walk("x", steps=2), observations=one.observations[:3], actions=one.actions[:2])) == (
         2,
         "end",
+        (one.actions[2], None),
     )
 
 
