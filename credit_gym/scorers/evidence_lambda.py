@@ -2,9 +2,9 @@
 
     lambda_t = k / (n_t + k)
     G_t      = r_t + (1 - lambda_{t+1}) g V(s_{t+1}) + lambda_{t+1} G_{t+1}
-    b_t      = (1 - lambda_t) mean_s G + lambda_t (mean R - r_0 - ... - r_{t-1})
     s_t      = ((1 - lambda_t) sd_s G + lambda_t sd R)^a_t (sd R)^(1 - a_t),  a_t = crowd / (n_t + crowd)
-    A_t      = (1 - w) (G_t - b_t) / s_t + w (R - mean R) / sd R + T kappa / (m_t + kappa) z_t,  w = L^-c
+    w_t      = (1 - lambda_t) (1 - L^-c)
+    A_t      = w_t (G_t - mean_s G) / s_t + (1 - w_t) (R - mean R) / sd R + T kappa / (m_t + kappa) z_t
     T        = max(D - 2 sqrt(4 (1 - D^2) / W), 0)
 
 s_t was visited n_t other times in the group, and m_t of the visitors returned more than the group's mean; L is the
@@ -27,7 +27,6 @@ from credit_gym.data.grouping import (
     IntArray,
     backward_sum,
     compact,
-    discounted_sum,
     group_mean,
     group_size,
     group_std,
@@ -57,10 +56,10 @@ def evidence_lambda(
 ) -> FloatArray:
     """Credit a step by what followed, read off where others have been, and by the verifier as far as it is borne out.
 
-    Where no state recurs it is GRPO, exactly. Where a state was visited more than once, its visits are its baseline and
-    its scale, and what a step led to is read off the state that it led to. The verifier's reading, less its mean at the
-    state, adds to that as far as it told won from lost in the *other* groups of the batch and in what was learned
-    before; it gives way where outcomes passed through the state, and is silent until some were seen.
+    In a state that nothing else visited it is GRPO's, exactly. Where a state was visited more than once, its visits are
+    the baseline and the scale, and what a step led to is read off the state that it led to. The verifier's reading,
+    less its mean at the state, adds to that as far as it told won from lost in the *other* groups of the batch and in
+    what was learned before; it gives way where outcomes passed through the state, and is silent until some were seen.
 
     Args:
         batch: the episodes; the columns ``verifier`` and ``exact_verifier`` are read where they are there.
@@ -83,11 +82,12 @@ def evidence_lambda(
     visits = _visits(batch)
     spread = _spread(batch)
     outcome = grpo(batch)
-    gain, scale = _advantage(batch, visits, spread, discount, pseudo_count, crowd)
+    own = pseudo_count / (visits.times + pseudo_count)  # lambda
+    gain, scale = _advantage(batch, visits, own, spread, discount, crowd)
     step = np.divide(gain, scale, out=np.zeros(batch.num_steps), where=spread > 0.0)
     length = group_mean(batch.lengths, batch.group, batch.num_groups)[batch.step_group]
-    share = np.maximum(length, 1.0) ** -sharing
-    credit: FloatArray = (1.0 - share) * step + share * outcome
+    weight = (1.0 - own) * (1.0 - np.maximum(length, 1.0) ** -sharing)
+    credit: FloatArray = weight * step + (1.0 - weight) * outcome
     if not _is_read(batch):
         return credit
     centred = _centred(batch, visits, pseudo_count)
@@ -135,7 +135,7 @@ class _Visits(NamedTuple):
 def _visits(batch: EpisodeBatch) -> _Visits:
     node, nodes = compact(batch.step_group, batch.state)
     episodes = _episodes_through(batch, node, nodes, np.ones(batch.num_episodes))
-    return _Visits(node, nodes, group_size(node, nodes)[node] - 1.0, episodes[node] - 1.0)
+    return _Visits(node, nodes, group_size(node, nodes)[node].astype(np.float64) - 1.0, episodes[node] - 1.0)
 
 
 def _episodes_through(batch: EpisodeBatch, node: IntArray, nodes: int, weight: FloatArray) -> FloatArray:
@@ -155,23 +155,18 @@ def _spread(batch: EpisodeBatch) -> FloatArray:
 
 
 def _advantage(
-    batch: EpisodeBatch, visits: _Visits, spread: FloatArray, discount: float, pseudo_count: float, crowd: float
+    batch: EpisodeBatch, visits: _Visits, own: FloatArray, spread: FloatArray, discount: float, crowd: float
 ) -> tuple[FloatArray, FloatArray]:
-    """``G_t - b_t`` and ``s_t``; (S,) each."""
-    own = pseudo_count / (visits.times + pseudo_count)  # lambda
+    """``G_t - mean_s G`` and ``s_t``; (S,) each. ``own`` is lambda_t."""
     value = certainty_equivalent_value(batch, discount)
     own_next = np.where(batch.is_last, 0.0, np.roll(own, -1))
     value_next = np.where(batch.is_last, 0.0, np.roll(value, -1))
     followed = backward_sum(batch.reward + (1.0 - own_next) * discount * value_next, own_next, batch.offsets)
-    to_go = discounted_sum(batch.reward, batch.offsets, 1.0)
-    earned = batch.episode_return[batch.episode] - to_go
-    mean = group_mean(batch.episode_return, batch.group, batch.num_groups)[batch.step_group]
     usual = group_mean(followed, visits.node, visits.nodes)[visits.node]
-    baseline = (1.0 - own) * usual + own * (mean - earned)
     here = group_std(followed, visits.node, visits.nodes)[visits.node]
     unit = np.maximum((1.0 - own) * here + own * spread, _FLOOR * spread)
     faint = crowd / (visits.times + crowd)
-    return followed - baseline, unit**faint * spread ** (1.0 - faint)
+    return followed - usual, unit**faint * spread ** (1.0 - faint)
 
 
 def _is_read(batch: EpisodeBatch) -> bool:

@@ -76,32 +76,29 @@ PLAIN = {"discount": 1.0, "pseudo_count": 1.0, "sharing": 1.0, "crowd": 1.0}
 
 
 def test_three_episodes_of_which_two_meet_in_a_state() -> None:
-    """Returns 1, 0, 0: mean 1/3, deviation D = sqrt(2)/3; L = 2, so w = 1/2.
+    """Returns 1, 0, 0: mean 1/3, deviation D = sqrt(2)/3.
 
-    At S one other episode was: lambda = 1/2, elsewhere it is 1. From S one earned 1 and one 0: V(S) = 1/2.
-    G at the second steps is what they earned: 1, 0, 0. At the first steps half of it is read off V(S):
-    1/2 * 1/2 + 1/2 * 1 = 3/4, 1/2 * 1/2 + 1/2 * 0 = 1/4; the third has nothing to read and keeps 0.
-    b: mean_S G = 1/2, so 1/2 * 1/2 + 1/2 * 1/3 = 5/12 at S, and 1/3 elsewhere.
-    s: D where nobody else was; at S the root of D (D/2 + 1/2 * 1/2), as sd_S G = 1/2 and a = 1/2.
+    At S one other episode was: lambda = 1/2, elsewhere it is 1, where the credit is GRPO's. L = 2, so w = 1/2 * 1/2.
+    G at S is what they earned, 1 and 0; mean_S G = 1/2, sd_S G = 1/2, so s is the root of D (D/2 + 1/2 * 1/2), as
+    a = 1/2.
     """
     deviation = np.sqrt(2) / 3
     unit = np.sqrt(deviation * (deviation / 2 + 1 / 4))
-    gain = [(3 / 4 - 1 / 3) / deviation, (1 - 5 / 12) / unit, (1 / 4 - 1 / 3) / deviation, (0 - 5 / 12) / unit]
-    gain += [(0 - 1 / 3) / deviation] * 2
-    outcome = [x / deviation for x in (2 / 3, 2 / 3, -1 / 3, -1 / 3, -1 / 3, -1 / 3)]
-    expected = np.array(gain) / 2 + np.array(outcome) / 2
+    won, lost = (2 / 3) / deviation, (-1 / 3) / deviation
+    expected = [won, 1 / 4 * (1 / 2) / unit + 3 / 4 * won, lost, 1 / 4 * (-1 / 2) / unit + 3 / 4 * lost, lost, lost]
     np.testing.assert_allclose(default(batch_of(THREE), **PLAIN), expected, rtol=1e-12)
 
 
 def test_a_state_that_one_episode_comes_back_to_tells_its_way_on_from_its_round() -> None:
-    """It won from S after a round; another lost elsewhere: returns 1 and 0, mean 1/2, deviation 1/2; L = 3/2, w = 2/3.
+    """It won from S after a round; another lost elsewhere: returns 1 and 0, mean 1/2, deviation 1/2; L = 3/2.
 
     V(S) is the mean of g V(S) and 1, with g = 1/2: 2/3. S was visited one other time: lambda = 1/2. G is 1 where it
     went on, and 1/2 * 1/2 * 2/3 + 1/2 * 1 = 2/3 where it went round; their mean is 5/6, their deviation 1/6.
-    b = 1/2 * 5/6 + 1/2 * 1/2 = 2/3, s the root of 1/2 (1/2 * 1/6 + 1/2 * 1/2) = 1/6. The loser has GRPO's -1.
+    w = 1/2 * 1/3, s is the root of 1/2 (1/2 * 1/6 + 1/2 * 1/2) = 1/6. The loser has GRPO's -1.
     """
     batch = batch_of([Run([S, S, 1], [0, 0], True), Run([2, 3], [0], False)])
-    expected = [0 / 3 + 2 / 3, (1 / 3) / np.sqrt(1 / 6) / 3 + 2 / 3, -1.0]
+    apart = (1 / 6) / np.sqrt(1 / 6)
+    expected = [-apart / 6 + 5 / 6, apart / 6 + 5 / 6, -1.0]
     np.testing.assert_allclose(default(batch, **PLAIN | {"discount": 0.5}), expected, rtol=1e-12)
 
 
