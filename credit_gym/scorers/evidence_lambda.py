@@ -79,20 +79,27 @@ def evidence_lambda(
     Returns:
         (S,) float64, in standard deviations. A group whose episodes all returned the same has the verifier's part only.
     """
+    value = certainty_equivalent_value(batch, discount)  # first, because it takes most memory
     visits = _visits(batch)
-    spread = _spread(batch)
-    outcome = grpo(batch)
     own = pseudo_count / (visits.times + pseudo_count)  # lambda
-    gain, scale = _advantage(batch, visits, own, spread, discount, crowd)
-    step = np.divide(gain, scale, out=np.zeros(batch.num_steps), where=spread > 0.0)
-    length = group_mean(batch.lengths, batch.group, batch.num_groups)[batch.step_group]
-    weight = (1.0 - own) * (1.0 - np.maximum(length, 1.0) ** -sharing)
-    credit: FloatArray = weight * step + (1.0 - weight) * outcome
+    credit = _advantage(batch, visits, own, value, discount, crowd)
+    del value
+    length = group_mean(batch.lengths, batch.group, batch.num_groups)
+    weight = (1.0 - own) * (1.0 - np.maximum(length, 1.0) ** -sharing)[visits.group]
+    credit *= weight[visits.node]
+    outcome = grpo(batch)
+    outcome *= (1.0 - weight)[visits.node]
+    credit += outcome
+    del outcome
     if not _is_read(batch):
         return credit
     centred = _centred(batch, visits, pseudo_count)
-    known = _known(batch, trust, trust_weight)
-    return credit + _believed(batch, centred, known) * _room(batch, visits, kappa) * _scaled(centred)
+    believed = _believed(batch, centred, _known(batch, trust, trust_weight))
+    heard = believed[visits.group] * _room(batch, visits, kappa)
+    told = _scaled(centred)
+    told *= heard[visits.node]
+    credit += told
+    return credit
 
 
 def verifier_trust(batch: EpisodeBatch, known: Trust | None = None, *, pseudo_count: float = 0.05) -> Trust:
@@ -124,18 +131,20 @@ def verifier_evidence(batch: EpisodeBatch, *, pseudo_count: float = 0.05) -> tup
 
 
 class _Visits(NamedTuple):
-    """Who was where: (S,) dense node of each step, their number, and (S,) other visits and other episodes there."""
+    """Who was where: (S,) dense node of each step; of each of the N nodes its group, other visits, other episodes."""
 
     node: IntArray
-    nodes: int
+    group: IntArray
     times: FloatArray
     others: FloatArray
 
 
 def _visits(batch: EpisodeBatch) -> _Visits:
     node, nodes = compact(batch.step_group, batch.state)
+    group = np.zeros(nodes, dtype=np.int64)
+    group[node] = batch.step_group
     episodes = _episodes_through(batch, node, nodes, np.ones(batch.num_episodes))
-    return _Visits(node, nodes, group_size(node, nodes)[node].astype(np.float64) - 1.0, episodes[node] - 1.0)
+    return _Visits(node, group, group_size(node, nodes) - 1.0, episodes - 1.0)
 
 
 def _episodes_through(batch: EpisodeBatch, node: IntArray, nodes: int, weight: FloatArray) -> FloatArray:
@@ -143,30 +152,49 @@ def _episodes_through(batch: EpisodeBatch, node: IntArray, nodes: int, weight: F
     pair, pairs = compact(node, batch.episode)
     first = np.zeros(pairs, dtype=np.int64)
     first[pair] = np.arange(batch.num_steps)
+    del pair
     return group_sum(weight[batch.episode[first]], node[first], nodes)
 
 
 def _spread(batch: EpisodeBatch) -> FloatArray:
-    """Standard deviation of the returns of each step's group, 0 where it is rounding; (S,)."""
+    """Standard deviation of the returns of each group, 0 where it is rounding; (groups,)."""
     returns, groups = batch.episode_return, batch.num_groups
     spread = group_std(returns, batch.group, groups)
     rounding = RELATIVE_FLOOR * group_mean(np.abs(returns), batch.group, groups)
-    return np.where(spread > rounding, spread, 0.0)[batch.step_group]
+    return np.where(spread > rounding, spread, 0.0)
 
 
 def _advantage(
-    batch: EpisodeBatch, visits: _Visits, own: FloatArray, spread: FloatArray, discount: float, crowd: float
-) -> tuple[FloatArray, FloatArray]:
-    """``G_t - mean_s G`` and ``s_t``; (S,) each. ``own`` is lambda_t."""
-    value = certainty_equivalent_value(batch, discount)
-    own_next = np.where(batch.is_last, 0.0, np.roll(own, -1))
-    value_next = np.where(batch.is_last, 0.0, np.roll(value, -1))
-    followed = backward_sum(batch.reward + (1.0 - own_next) * discount * value_next, own_next, batch.offsets)
-    usual = group_mean(followed, visits.node, visits.nodes)[visits.node]
-    here = group_std(followed, visits.node, visits.nodes)[visits.node]
+    batch: EpisodeBatch, visits: _Visits, own: FloatArray, value: FloatArray, discount: float, crowd: float
+) -> FloatArray:
+    """``(G_t - mean_s G) / s_t``, 0 in a group whose episodes all returned the same; (S,). ``own`` is lambda, (N,).
+
+    What is one number a node is worked out for the nodes, and what is one a step in place: of ten million steps every
+    array counts.
+    """
+    node, nodes = visits.node, visits.group.size
+    own_next = _following(batch, own[node])
+    gained = 1.0 - own_next
+    gained *= discount
+    gained *= _following(batch, value)
+    gained += batch.reward
+    followed = backward_sum(gained, own_next, batch.offsets)
+    del gained, own_next
+    here = group_std(followed, node, nodes)
+    followed -= group_mean(followed, node, nodes)[node]
+    spread = _spread(batch)[visits.group]
     unit = np.maximum((1.0 - own) * here + own * spread, _FLOOR * spread)
     faint = crowd / (visits.times + crowd)
-    return followed - usual, unit**faint * spread ** (1.0 - faint)
+    scale = (unit**faint * spread ** (1.0 - faint))[node]
+    return np.divide(followed, scale, out=np.zeros(batch.num_steps), where=(spread > 0.0)[node])
+
+
+def _following(batch: EpisodeBatch, values: FloatArray) -> FloatArray:
+    """Value of the next step of the episode, 0 after its last; (S,) -> (S,)."""
+    following = np.zeros(batch.num_steps)
+    following[:-1] = values[1:]
+    following[batch.is_last] = 0.0
+    return following
 
 
 def _is_read(batch: EpisodeBatch) -> bool:
@@ -178,14 +206,17 @@ def _centred(batch: EpisodeBatch, visits: _Visits, pseudo_count: float) -> Float
     """Readings less their mean at the state, which is shrunk to the group's; 0 where there is none. (S,)."""
     reading: FloatArray = batch.require("verifier")
     read = np.isfinite(reading)
-    there, group = np.where(read, reading, 0.0), batch.step_group
+    centred: FloatArray = np.where(read, reading, 0.0)
 
     def mean(ids: IntArray, count: int) -> FloatArray:
-        return (group_sum(there, ids, count) / np.maximum(group_sum(read, ids, count), 1.0))[ids]
+        return group_sum(centred, ids, count) / np.maximum(group_sum(read, ids, count), 1.0)
 
     own = pseudo_count / (visits.others + pseudo_count)
-    usual = (1.0 - own) * mean(visits.node, visits.nodes) + own * mean(group, batch.num_groups)
-    return np.where(read, there - usual, 0.0)
+    of_group = mean(batch.step_group, batch.num_groups)[visits.group]
+    usual = (1.0 - own) * mean(visits.node, own.size) + own * of_group
+    centred -= usual[visits.node]
+    centred[~read] = 0.0
+    return centred
 
 
 def _known(batch: EpisodeBatch, trust: float | None, weight: float | None) -> Trust:
@@ -198,7 +229,7 @@ def _known(batch: EpisodeBatch, trust: float | None, weight: float | None) -> Tr
 
 
 def _believed(batch: EpisodeBatch, centred: FloatArray, known: Trust) -> FloatArray:
-    """T of each step, in [0, 1]: what is known and what the other groups say beyond luck, never the group's own."""
+    """T of each group, in [0, 1]: what is known and what the other groups say beyond luck, never the group's own."""
     agreement, weight = evidence(batch, centred)
     others = weight.sum() - weight
     told = (weight @ agreement) - weight * agreement
@@ -206,17 +237,18 @@ def _believed(batch: EpisodeBatch, centred: FloatArray, known: Trust) -> FloatAr
     mean = np.divide(told + known.weight * known.agreement, total, out=np.zeros_like(total), where=total > 0.0)
     mean = np.clip(mean, -1.0, 1.0)  # it is by a rounding error beyond them at most
     error = np.sqrt(np.divide(4.0 * (1.0 - mean**2), total, out=np.zeros_like(total), where=total > 0.0))
-    trusted: FloatArray = np.maximum(mean - 2.0 * error, 0.0)
-    return trusted[batch.step_group]
+    return np.maximum(mean - 2.0 * error, 0.0)
 
 
 def _room(batch: EpisodeBatch, visits: _Visits, kappa: float) -> FloatArray:
-    """``kappa / (m_t + kappa)``; (S,)."""
-    passed = _episodes_through(batch, visits.node, visits.nodes, above_mean(batch).astype(np.float64))[visits.node]
+    """``kappa / (m_t + kappa)`` of each node; (N,)."""
+    passed = _episodes_through(batch, visits.node, visits.group.size, above_mean(batch).astype(np.float64))
     return np.divide(kappa, passed + kappa, out=np.ones_like(passed), where=passed > 0.0)
 
 
 def _scaled(centred: FloatArray) -> FloatArray:
-    """Readings over their root mean square in the batch; 0 where all are."""
+    """Readings over their root mean square in the batch, in place; 0 where all are."""
     size = float(np.sqrt(np.mean(centred**2))) if centred.size else 0.0
-    return centred / size if size > 0.0 else centred
+    if size > 0.0:
+        centred /= size
+    return centred
