@@ -23,7 +23,7 @@ from credit_gym.registration import ENVIRONMENTS
 EPISODES = 10_000
 _SETTLED = 200  # episodes in which tables and caches fill
 _MOST = 2.0  # MB that may come after them
-_CACHES = {"credit/WebShop-v0": 96.0}  # MB; what it remembers of many tasks is bounded, and fills more slowly
+_CACHES = {"credit/WebShop-v0": 32.0}  # MB; what it remembers of many tasks is bounded, and fills more slowly
 _STARTING = 60.0  # seconds
 
 

@@ -9,7 +9,7 @@ included.
 from __future__ import annotations
 
 from bisect import bisect
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 from credit_gym.envs.alfworld.answers import answer, enumeration, introduction
@@ -193,7 +193,7 @@ class State:
     def facts(self) -> Facts:
         """True facts, and as ``not_...`` those that actions made false."""
         layout = self.game.layout
-        facts: dict[str, set[Row]] = {predicate: set(rows) for predicate, rows in layout.static_facts().items()}
+        facts: dict[str, set[Row]] = {predicate: set(rows) for predicate, rows in _static_facts(layout).items()}
         for number in members(self.bits):
             predicate, row = layout.fact(number)
             facts.setdefault(predicate, set()).add(row)
@@ -332,6 +332,11 @@ def _made(state: State) -> View:
     commands = sorted(deeds)
     cut = bisect(commands, "go to ")
     return View(tuple(commands[:cut]), tuple(commands[cut:]), deeds)
+
+
+@lru_cache(maxsize=8)  # of the games that are compared with another engine's, one after another
+def _static_facts(layout: Layout) -> dict[str, frozenset[Row]]:
+    return layout.static_facts()
 
 
 def _all(bits: int, numbers: frozenset[int]) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from credit_gym.envs.webshop import remembered
 from credit_gym.envs.webshop.goals import Goal
 from credit_gym.envs.webshop.nouns import bundled_nouns
 from credit_gym.envs.webshop.pages import BUY, HOME, NEXT, PAGE_SIZE, PREVIOUS
@@ -330,11 +331,11 @@ def query_for(text: str) -> str:
 
 
 # What was worked out lately, of all tasks together: memory comes to an end, however many tasks are played.
-_outlook = lru_cache(1 << 13)(Progress._unhurried)
-_in_haste = lru_cache(1 << 13)(Progress._hurried)
-_ladder = lru_cache(1 << 13)(Progress._rungs)
-_met = lru_cache(1 << 13)(Progress._wants_met)
-_match = lru_cache(1 << 13)(Progress._find_match)
-_bound = lru_cache(1 << 13)(Progress._ceiling)
-_earns_most = lru_cache(1 << 13)(Progress._is_best)
-_best_hits = lru_cache(1 << 11)(Progress._find_best_hits)
+_outlook = lru_cache(remembered.OUTLOOKS)(Progress._unhurried)
+_in_haste = lru_cache(remembered.HURRIED)(Progress._hurried)
+_match = lru_cache(remembered.OUTLOOKS)(Progress._find_match)
+_ladder = lru_cache(remembered.JUDGED)(Progress._rungs)
+_met = lru_cache(remembered.JUDGED)(Progress._wants_met)
+_bound = lru_cache(remembered.JUDGED)(Progress._ceiling)
+_earns_most = lru_cache(remembered.JUDGED)(Progress._is_best)
+_best_hits = lru_cache(remembered.RANKED)(Progress._find_best_hits)

@@ -9,6 +9,7 @@ from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+from credit_gym.envs.webshop import remembered
 from credit_gym.envs.webshop.catalogue import Catalogue
 from credit_gym.envs.webshop.pages import (
     BASE_URL,
@@ -144,9 +145,9 @@ class Game:
         self._index = index
         self._show_attributes = show_attributes
         self._start = _view(START, {SEARCH: _stay})
-        self._results = lru_cache(1 << 13)(self._results_view)
-        self._item = lru_cache(1 << 13)(self._item_view)
-        self._detail = lru_cache(1 << 12)(self._detail_view)
+        self._results = lru_cache(remembered.PAGES)(self._results_view)
+        self._item = lru_cache(remembered.PAGES)(self._item_view)
+        self._detail = lru_cache(remembered.DETAILS)(self._detail_view)
         self._done = _view((), {})
 
     def move(self, state: State, action: str) -> State | None:

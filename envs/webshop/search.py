@@ -34,6 +34,7 @@ import numpy.typing as npt
 
 from credit_gym.data.foreign_text import file_bytes, open_file, read_json
 from credit_gym.data.grouping import FloatArray, IntArray
+from credit_gym.envs.webshop import remembered
 from credit_gym.envs.webshop.stemmer import stem
 from credit_gym.envs.webshop.words import words
 
@@ -48,7 +49,6 @@ _STOP_WORDS = (
 STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 _FORMAT = 1  # raise it when the same documents would give other arrays
-_REMEMBERED = 4096  # queries whose answers an index keeps
 _NO_TERM = -1
 
 
@@ -98,7 +98,7 @@ class Index:
 
     def __init__(self, postings: Postings) -> None:
         self.postings = postings
-        self._top = lru_cache(maxsize=_REMEMBERED)(self._rank)
+        self._top = lru_cache(maxsize=remembered.PAGES)(self._rank)
 
     def __reduce__(self) -> tuple[type[Index], tuple[Postings]]:
         return Index, (self.postings,)
