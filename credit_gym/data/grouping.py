@@ -42,7 +42,7 @@ def _number(key: IntArray, size: int) -> tuple[IntArray, int]:
         present = np.zeros(size, dtype=np.bool_)
         present[key] = True
         rank = np.cumsum(present, dtype=np.int32 if size < 2**31 else np.int64)
-        rank -= 1
+        np.subtract(rank, 1, out=rank)
         return rank[key].astype(np.int64, copy=False), int(rank[-1]) + 1 if size else 0
     if size > 2**62 // key.size:
         values, ids = np.unique(key, return_inverse=True)
@@ -56,7 +56,7 @@ def _number(key: IntArray, size: int) -> tuple[IntArray, int]:
     del own
     key %= key.size
     rank = np.cumsum(first, dtype=np.int64)
-    rank -= 1
+    np.subtract(rank, 1, out=rank)
     ids = np.empty(key.size, dtype=np.int64)
     ids[key] = rank
     return ids, int(rank[-1]) + 1

@@ -144,7 +144,7 @@ def _visits(batch: EpisodeBatch) -> _Visits:
     group = np.zeros(nodes, dtype=np.int64)
     group[node] = batch.step_group
     episodes = _episodes_through(batch, node, nodes, np.ones(batch.num_episodes))
-    return _Visits(node, group, group_size(node, nodes) - 1.0, episodes - 1.0)
+    return _Visits(node, group, group_size(node, nodes).astype(np.float64) - 1.0, episodes - 1.0)
 
 
 def _episodes_through(batch: EpisodeBatch, node: IntArray, nodes: int, weight: FloatArray) -> FloatArray:
@@ -237,7 +237,8 @@ def _believed(batch: EpisodeBatch, centred: FloatArray, known: Trust) -> FloatAr
     mean = np.divide(told + known.weight * known.agreement, total, out=np.zeros_like(total), where=total > 0.0)
     mean = np.clip(mean, -1.0, 1.0)  # it is by a rounding error beyond them at most
     error = np.sqrt(np.divide(4.0 * (1.0 - mean**2), total, out=np.zeros_like(total), where=total > 0.0))
-    return np.maximum(mean - 2.0 * error, 0.0)
+    trusted: FloatArray = np.maximum(mean - 2.0 * error, 0.0)
+    return trusted
 
 
 def _room(batch: EpisodeBatch, visits: _Visits, kappa: float) -> FloatArray:

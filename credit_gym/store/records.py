@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from credit_gym.store.codecs import load, load_mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,20 @@ class RunRecord:
     status: str
     created: str
     version: str
+
+
+RUN_COLUMNS = "run_id, group_id, env_id, agent_id, config, seed, status, created, version"
+"""The columns of the table of runs that :func:`run_of_row` takes."""
+
+
+def run_of_row(row: Sequence[Any]) -> RunRecord:
+    """Return the record of a row of runs.
+
+    Raises:
+        StoreError: a value in it is damaged.
+    """
+    run, group, env, agent, config, seed, *rest = row
+    return RunRecord(run, group, env, agent, load_mapping(config), None if seed is None else int(load(seed)), *rest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from credit_gym.store.database import connect, is_writable, snapshot, transactio
 from credit_gym.store.episode_cells import decode_episodes, encode_episode, put_cells, read_cells
 from credit_gym.store.kept_credits import by_episode, put_credits, read_credits
 from credit_gym.store.naming import candidate_ids, digest_of, ordered, target_key
-from credit_gym.store.records import GroupRecord, Outcomes, RunRecord
+from credit_gym.store.records import RUN_COLUMNS, GroupRecord, Outcomes, RunRecord, run_of_row
 from credit_gym.store.stored_episodes import StoredEpisodes, read_layout, read_outcomes
 
 _NO_OPTIONS: Mapping[str, Any] = {}
@@ -379,12 +379,8 @@ class Store:
             self.run(run_id)  # which says that there is none
 
     def _runs(self, where: str = "", *values: Any) -> list[RunRecord]:
-        columns = "run_id, group_id, env_id, agent_id, config, seed, status, created, version"
-        rows = self._read(f"SELECT {columns} FROM runs {where} ORDER BY rowid", *values)
-        return [
-            RunRecord(run, group, env, agent, load_mapping(config), None if seed is None else int(load(seed)), *rest)
-            for run, group, env, agent, config, seed, *rest in rows
-        ]
+        rows = self._read(f"SELECT {RUN_COLUMNS} FROM runs {where} ORDER BY rowid", *values)
+        return [run_of_row(row) for row in rows]
 
     def _completed(self, run_id: str) -> list[str]:
         completed = "SELECT episode_id FROM episodes WHERE run_id = ? AND error IS NULL"
