@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 from builders.corridor import Corridor
 from builders.misbehaving import BAD, HARMLESS, INF, NAN, Misbehaving
 from gymnasium.vector import SyncVectorEnv
+from hypothesis import given
+from hypothesis import strategies as st
 
 from credit_gym.agents import Action, RandomAgent, run_episodes
 from credit_gym.agents.core import Context
@@ -22,6 +25,7 @@ from credit_gym.errors import CreditGymError
 from credit_gym.store import Store
 from credit_gym.wrappers import AssignCredit, RecordBelief, RecordEpisodes, RecordVerifier
 from credit_gym.wrappers.record_belief import Reading
+from credit_gym.wrappers.recorder import Recorder
 from credit_gym.wrappers.vector import RecordEpisodes as VectorRecordEpisodes
 
 AGENT = RandomAgent(5)
@@ -299,3 +303,33 @@ def test_a_branch_of_a_replay_tree_that_pays_nonsense_fails_alone() -> None:
         episodes = tree.episodes()
         assert any(episode.error for episode in episodes)
         assert all(episode.error is None or BAD[name].says in episode.error for episode in episodes)
+
+
+_SOME_INFO = st.fixed_dictionaries(
+    {},
+    optional={
+        "state_key": st.sampled_from(["here", "there"]),
+        "verifier": st.sampled_from([0.0, 1.0, np.float64(0.5)]),
+        "admissible_actions": st.lists(st.sampled_from(["go", "stay"]), max_size=2),
+        "role": st.sampled_from(["one", "two"]),
+        "invalid": st.booleans(),
+        "success": st.booleans(),
+    },
+)
+
+
+@given(st.lists(_SOME_INFO, min_size=1, max_size=6), st.booleans())
+def test_what_infos_say_stands_where_they_said_it_and_gaps_where_they_did_not(infos, verified):
+    recorder = Recorder("any", verifier=verified)
+    recorder.start("seen 0", infos[0], seed=None)
+    for step, info in enumerate(infos[1:], 1):
+        recorder.add("go", f"seen {step}", 0.0, info)
+    episode = recorder.finish(episode_id="0", group_id="0")
+    replace(episode)  # checks the length of every column
+    assert episode.error is None
+    assert episode.state_keys == tuple(info.get("state_key", f"seen {step}") for step, info in enumerate(infos))
+    assert episode.invalid == tuple(info.get("invalid", False) for info in infos[1:])
+    roles = [info.get("role") for info in infos[:-1]]
+    assert (episode.roles or ("",) * len(roles)) == tuple(role or "" for role in roles)
+    readings = tuple(info.get("verifier", math.nan) for info in infos[1:])
+    np.testing.assert_equal(episode.verifier, readings if verified else None)
