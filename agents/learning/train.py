@@ -78,6 +78,8 @@ def train(folder: str | Path, training: Training, on_step: Told = _to_nobody, on
     folder = Path(folder)
     check_options(training.scorer, training.options, key=True)
     check_path(training.model)
+    if (folder / "config.json").exists():
+        raise StoreError(f"{folder} holds a model: give the training a folder of its own.")
     if (folder / SETTINGS).exists() and rows_up_to(folder / CURVE, training.steps):
         raise StoreError(f"{folder} holds a training already: resume it, or give another folder.")
     run = _Run(folder, training, on_step, on_evaluation)

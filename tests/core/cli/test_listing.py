@@ -195,3 +195,12 @@ def test_training_from_a_path_that_does_not_exist_leaves_nothing(folder: Path) -
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
     assert "There is no model folder 'models/nope'" in result.stderr
     assert not Path("trained").exists()
+
+
+def test_a_training_is_not_written_into_a_model(folder: Path) -> None:
+    pytest.importorskip("trl")
+    Path("model").mkdir()
+    Path("model/config.json").write_text("{}")
+    result = call("train", "model", "--env", "credit/Stochastic-v0", "--model", "model")
+    assert (result.exit_code, result.stderr) == (2, "Error: model holds a model: give the training a folder of its own.\n")
+    assert [file.name for file in Path("model").iterdir()] == ["config.json"]
