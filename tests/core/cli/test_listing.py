@@ -202,5 +202,6 @@ def test_a_training_is_not_written_into_a_model(folder: Path) -> None:
     Path("model").mkdir()
     Path("model/config.json").write_text("{}")
     result = call("train", "model", "--env", "credit/Stochastic-v0", "--model", "model")
-    assert (result.exit_code, result.stderr) == (2, "Error: model holds a model: give the training a folder of its own.\n")
+    assert result.exit_code == 2
+    assert result.stderr == "Error: model holds a model: give the training a folder of its own.\n"
     assert {file.name for file in Path("model").iterdir()} == {"config.json"}
