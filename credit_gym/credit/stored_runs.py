@@ -84,13 +84,13 @@ def run_credits(
     and errors are those of :func:`score_run`.
     """
     layout = layout_of(episodes)
-    flat = np.full(int(layout.steps.sum()), np.nan)
     found = _found(store, run_id, episodes, scorer, options)
-    if found is None:
+    if found is None or found.size != int(layout.steps[layout.completed].sum()):  # none are kept, or they are damaged
         answer = _answer(episodes, scorer, options)
         with suppress(StoreError):  # a folder that is read-only has credits too
             _keep(store, run_id, answer, scorer, options)
         found = answer.credit
+    flat = np.full(int(layout.steps.sum()), np.nan)
     flat[np.repeat(layout.completed, layout.steps)] = found
     return RunCredits(flat, layout.steps.tolist(), layout.completed.tolist())
 

@@ -220,7 +220,7 @@ class Store:
         """Return the ids of a run's committed episodes, numbers inside them in numeric order."""
         self._check_run(run_id)
         rows = self._read("SELECT episode_id FROM episodes WHERE run_id = ?", run_id)
-        return ordered([episode_id for (episode_id,) in rows])
+        return ordered([str(episode_id) for (episode_id,) in rows])  # one that is damaged is refused when it is read
 
     def episodes(self, run_id: str) -> StoredEpisodes:
         """Return a run's episodes as they are now, read when they are wanted, in the order of :meth:`episode_ids`."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import BoolArray, IntArray
+from credit_gym.errors import StoreError
 from credit_gym.store.naming import in_natural_order
 from credit_gym.store.records import Outcomes
 
@@ -83,6 +84,8 @@ def read_layout(connection: sqlite3.Connection, run_id: str) -> Layout:
     ids, found = list[str](), [list[int]() for _ in Layout._fields]
     rows = "SELECT key, episode_id, group_id, steps, error IS NULL FROM episodes NOT INDEXED WHERE run_id = ?"
     for key, episode_id, group_id, steps, completed in connection.execute(rows, (run_id,)):
+        if type(episode_id) is not str or type(steps) is not int or not 0 <= steps < 2**31:
+            raise StoreError(f"A row of the episodes of {run_id} is damaged: restore the store from a copy.")
         ids.append(episode_id)
         values = (key, groups.setdefault(group_id, len(groups)), steps, completed)
         for column, value in zip(found, values, strict=True):
