@@ -21,6 +21,7 @@ from builders.alfworld_games import published
 from gymnasium.utils.env_checker import check_env
 
 import credit_gym  # noqa: F401 - registers the environments
+from credit_gym.envs.alfworld import handcoded
 from credit_gym.envs.alfworld.env import ALFWorldEnv
 from credit_gym.envs.alfworld.games import write_game
 from credit_gym.envs.alfworld.generate import generate_game
@@ -180,6 +181,7 @@ def test_task_types_can_be_chosen():
 def test_without_the_extra_the_native_engine_plays_and_what_needs_it_says_so(monkeypatch, tmp_path):
     for module in EXTRA:
         monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setattr(handcoded, "_loaded", handcoded._loaded.__wrapped__)  # another test may have loaded it
     for engine, expert in (("textworld", "optimal"), ("native", "handcoded")):
         with pytest.raises(MissingExtraError, match=r"credit-gym\[alfworld\]"):
             ALFWorldEnv(engine=engine, expert=expert).reset(seed=0)
