@@ -74,7 +74,7 @@ def go_round(
         raise CreditGymError("The stress trials watch processes as Linux shows them: run them on Linux.")
     tallies = {kind: Tally() for kind in kinds}
     deadline = time.monotonic() + 60.0 * minutes
-    with TemporaryDirectory(prefix="credit-gym-stress-", ignore_cleanup_errors=True) as place:
+    with TemporaryDirectory(prefix="stress-of-credit-gym-", ignore_cleanup_errors=True) as place:
         while True:
             waiting = [kind for kind, tally in tallies.items() if not tally.outcomes]
             open_ones = [kind for kind, tally in tallies.items() if not any(o.skipped for o in tally.outcomes)]
