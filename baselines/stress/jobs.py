@@ -34,12 +34,14 @@ class Job:
         files: contents of files that it reads, by name, in its working directory.
         resumed: the command and the option that take it up again; empty where it has to be begun anew.
         whole: whether its records come all at once or not at all.
+        several: whether it makes one run after another, so that between two of them none is under way.
     """
 
     arguments: tuple[str, ...]
     files: Mapping[str, str]
     resumed: tuple[str, ...]
     whole: bool = False
+    several: bool = False
 
     def begin(self, folder: Path, runs: str = RUNS) -> tuple[str, ...]:
         """Lay its files into a folder; return the arguments that begin it there."""
@@ -196,7 +198,8 @@ _GAMES = (
 def bench_job(rng: random.Random) -> Job:
     """A benchmark of two agents on two environments."""
     who = ("--agent", "random", "--agent", "noisy:0.3", "--env", "credit/Stochastic-v0", "--env", "credit/WebShop-v0")
-    return Job(("bench", *who, "--episodes", "60", "--seed", str(rng.randrange(2))), {}, ("bench", "--resume"))
+    begun = ("bench", *who, "--episodes", "60", "--seed", str(rng.randrange(2)))
+    return Job(begun, {}, ("bench", "--resume"), several=True)
 
 
 def sweep_job(rng: random.Random) -> Job:

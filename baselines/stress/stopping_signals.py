@@ -51,16 +51,17 @@ def stop_job(
         if after:
             return Outcome("imported before the signal")
     else:
-        _check_marked(folder, name, _STATUS[number], done=ended.code <= 0 or len(after) == len(expected.records))
+        done = ended.code <= 0 or len(after) == len(expected.records)
+        _check_marked(folder, name, _STATUS[number], done=done, several=job.several)
     check_resumed(job, folder, name, after, expected)
     return Outcome(f"code {ended.code} after {len(after)} of {len(expected.records)}")
 
 
-def _check_marked(folder: Path, name: str, status: str, *, done: bool) -> None:
+def _check_marked(folder: Path, name: str, status: str, *, done: bool, several: bool) -> None:
     """Refuse a store in which what was stopped does not say so, and a list in which it is still under way."""
     listed = call(folder, "runs", "--to", "markdown").out
     expect("| running |" not in listed, "wrong", f"listed as running: {listed[-300:]}")
     with Store.open(folder / RUNS / name, create=False) as store:
         statuses = {record.status for record in store.runs()}
     expect(done or statuses <= {"finished", status}, "wrong", f"{name} was stopped and is {statuses}")
-    expect(done or status in statuses or not statuses, "wrong", f"{name} was stopped and is {statuses}")
+    expect(done or several or status in statuses or not statuses, "wrong", f"{name} was stopped and is {statuses}")

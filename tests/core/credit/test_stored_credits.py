@@ -315,3 +315,14 @@ def test_readings_that_are_no_finite_numbers_are_null_in_an_export(
         lines = [json.loads(line) for line in Path("out").read_text("utf-8").splitlines()]
         assert [line["logprobs"] for line in lines] == [[None], [None, -1.0], None]
     good("report", run_id, "--scorer", "grpo")
+
+
+def test_kept_credits_of_another_length_are_made_anew(tmp_path: Path) -> None:
+    store, run_id = new_run(tmp_path, env_id="credit/Test-v0", agent_id="random", config={}, seed=1)
+    with store:
+        store.add_episodes(run_id, [walk(f"7-{i}", steps=2, rewards=(0.0, float(i))) for i in range(3)])
+        episodes = store.episodes(run_id)
+        before = [*run_credits(store, run_id, episodes, "mc", {})]
+        store._connection.execute("UPDATE credits SET credit = zeroblob(8)")
+        assert [*run_credits(store, run_id, episodes, "mc", {})] == before
+        assert [*run_credits(store, run_id, episodes, "mc", {})] == before

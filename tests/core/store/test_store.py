@@ -224,6 +224,15 @@ def test_a_cell_that_is_another_legal_one_than_was_written_is_noticed(store: Sto
         store.load_episodes(run_id)
 
 
+@pytest.mark.parametrize("change", ["episode_id = CAST('7' AS BLOB)", "steps = -1", "steps = 'x'", "steps = 1 << 40"])
+def test_a_row_that_no_episode_has_is_refused_before_any_is_read(store: Store, change: str) -> None:
+    run_id = start(store)
+    store.add_episodes(run_id, [walk(f"7-{i}") for i in range(2)])
+    store._connection.execute(f"UPDATE episodes SET {change} WHERE episode_id = '7-1'")
+    with pytest.raises(StoreError, match=f"A row of the episodes of {run_id} is damaged"):
+        store.episodes(run_id)
+
+
 def test_a_lost_or_damaged_file_is_an_error_that_names_it(store: Store) -> None:
     run_id = start(store)
     store.add_episode(run_id, walk(goal="x" * 5000))
