@@ -28,8 +28,9 @@ class VLLMBackend:
 
     vLLM runs without a process of its own (``VLLM_ENABLE_V1_MULTIPROCESSING=0``, unless that is set), which
     starts sooner and schedules the same way every time. It has a thread of its own, whoever calls: on a CPU it fails
-    when threads with other OpenMP settings enter it. There it also runs eagerly, and ``VLLM_CPU_KVCACHE_SPACE`` is its
-    memory in GiB.
+    when threads with other OpenMP settings enter it. There it also runs eagerly and reads every prompt in one piece (it
+    rewinds the generator of a seeded request between pieces, which PyTorch's on a CPU does not know), and
+    ``VLLM_CPU_KVCACHE_SPACE`` is its memory in GiB.
 
     Args:
         path: a folder that ``save_pretrained`` wrote, or a name on the Hugging Face hub where that can be reached.
@@ -72,6 +73,7 @@ class VLLMBackend:
         options = {
             "dtype": dtype or ("float32" if on_cpu else "auto"),
             "enforce_eager": on_cpu,
+            "enable_chunked_prefill": not on_cpu,
             "load_format": "safetensors",
         }
         options |= {**vllm_options, "trust_remote_code": trust_remote_code}

@@ -128,12 +128,22 @@ def test_a_stop_text_ends_an_answer_and_is_no_part_of_it(local):
 
 def test_a_chat_that_is_too_long_is_refused_with_its_length(local):
     with pytest.raises(BackendError, match=r"has [\d,]+ tokens and .* has room for 4,096"):
-        local.complete([Request(messages=({"role": "user", "content": "go north " * 3000},))])
+        local.complete([Request(messages=({"role": "user", "content": "go north " * 15000},))])
 
 
 def test_a_missing_model_is_one_sentence():
-    with pytest.raises(BackendError, match="vLLM cannot load '/nowhere/at/all'"):
+    with pytest.raises(BackendError, match="There is no model folder '/nowhere/at/all'"):
         VLLMBackend("/nowhere/at/all")
+
+
+def test_seeded_chats_that_fill_more_than_one_batch_of_prompts_are_answered(local):
+    chats = [
+        ({"role": "user", "content": f"{name}: " + "go north " * 1500},) for name in ("Ada", "Bo", "Cy", "Di", "Ed")
+    ]
+    requests = [Request(messages=chat, seed=seed, max_tokens=4) for seed, chat in enumerate(chats)]
+    together = local.complete(requests)
+    assert sum(len(answer.prompt_token_ids) for answer in together) > 3 * 4096
+    assert [answer.token_ids for answer in together] == [local.complete([request])[0].token_ids for request in requests]
 
 
 def test_the_server_returns_token_ids_and_the_logprobs_of_transformers(remote, reference):
