@@ -9,6 +9,7 @@ from typing import Any
 
 from credit_gym import rng
 from credit_gym.agents.learning.gradient_step import gradient_step
+from credit_gym.agents.learning.one_thread import one_thread
 from credit_gym.envs.who_and_when import planted
 from credit_gym.envs.who_and_when.logs import FailureLog
 
@@ -42,18 +43,13 @@ def _train_pair(policy: Path, reference: Path, steps: int, further: int, seed: i
     runs = [_training_run(seed, index) for index in range(6000)]
     tokenizer = learn_tokenizer((f"{log.question} {m.content}" for log, _ in runs[:1000] for m in log.messages), 400)
     rows = [sequences(from_log(log), tokenizer)[0] for log, _ in runs]
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(rng.derive(seed, 1) >> 1)
-            model = small_qwen(tokenizer, hidden=64, layers=2, positions=2048)
-            _fit(model, rows, steps, 3e-3)
-            _save(model, tokenizer, reference)
-            _fit(model, [row for row, (_, good) in zip(rows, runs, strict=True) if good], further, 1e-3)
-            _save(model, tokenizer, policy)
-    finally:
-        torch.set_num_threads(threads)
+    with one_thread(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(rng.derive(seed, 1) >> 1)
+        model = small_qwen(tokenizer, hidden=64, layers=2, positions=2048)
+        _fit(model, rows, steps, 3e-3)
+        _save(model, tokenizer, reference)
+        _fit(model, [row for row, (_, good) in zip(rows, runs, strict=True) if good], further, 1e-3)
+        _save(model, tokenizer, policy)
 
 
 def _training_run(seed: int, index: int) -> tuple[FailureLog, bool]:

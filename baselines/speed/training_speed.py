@@ -10,7 +10,6 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +17,7 @@ from typing import Any
 
 import gymnasium as gym
 
+from credit_gym.agents.learning.one_thread import one_thread
 from credit_gym.baselines.speed.measurement import Measurement
 
 _ENV = "credit/Stochastic-v0"
@@ -39,7 +39,7 @@ def training() -> Iterator[Measurement]:
 
 @cache
 def _measured() -> dict[str, float]:
-    with tempfile.TemporaryDirectory() as temporary, _one_thread():
+    with tempfile.TemporaryDirectory() as temporary, one_thread():
         folder = Path(temporary)
         _teach(folder / "model")
         update, rollouts, games = _trained(folder)
@@ -114,15 +114,3 @@ def _lean_games(folder: Path) -> float:
     for _ in range(_STEPS):
         learner.step()
     return (learner.episodes - first) / (time.perf_counter() - began)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

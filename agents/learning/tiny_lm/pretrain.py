@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ import gymnasium as gym
 
 from credit_gym import rng
 from credit_gym.agents.learning.gradient_step import gradient_step
+from credit_gym.agents.learning.one_thread import one_thread
 from credit_gym.agents.learning.tiny_lm.corpus import Transcript, texts, transcripts
 from credit_gym.agents.llm.prompting import Prompting, load_prompting
 from credit_gym.agents.rollout.runner import run_episodes
@@ -153,7 +153,7 @@ def teach(
     Returns:
         The model, and the loss of each step in nats per taught token.
     """
-    with _one_thread(), torch.random.fork_rng(devices=[]):
+    with one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(rng.derive(seed, 1) >> 1)
         model = small_qwen(tokenizer, hidden, layers)
         losses = tuple(_fit(model, rows, steps, batch_size, learning_rate, on_step))
@@ -229,16 +229,6 @@ def _loss(model: Any, batch: Sequence[Transcript]) -> Any:
     number, index = torch.tensor(taught).T
     states = model.model(ids[:, :-1]).last_hidden_state  # padding is on the right, where causal attention never looks
     return torch.nn.functional.cross_entropy(model.lm_head(states[number, index - 1]), ids[number, index])
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _check(
