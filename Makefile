@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 VLLM_VENV ?= .venv-vllm
 VERL_VENV ?= .venv-verl
+DOORS_VENV ?= .venv-doors
 BIN := $(VENV)/bin
 RUN_ARGS ?=
 # Two workers, each taking from the other what it has not begun. Compiled tests are kept, whatever the user's setting: to
@@ -10,7 +11,7 @@ RUN_ARGS ?=
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist worksteal
 ROOMS := envs wrappers agents baselines
 
-.PHONY: run test test-vllm test-verl fast stress lint types develop links docs clean toolchain
+.PHONY: run test test-vllm test-verl test-doors fast stress lint types develop links docs clean toolchain
 
 run: $(VENV)/.extra-report
 	$(BIN)/python -m credit_gym.baselines.tables.alfworld $(RUN_ARGS)
@@ -25,6 +26,10 @@ test-vllm: $(VLLM_VENV)/.ready
 # verl, SkyRL and verifiers themselves, which want an older transformers, in an environment of their own (2 GB).
 test-verl: $(VERL_VENV)/.ready
 	$(VERL_VENV)/bin/python -m pytest tests/with_verl
+
+# OpenEnv and inspect_ai, whose requirements clash with others, in an environment of their own (1 GB).
+test-doors: $(DOORS_VENV)/.ready
+	$(DOORS_VENV)/bin/python -m pytest tests/with_doors
 
 fast: $(VENV)/.extra-test links
 	$(PYTEST) -m "not slow" --hypothesis-profile=loop
@@ -88,8 +93,13 @@ $(VERL_VENV)/.ready: pyproject.toml requirements-verl.txt
 	$(VERL_VENV)/bin/pip install -q --no-deps TransferQueue==0.1.11 skyrl==0.3.0 verifiers==0.4.0 verl==0.9.1
 	@touch $@
 
+$(DOORS_VENV)/.ready: pyproject.toml requirements-doors.txt
+	test -x $(DOORS_VENV)/bin/pip || $(PYTHON) -m venv $(DOORS_VENV)
+	$(DOORS_VENV)/bin/pip install -q -r requirements-doors.txt -e . hypothesis pytest pytest-timeout
+	@touch $@
+
 toolchain:
 	@command -v g++ >/dev/null && command -v make >/dev/null || { echo "A C++ compiler is needed for the real ALFWorld engine: apt-get install build-essential python3-dev"; exit 2; }
 
 clean:
-	rm -rf $(VENV) $(VLLM_VENV) $(VERL_VENV) build dist *.egg-info
+	rm -rf $(VENV) $(VLLM_VENV) $(VERL_VENV) $(DOORS_VENV) build dist *.egg-info

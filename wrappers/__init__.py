@@ -2,6 +2,7 @@
 
 - ``record_verifier``, ``record_belief``, ``record_episodes`` and ``assign_credit``: one wrapper each; ``vector``
   records the episodes of vector environments.
+- ``doors``: these environments behind other people's interfaces.
 - ``recorder``: how a played episode becomes a record, from ``readings`` that a record can hold.
 """
 
