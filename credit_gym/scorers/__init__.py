@@ -1,6 +1,7 @@
 """Credit scorers: pure functions from an EpisodeBatch to one number per step, an estimator or its family a file.
 
 - ``registry``: name -> function, the columns that it needs, its scope and its source. ``signatures``: its options.
+  ``explanation``: the terms that a credit is made of.
 - From outcomes: ``outcome``, ``turn_grpo``, ``redistribution``, ``imitation``.
 - From states that episodes share: ``gigpo``, ``ecpo``, ``rtmc``, ``salt``, ``hca``, ``temporal_difference``; on the
   pooled graph ``crbc``, ``emp_qstar``, ``graphgpo``, ``graphhca``, ``hindsight``, ``coalition``.

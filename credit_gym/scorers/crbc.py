@@ -12,6 +12,7 @@ from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import FloatArray, group_std
 from credit_gym.estimation.pooled_graph import PooledGraph, action_value, pool, success_value
 from credit_gym.estimation.ranges import Positive, Share
+from credit_gym.scorers.explanation import Explanation, Term, explains, outcome_terms
 from credit_gym.scorers.outcome import grpo
 from credit_gym.scorers.registry import register
 
@@ -83,3 +84,39 @@ def _chain_advantage(graph: PooledGraph, discount: float) -> FloatArray:
     value = success_value(graph, discount)
     advantage = action_value(graph, value, discount) - value[graph.edge_node]
     return np.where(graph.num_actions[graph.edge_node] > 1, advantage, 0.0)
+
+
+@explains("crbc")
+def _explain_crbc(
+    batch: EpisodeBatch, *, discount: float, weight_group: float, weight_state: float, floor: float
+) -> Explanation:
+    graph = pool(batch)
+    advantage = _chain_advantage(graph, discount)[graph.edge]
+    terms = {
+        **outcome_terms(batch),
+        **_chain_terms(graph, discount),
+        "sd_A": Term(
+            "standard deviation of A over the visits", group_std(advantage, graph.node, graph.num_nodes)[graph.node]
+        ),
+    }
+    equations = (
+        "A_G = (R - mean_R) / sd_R",
+        "A = (Q - V) * (tried > 1)",
+        "c = weight_group * A_G + weight_state * A / max(sd_A, floor)",
+    )
+    constants = {"discount": discount, "weight_group": weight_group, "weight_state": weight_state, "floor": floor}
+    return Explanation(equations, terms, constants)
+
+
+@explains("crbc_raw")
+def _explain_crbc_raw(batch: EpisodeBatch, *, discount: float) -> Explanation:
+    return Explanation(("c = (Q - V) * (tried > 1)",), _chain_terms(pool(batch), discount), {"discount": discount})
+
+
+def _chain_terms(graph: PooledGraph, discount: float) -> dict[str, Term]:
+    value = success_value(graph, discount)
+    return {
+        "Q": Term("discounted chance of success after this action", action_value(graph, value, discount)[graph.edge]),
+        "V": Term("discounted chance of success from the state", value[graph.node]),
+        "tried": Term("actions tried at the state", graph.num_actions[graph.node].astype(np.float64)),
+    }

@@ -36,8 +36,9 @@ from credit_gym.estimation.critic import certainty_equivalent_value
 from credit_gym.estimation.normalise import RELATIVE_FLOOR
 from credit_gym.estimation.ranges import NonNegative, Positive, Range, Share
 from credit_gym.estimation.trust import EXACT, UNKNOWN, Trust, above_mean, evidence, trust_from
+from credit_gym.scorers.explanation import Explanation, Term, explains, outcome_terms
 from credit_gym.scorers.outcome import grpo
-from credit_gym.scorers.registry import register
+from credit_gym.scorers.registry import DEFAULT, register
 
 _FLOOR = 0.01  # least s_t, in deviations of the group's returns
 
@@ -253,3 +254,55 @@ def _scaled(centred: FloatArray) -> FloatArray:
     if size > 0.0:
         centred /= size
     return centred
+
+
+@explains(DEFAULT)
+def _explain_evidence_lambda(
+    batch: EpisodeBatch,
+    *,
+    discount: float,
+    pseudo_count: float,
+    sharing: float,
+    crowd: float,
+    kappa: float,
+    trust: float | None,
+    trust_weight: float | None,
+) -> Explanation:
+    visits = _visits(batch)
+    node, nodes = visits.node, visits.group.size
+    own = (pseudo_count / (visits.times + pseudo_count))[node]
+    own_next = _following(batch, own)
+    value_next = _following(batch, certainty_equivalent_value(batch, discount))
+    gained = batch.reward + (1.0 - own_next) * discount * value_next
+    followed = backward_sum(gained, own_next, batch.offsets)
+    length = np.maximum(group_mean(batch.lengths, batch.group, batch.num_groups), 1.0)
+    terms = {
+        **outcome_terms(batch),
+        "spread": Term("the same, as the scale of G", _spread(batch)[batch.step_group]),
+        "n": Term("other visits to the state", visits.times[node]),
+        "L": Term("mean length of the group's episodes", length[batch.step_group]),
+        "r": Term("reward of the step", batch.reward),
+        "V_next": Term("pooled value of the next state", value_next),
+        "lambda_next": Term("lambda of the next step", own_next),
+        "G_next": Term("G of the next step", _following(batch, followed)),
+        "mean_G": Term("mean of G over the visits to the state", group_mean(followed, node, nodes)[node]),
+        "sd_G": Term("standard deviation of G over them", group_std(followed, node, nodes)[node]),
+    }
+    equations = [
+        "lambda_ = pseudo_count / (n + pseudo_count)",
+        "w = (1 - lambda_) * (1 - L ** -sharing)",
+        "G = r + (1 - lambda_next) * discount * V_next + lambda_next * G_next",
+        "unit = max((1 - lambda_) * sd_G + lambda_ * spread, 0.01 * spread)",
+        "faint = crowd / (n + crowd)",
+        "s = unit ** faint * spread ** (1 - faint)",
+        "A = w * (G - mean_G) / s + (1 - w) * (R - mean_R) / sd_R",
+    ]
+    constants = {"discount": discount, "pseudo_count": pseudo_count, "sharing": sharing, "crowd": crowd}
+    if not _is_read(batch):
+        return Explanation((*equations, "c = A"), terms, constants)
+    centred = _centred(batch, visits, pseudo_count)
+    believed = _believed(batch, centred, _known(batch, trust, trust_weight))
+    terms["T"] = Term("trust in the verifier", believed[batch.step_group])
+    terms["room"] = Term("kappa / (kappa + better episodes through the state)", _room(batch, visits, kappa)[node])
+    terms["z"] = Term("centred reading over its root mean square", _scaled(centred))
+    return Explanation((*equations, "c = A + T * room * z"), terms, constants)

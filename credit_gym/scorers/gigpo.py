@@ -11,11 +11,12 @@ from typing import Annotated
 import numpy as np
 
 from credit_gym.data.batch import EpisodeBatch
-from credit_gym.data.grouping import FloatArray, IntArray, compact, discounted_sum, group_size
+from credit_gym.data.grouping import FloatArray, IntArray, compact, discounted_sum, group_mean, group_size
 from credit_gym.estimation.critic import state_nodes
 from credit_gym.estimation.modes import Mode, is_upstream
 from credit_gym.estimation.normalise import centre, standardise, standardise_upstream
 from credit_gym.estimation.ranges import NonNegative, Range, Share
+from credit_gym.scorers.explanation import Explanation, Term, deviation, explains, outcome_terms
 from credit_gym.scorers.outcome import grpo
 from credit_gym.scorers.registry import register
 
@@ -98,3 +99,23 @@ def hgpo(
 def _of_previous_step(batch: EpisodeBatch, ids: IntArray) -> IntArray:
     """1 + the id of the step before, 0 at the first step of an episode; (S,)."""
     return np.where(batch.step == 0, 0, np.roll(ids, 1) + 1)
+
+
+@explains("gigpo")
+def _explain_gigpo(
+    batch: EpisodeBatch, *, discount: float, weight: float, scale: bool, mode: Mode
+) -> Explanation | None:
+    if is_upstream(mode):
+        return None
+    returns = discounted_sum(batch.reward, batch.offsets, discount)
+    node, count = state_nodes(batch)
+    terms = {
+        **outcome_terms(batch, scale=scale),
+        "G": Term("discounted return from here on", returns),
+        "mean_G": Term("mean of G over the visits to the state", group_mean(returns, node, count)[node]),
+    }
+    if scale:
+        terms["sd_G"] = Term("standard deviation of G over them", deviation(returns, node, count)[node])
+    over_r, over_g = (" / sd_R", " / sd_G") if scale else ("", "")
+    equations = (f"A_E = (R - mean_R){over_r}", f"A_S = (G - mean_G){over_g}", "c = A_E + weight * A_S")
+    return Explanation(equations, terms, {"discount": discount, "weight": weight})

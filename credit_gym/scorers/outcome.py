@@ -12,6 +12,7 @@ from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import FloatArray, group_size
 from credit_gym.estimation.modes import Mode, is_upstream
 from credit_gym.estimation.normalise import centre, leave_one_out, standardise, standardise_upstream
+from credit_gym.scorers.explanation import Explanation, explains, outcome_terms
 from credit_gym.scorers.registry import register
 
 
@@ -65,3 +66,10 @@ def rloo(batch: EpisodeBatch) -> FloatArray:
         (S,) float64, in reward units; 0 for an episode that is alone in its group.
     """
     return leave_one_out(batch.episode_return, batch.group, batch.num_groups)[batch.episode]
+
+
+@explains("grpo")
+def _explain_grpo(batch: EpisodeBatch, *, scale: bool, mode: Mode) -> Explanation | None:
+    if is_upstream(mode):
+        return None
+    return Explanation((f"c = {'(R - mean_R) / sd_R' if scale else 'R - mean_R'}",), outcome_terms(batch, scale=scale))

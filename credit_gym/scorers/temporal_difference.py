@@ -10,9 +10,15 @@ from typing import Literal
 
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.grouping import FloatArray, discounted_sum
-from credit_gym.estimation.critic import certainty_equivalent_value, monte_carlo_value, temporal_differences
+from credit_gym.estimation.critic import (
+    certainty_equivalent_value,
+    monte_carlo_value,
+    temporal_differences,
+    values_around,
+)
 from credit_gym.estimation.normalise import standardise
 from credit_gym.estimation.ranges import Share
+from credit_gym.scorers.explanation import Explanation, Term, explains
 from credit_gym.scorers.registry import register
 
 Baseline = Literal["state", "none"]
@@ -89,3 +95,14 @@ def td_error(batch: EpisodeBatch, *, discount: Share = 0.95) -> FloatArray:
         (S,) float64, in reward units.
     """
     return temporal_differences(batch, certainty_equivalent_value(batch, discount), discount)
+
+
+@explains("td_error")
+def _explain_td_error(batch: EpisodeBatch, *, discount: float) -> Explanation:
+    current, following = values_around(batch, certainty_equivalent_value(batch, discount))
+    terms = {
+        "r": Term("reward of the step", batch.reward),
+        "V": Term("value of the state before the step", current),
+        "V_next": Term("value of the state after it", following),
+    }
+    return Explanation(("c = r + discount * V_next - V",), terms, {"discount": discount})
