@@ -55,6 +55,12 @@ ENVIRONMENTS = (
         "search, read and buy by WebShop's published rules, in an invented catalogue or the real one",
     ),
     EnvironmentSpec(
+        "credit/Sokoban-v0",
+        "credit_gym.envs.sokoban.env:SokobanEnv",
+        "credit_gym.envs.sokoban.vector:SokobanVectorEnv",
+        "push boxes onto targets in rooms made here or read from a file; exact distance where a room is small",
+    ),
+    EnvironmentSpec(
         "credit/TeamGame-v0",
         "credit_gym.envs.team.game:TeamGame",
         None,

@@ -3,6 +3,7 @@
 ``tabular``       small tasks whose exact model is known: Stochastic, Diagnostic, and manifests from data files
 ``alfworld``      household tasks, by ALFWorld's own rules and texts
 ``webshop``       search, read and buy, by WebShop's published rules
+``sokoban``       boxes pushed onto targets, with the exact distance in small rooms
 ``information``   games of asking: nouns, cities, culprits, faults, preferences
 ``tau2``          serving a customer with tools, under a policy
 ``team``          several roles answer one question; and a small team game that is exact
