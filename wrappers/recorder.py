@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from math import isfinite
@@ -296,6 +297,12 @@ class Recorder:
         columns.update(_answered(self._answers, len(rows) - 1))
         self._clear()
         return Episode.of_columns(columns.items())  # they were read side by side, and fit together
+
+    def fork(self) -> Recorder:
+        """Return a recorder that goes on by itself from here."""
+        other = copy(self)
+        other._rows, other._answers = self._rows.copy(), self._answers.copy()
+        return other
 
     def _take_form(self, info: Mapping[str, Any]) -> _Form:
         form = _form(tuple(info), self._verified)

@@ -28,6 +28,7 @@ _IN_ORDER = (
     "compare",
     "runs",
     "play",
+    "serve",
     "generate",
     "tiny_lm",
     "train",

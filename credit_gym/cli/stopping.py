@@ -25,23 +25,31 @@ class Terminated(KeyboardInterrupt):
 
 
 @contextmanager
-def marking_the_stopped(store: Store) -> Iterator[None]:
-    """Run a block; where it does not come to its end, runs that are under way are marked interrupted or stopped.
-
-    Meanwhile SIGTERM raises :class:`Terminated` in the main thread. Whoever calls this holds the folder alone.
-    """
+def stoppable() -> Iterator[None]:
+    """Run a block in which SIGTERM raises :class:`Terminated` in the main thread."""
     outer: Any = None
     if threading.current_thread() is threading.main_thread():
         outer = signal.signal(signal.SIGTERM, _terminate)
     try:
         yield
-    except BaseException as error:
-        with suppress(StoreError):  # where nothing can be written, the listing still finds that nobody plays
-            _mark(store, "interrupted" if type(error) is KeyboardInterrupt else "stopped")
-        raise
     finally:
         if outer is not None:
             signal.signal(signal.SIGTERM, outer)
+
+
+@contextmanager
+def marking_the_stopped(store: Store) -> Iterator[None]:
+    """Run a block; where it does not come to its end, runs that are under way are marked interrupted or stopped.
+
+    Meanwhile SIGTERM raises :class:`Terminated` in the main thread. Whoever calls this holds the folder alone.
+    """
+    with stoppable():
+        try:
+            yield
+        except BaseException as error:
+            with suppress(StoreError):  # where nothing can be written, the listing still finds that nobody plays
+                _mark(store, "interrupted" if type(error) is KeyboardInterrupt else "stopped")
+            raise
 
 
 def exit_code(error: KeyboardInterrupt) -> int:

@@ -1,0 +1,238 @@
+"""Who may come in, and what may pass: an ASGI layer around a server of environments.
+
+It knows the frame of OpenEnv's messages, ``{"type": ..., "data": {...}}``, and refuses in one sentence what is too
+large, too deep, too fast, of another shape, or without the token. A refused message costs its sender nothing else: the
+session goes on. What it refuses, the application never sees.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, NamedTuple, TypeAlias
+
+from credit_gym.data.foreign_text import read_json
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Event: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Event]]
+Send: TypeAlias = Callable[[Event], Awaitable[None]]
+Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+MESSAGES = ("reset", "step", "state", "close", "mcp")
+"""Types of messages that OpenEnv knows."""
+
+_OPEN = "/health"  # what a container's health check asks, without a token
+_SESSIONS = "/ws"
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")  # may be half of a character, which no text can hold
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a server takes.
+
+    Attributes:
+        message_bytes: of the largest message and the largest body of a request.
+        per_second: most messages a second of one session, and how many may come at once after a pause.
+    """
+
+    message_bytes: int = 1 << 20
+    per_second: float = 5000.0
+
+
+class Refusal(NamedTuple):
+    """Why a message goes no further: a sentence, and OpenEnv's code for it or one of ours."""
+
+    sentence: str
+    code: str
+
+
+class Guard:
+    """An ASGI application that lets in what another may see.
+
+    Args:
+        app: the other.
+        token: what a request must carry as ``Authorization: Bearer TOKEN``; None asks for none, and then refuses
+            what a web page sends, which could otherwise reach a server on the reader's own machine.
+        limits: what is too much.
+    """
+
+    def __init__(self, app: Application, *, token: str | None = None, limits: Limits | None = None) -> None:
+        self._app = app
+        self._token = None if token is None else f"Bearer {token}".encode()
+        self._limits = limits or Limits()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request or one session."""
+        if scope["type"] == "http":
+            await self._request(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._session(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] != _OPEN and (refused := self._stranger(scope)):
+            await _answer(send, "http.response", *refused)
+            return
+        body = await _body(receive, self._limits.message_bytes)
+        if body is None:
+            most = self._limits.message_bytes
+            await _answer(send, "http.response", 413, f"A request may have {most} bytes: send less.")
+            return
+        if wrong := _unreadable(body):
+            await _answer(send, "http.response", 400, f"The request cannot be read: {wrong}.")
+            return
+        waiting: list[Event] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def again() -> Event:
+            return waiting.pop() if waiting else await receive()
+
+        await self._app(scope, again, send)
+
+    async def _session(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refused = self._stranger(scope)
+        if not refused and not scope["path"].endswith(_SESSIONS):
+            refused = 404, f"Sessions are played at {_SESSIONS}."
+        if refused:
+            await receive()  # the connect
+            await _answer(send, "websocket.http.response", *refused)
+            return
+        pace = _Pace(self._limits.per_second)
+        gone = False
+
+        async def checked() -> Event:
+            nonlocal gone
+            while True:
+                event = await receive()
+                if event["type"] != "websocket.receive":
+                    gone = event["type"] == "websocket.disconnect"
+                    return event
+                wrong = pace.refusal(monotonic()) or _refusal(event, self._limits.message_bytes)
+                if wrong is None:
+                    return event
+                error = {"type": "error", "data": {"message": wrong.sentence, "code": wrong.code}}
+                await send({"type": "websocket.send", "text": json.dumps(error)})
+
+        try:
+            await self._app(scope, checked, send)
+        except Exception:
+            if not gone:  # else it is what comes of writing to somebody who has left
+                raise
+
+    def _stranger(self, scope: Scope) -> tuple[int, str] | None:
+        """Status and sentence for whoever may not come in."""
+        headers = dict(scope["headers"])
+        if self._token is None:
+            if b"origin" in headers:
+                return 403, "Web pages are not served without a token: start the server with --token."
+            return None
+        if not hmac.compare_digest(headers.get(b"authorization", b""), self._token):
+            return 401, "This server wants its token: send the header Authorization: Bearer TOKEN."
+        return None
+
+
+def refusal(text: str, most: int) -> Refusal | None:
+    """Return why a message of a session goes no further, None if it may.
+
+    Args:
+        text: the message.
+        most: bytes that it may have.
+    """
+    if len(text) > most or len(text.encode(errors="replace")) > most:
+        return Refusal(f"A message may have {most} bytes: send less.", "MESSAGE_TOO_LARGE")
+    try:
+        message = read_json(text)
+    except ValueError as error:
+        return Refusal(f"A message is JSON, and this cannot be read: {_first_line(error)}.", "INVALID_JSON")
+    if not isinstance(message, dict):
+        return Refusal('A message is an object such as {"type": "reset", "data": {}}.', "VALIDATION_ERROR")
+    if message.get("type") not in MESSAGES:
+        return Refusal(f"The type of a message is one of {', '.join(MESSAGES)}.", "UNKNOWN_TYPE")
+    if not message.keys() <= {"type", "data"} or not isinstance(message.get("data", {}), dict):
+        return Refusal('A message has a "type" and, as an object, its "data", and nothing else.', "VALIDATION_ERROR")
+    if _HALF.search(text) and not _is_text(message):
+        return Refusal("A message holds half a character (a lone surrogate): send whole ones.", "VALIDATION_ERROR")
+    return _wrong_action(message.get("data", {})) if message["type"] == "step" else None
+
+
+def _wrong_action(data: Mapping[str, Any]) -> Refusal | None:
+    if not isinstance(data.get("text"), str):
+        return Refusal('The data of a step is {"text": ...}, with the action as a text.', "VALIDATION_ERROR")
+    if not data.keys() <= {"text", "metadata"} or not isinstance(data.get("metadata", {}), dict):
+        return Refusal('A step has a "text" and, as an object, "metadata", and nothing else.', "VALIDATION_ERROR")
+    return None
+
+
+def _refusal(event: Event, most: int) -> Refusal | None:
+    if event.get("text") is None:
+        return Refusal("A message is text: binary frames are not read.", "VALIDATION_ERROR")
+    return refusal(event["text"], most)
+
+
+class _Pace:
+    """How fast messages may come: a bucket that fills with time and that each of them takes from."""
+
+    def __init__(self, per_second: float) -> None:
+        self._per_second = per_second
+        self._left = max(per_second, 1.0)
+        self._seen: float | None = None
+
+    def refusal(self, now: float) -> Refusal | None:
+        """Return why the message that comes now is too much, None if it is not."""
+        since = 0.0 if self._seen is None else now - self._seen
+        self._seen = now
+        self._left = min(self._left + since * self._per_second, max(self._per_second, 1.0))
+        if self._left < 1.0:
+            return Refusal(f"More than {self._per_second:g} messages a second: wait for each answer.", "RATE_LIMITED")
+        self._left -= 1.0
+        return None
+
+
+async def _body(receive: Receive, most: int) -> bytes | None:
+    """The body of a request, None if it is too large."""
+    parts, size = list[bytes](), 0
+    while True:
+        event = await receive()
+        if event["type"] != "http.request":
+            return b"".join(parts)
+        parts.append(event.get("body", b""))
+        size += len(parts[-1])
+        if size > most:
+            return None
+        if not event.get("more_body", False):
+            return b"".join(parts)
+
+
+def _unreadable(body: bytes) -> str:
+    """What is wrong with a body, empty where nothing is."""
+    if not body:
+        return ""
+    try:
+        value = read_json(body)
+    except ValueError as error:
+        return _first_line(error)
+    return "" if _is_text(value) else "it holds half a character (a lone surrogate)"
+
+
+def _is_text(value: Any) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _first_line(error: ValueError) -> str:
+    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+
+
+async def _answer(send: Send, kind: str, status: int, sentence: str) -> None:
+    body = json.dumps({"detail": sentence}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": f"{kind}.start", "status": status, "headers": headers})
+    await send({"type": f"{kind}.body", "body": body})

@@ -1,0 +1,57 @@
+"""A server listens: uvicorn around an application, until it is told to stop."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from credit_gym.errors import CreditGymError, missing_extra
+
+_SPARE = 64  # connections beside those of sessions: health checks, listings, refusals
+_FRAME = 4  # what is this many times too large closes the connection, where less is answered with a sentence
+_GRACE = 5  # seconds for what is under way when the server stops
+
+
+def listen(app: Any, host: str, port: int, *, message_bytes: int, sessions: int, told: Callable[[str], object]) -> None:
+    """Serve an ASGI application until Ctrl-C or SIGTERM, which must raise KeyboardInterrupt.
+
+    Args:
+        app: the application.
+        host: address to listen at.
+        port: port; 0 takes a free one.
+        message_bytes: of the largest message that it reads.
+        sessions: most at a time.
+        told: called with the URL when it listens.
+
+    Raises:
+        CreditGymError: the address cannot be listened at.
+        MissingExtraError: uvicorn is not installed.
+    """
+    try:
+        import uvicorn
+    except ModuleNotFoundError as error:
+        raise missing_extra(error.name or "uvicorn", "openenv") from None
+
+    config = uvicorn.Config(
+        app,
+        log_level="error",
+        access_log=False,  # no line of it is worth a token in a query
+        ws_max_size=_FRAME * message_bytes,
+        ws_max_queue=8,
+        limit_concurrency=2 * sessions + _SPARE,
+        timeout_graceful_shutdown=_GRACE,
+    )
+    with _listening(host, port) as door:
+        shown = f"[{host}]" if ":" in host else host
+        told(f"http://{shown}:{door.getsockname()[1]}")
+        with suppress(KeyboardInterrupt):  # uvicorn has stopped by then, and passes the signal on
+            uvicorn.Server(config).run(sockets=[door])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except (OSError, OverflowError) as error:
+        raise CreditGymError(f"Nothing can listen at {host}:{port} ({error}): choose another --port.") from None
