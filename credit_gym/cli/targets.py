@@ -18,7 +18,7 @@ def targets(
     option: Options = None,
     to: Annotated[
         str,
-        typer.Option(help="parquet, jsonl, datasets, trl-sft, trl-dpo, trl-kto, verl, openrlhf or verifiers."),
+        typer.Option(help="parquet, jsonl, datasets, trl-sft, trl-dpo, trl-kto, verl, openrlhf, verifiers or atif."),
     ] = "parquet",
     threshold: Annotated[float | None, typer.Option(help="Credit from which a turn counts.")] = None,
     drop_cut: Annotated[

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         truncated: bool
         error: str | None = None
         usage: Mapping[str, float] = field(default_factory=dict)
+        extras: str | None = None
         state_keys: tuple[str, ...]
         observations: tuple[str, ...]
         actions: tuple[str, ...]

@@ -19,6 +19,7 @@ Reader: TypeAlias = Callable[[Path], Iterable[Episode | StoreError]]
 READERS: dict[str, str] = {
     "chat": "credit_gym.formats.plain:read_plain",
     "steps": "credit_gym.formats.plain:read_plain",
+    "atif": "credit_gym.formats.atif:read_atif",
     "verifiers": "credit_gym.formats.verifiers:read_traces",
     "tau2": "credit_gym.envs.tau2.episodes:read_episodes",
 }

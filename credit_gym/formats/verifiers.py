@@ -8,11 +8,10 @@ on the way there and back.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from credit_gym.data.columns import COLUMNS
 from credit_gym.data.episode import Episode
 from credit_gym.data.finish_reasons import common_reason
 from credit_gym.errors import StoreError
@@ -20,8 +19,9 @@ from credit_gym.formats.chat import reply_columns
 from credit_gym.formats.credited_turns import Credit, CreditedTurn, Row, credited_turns
 from credit_gym.formats.field_names import UNKNOWN_REWARD
 from credit_gym.formats.json_records import read_records
-from credit_gym.formats.json_values import flag, from_json, mapping, name, number, rows, to_json
+from credit_gym.formats.json_values import flag, mapping, name, number, rows
 from credit_gym.formats.messages import Message, Said, plain_message, read_messages, texts_of
+from credit_gym.formats.remainder import columns_of, other_columns
 from credit_gym.formats.turn_table import legal_text
 
 TRACE_VERSION = 1
@@ -113,7 +113,7 @@ def _trace(episode: Episode, credits: Sequence[float | None]) -> Row:
         "stop_condition": _stop_condition(episode),
         "errors": [] if episode.error is None else [{"type": "EpisodeError", "message": legal_text(episode.error)}],
     }
-    if sampled and (rest := _rest(episode, _episode_of(trace, 0))):
+    if sampled and (rest := other_columns(episode, _episode_of(trace, 0))):
         trace["info"]["episode"] = rest
     return trace
 
@@ -122,17 +122,6 @@ def _stop_condition(episode: Episode) -> str:
     if episode.error is not None:
         return "error"
     return "max_turns" if episode.truncated else "agent_completed"
-
-
-def _rest(episode: Episode, back: Episode) -> Row:
-    """The columns that do not come back from a trace as they are."""
-    rest = {}
-    for column in COLUMNS:
-        before, after = getattr(episode, column.name), getattr(back, column.name)
-        written, found = (None if each is None else to_json(column, each) for each in (before, after))
-        if column.type != "messages" and written != found:
-            rest[column.name] = written
-    return rest
 
 
 def _nodes(episode: Episode, credits: Sequence[float | None]) -> list[Row]:
@@ -237,20 +226,10 @@ def _episode_of(trace: dict[str, Any], line: int) -> Episode:
         "error": error,
         **reply_columns(replies),
     }
-    rest = _rest_of(info)
+    rest = columns_of(mapping(info.get("episode"), "info.episode"))
     if "rewards" in rest and sum(rest["rewards"]) != reward:  # the trace was given another reward since
         del rest["rewards"]
     return Episode(**{**columns, **rest})
-
-
-def _rest_of(info: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns that travelled in a trace's info; those that this version does not know are left."""
-    given = mapping(info.get("episode"), "info.episode")
-    known = (column for column in COLUMNS if column.name in given and column.type != "messages")
-    return {
-        column.name: None if given[column.name] is None and column.nullable else from_json(column, given[column.name])
-        for column in known
-    }
 
 
 def _replies(trace: dict[str, Any], said: list[list[Said]], steps: list[int]) -> Iterator[Said]:

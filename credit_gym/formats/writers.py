@@ -8,6 +8,7 @@ from pathlib import Path
 
 from credit_gym.data.episode import Episode
 from credit_gym.errors import CreditGymError, NothingToWriteError, unknown
+from credit_gym.formats.atif import atif_rows
 from credit_gym.formats.credited_turns import Row, without_cut
 from credit_gym.formats.datasets import write_datasets
 from credit_gym.formats.jsonl import write_jsonl, write_lines
@@ -133,6 +134,12 @@ FORMATS: dict[str, Format] = {
         "jsonl",
         "traces with advantages, for prime-rl",
         rows=verifiers_rows,
+        nothing="there is no episode; play or import some first",
+    ),
+    "atif": Format(
+        "jsonl",
+        "trajectories with credit in step.extra, for viewers",
+        rows=atif_rows,
         nothing="there is no episode; play or import some first",
     ),
 }
