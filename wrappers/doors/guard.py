@@ -118,8 +118,16 @@ class Guard:
                 error = {"type": "error", "data": {"message": wrong.sentence, "code": wrong.code}}
                 await send({"type": "websocket.send", "text": json.dumps(error)})
 
+        async def answered(event: Event) -> None:
+            nonlocal gone
+            try:
+                await send(event)
+            except Exception:
+                gone = True
+                raise
+
         try:
-            await self._app(scope, checked, send)
+            await self._app(scope, checked, answered)
         except Exception:
             if not gone:  # else it is what comes of writing to somebody who has left
                 raise
