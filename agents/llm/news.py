@@ -6,10 +6,7 @@ A message that was sent never changes, so nothing is said again that stands in t
 from __future__ import annotations
 
 from credit_gym.agents.core import Due
-from credit_gym.data.action_format import ActionFormat, describe
-
-ON_OFFER = "You can do one of these:"
-"""What stands above a list of actions."""
+from credit_gym.data.action_format import ActionFormat, describe, list_offered
 
 
 class News:
@@ -38,8 +35,8 @@ class News:
         offered = due.admissible_actions
         if self._form.listed and offered and offered != self._offered:
             self._offered = offered
-            if not all(action in observation for action in offered):
-                parts.append("\n".join((ON_OFFER, *offered)))
+            if listing := list_offered(self._form, offered, observation):
+                parts.append(listing)
         return "".join(f"\n\n{part}" for part in parts)
 
     def _described(self) -> str:

@@ -12,9 +12,10 @@ from typing import Any
 from credit_gym.agents.core import Action, Context, Due, random_bits
 from credit_gym.agents.llm.completion import Message, Request
 from credit_gym.agents.llm.fields import check_fields
-from credit_gym.agents.llm.news import ON_OFFER, News, limit_text
+from credit_gym.agents.llm.news import News, limit_text
 from credit_gym.agents.llm.styles import STYLES
 from credit_gym.agents.llm.tool_turns import called, has_tools, make_calls, results
+from credit_gym.data.action_format import ON_OFFER
 from credit_gym.data.foreign_text import file_text, read_yaml
 from credit_gym.errors import CreditGymError, unknown
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import gymnasium as gym
 from gymnasium.envs.registration import load_env_creator
 
+from credit_gym.data.action_families import Family
 from credit_gym.errors import CreditGymError, unknown
 
 Kind = Literal["line", "message", "program", "tool_call"]
@@ -28,6 +29,8 @@ class ActionFormat:
         result: what begins the result of each tool call in an observation, such as ``"tool: "``; empty where an
             observation after a call is its result.
         listed: whether nothing but an admissible action is understood, so that whoever is to write one must see them.
+        families: the actions as functions, for whoever calls tools; None takes those of the kind. Tools that an
+            environment has of its own (``info["tools"]``) stand beside them.
 
     Raises:
         UnknownNameError: there is no such kind.
@@ -38,6 +41,7 @@ class ActionFormat:
     examples: tuple[str, ...] = ()
     result: str = ""
     listed: bool = False
+    families: tuple[Family, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -54,6 +58,34 @@ FORMATS: dict[str, ActionFormat] = {
 
 LINE = FORMATS["line"]
 """What an environment has that declares nothing."""
+
+_TEXT = "The text, word for word."
+FAMILIES: dict[Kind, tuple[Family, ...]] = {
+    "line": (Family("act", "{action}", "Do one thing.", (("action", "What to do, on one line."),)),),
+    "message": (Family("say", "{message}", "Say something.", (("message", _TEXT),)),),
+    "program": (Family("write_program", "{program}", "Write the whole program.", (("program", _TEXT),)),),
+    "tool_call": (Family("say", "{message}", "Say something to whoever is served.", (("message", _TEXT),)),),
+}
+"""The families of a kind of action."""
+
+CHOICE = (Family("choose", "{action}", "Do one of the actions on offer.", (("action", "The action, word for word."),)),)
+"""The family where nothing but an action on offer is understood."""
+
+ON_OFFER = "You can do one of these:"
+"""What stands above a list of actions."""
+
+
+def families(form: ActionFormat) -> tuple[Family, ...]:
+    """Return the actions of a format as functions: its own families, or what others of its kind have."""
+    if form.families is not None:
+        return form.families
+    return CHOICE if form.listed else FAMILIES[form.kind]
+
+
+def list_offered(form: ActionFormat, offered: Sequence[str], observation: str) -> str:
+    """Return the list of actions on offer; empty where none must be seen, or the observation names them all."""
+    named = not form.listed or all(action in observation for action in offered)
+    return "" if named else "\n".join((ON_OFFER, *offered))
 
 
 def describe(form: ActionFormat) -> str:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import gymnasium as gym
 import numpy as np
 
+from credit_gym.data.action_families import Family
 from credit_gym.data.action_format import ActionFormat
 from credit_gym.envs.alfworld.handcoded import HandcodedExpert
 from credit_gym.envs.alfworld.progress import Arrivals
@@ -26,6 +27,31 @@ EXPERTS = ("optimal", "handcoded", "handcoded_upstream", "none")
 Moment = tuple[str, dict[str, Any]]
 
 _ANNOTATIONS = 3  # goal sentences that people wrote for each game
+
+_OBJECT = ("object", "The object with its number, such as mug 1.")
+_PLACE = ("place", "The place or piece of furniture with its number, such as cabinet 1.")
+
+_FAMILIES = (
+    Family("go_to", "go to {place}", "Go to a place.", (_PLACE,)),
+    Family("take", "take {object} from {place}", "Take an object that you see here.", (_OBJECT, _PLACE)),
+    Family("move", "move {object} to {place}", "Put the object that you carry somewhere here.", (_OBJECT, _PLACE)),
+    Family("open", "open {place}", "Open a thing that is closed.", (_PLACE,)),
+    Family("close", "close {place}", "Close a thing that is open.", (_PLACE,)),
+    Family("heat", "heat {object} with {place}", "Heat the object that you carry with a microwave.", (_OBJECT, _PLACE)),
+    Family("cool", "cool {object} with {place}", "Cool the object that you carry with a fridge.", (_OBJECT, _PLACE)),
+    Family("clean", "clean {object} with {place}", "Clean the object that you carry with a sink.", (_OBJECT, _PLACE)),
+    Family(
+        "slice",
+        "slice {object} with {tool}",
+        "Slice an object with a knife that you carry.",
+        (_OBJECT, ("tool", "The knife with its number, such as knife 1.")),
+    ),
+    Family("use", "use {object}", "Use a lamp, say: switch it on.", (_OBJECT,)),
+    Family("examine", "examine {thing}", "Look closely.", (("thing", "The object or place with its number."),)),
+    Family("look", "look", "Look around."),
+    Family("inventory", "inventory", "See what you carry."),
+)
+"""The commands as functions."""
 
 
 class Snapshot(NamedTuple):
@@ -82,6 +108,7 @@ class ALFWorldEnv(TextEnv):
         how="Write one command on one line: look, inventory, go to X, open X, close X, take Y from X, move Y to X, "
         "examine X, use Y, heat Y with X, clean Y with X, cool Y with X or slice Y with Z.",
         examples=("go to cabinet 1", "open cabinet 1", "take mug 1 from cabinet 1", "look"),
+        families=_FAMILIES,
     )
 
     limit_argument = "max_steps"

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from credit_gym.data.action_families import Family
 from credit_gym.data.action_format import ActionFormat
 from credit_gym.envs.information.env import MODES, NOTHING_KNOWN, QuestionEnv, Snapshot, Task, task_id
 from credit_gym.envs.information.judge import Answerer, LLMJudge
@@ -18,6 +19,9 @@ from credit_gym.envs.information.sources import Scenario, choose, known_to_rules
 from credit_gym.envs.information.world import Question, information_gain, log_belief, members
 from credit_gym.errors import CreditGymError, unknown
 from credit_gym.estimation.ranges import Count
+
+QUESTION = (Family("ask", "{question}", "Ask a question, or make a guess.", (("question", "On one line."),)),)
+"""What every game of candidates has for actions."""
 
 
 class CandidateEnv(QuestionEnv):
@@ -59,6 +63,7 @@ class CandidateEnv(QuestionEnv):
     action_format = ActionFormat(
         how="Ask one question or make one guess, as a question on one line.",
         examples=("Is it alive?", "Is it a tiger?"),
+        families=QUESTION,
     )
 
     kind: str
@@ -98,7 +103,7 @@ class CandidateEnv(QuestionEnv):
         self._expert = expert and self.judge is None
         self._guesses = self._wordings()
         self._offered = [item.ask for item in world.questions] + list(self._guesses)
-        self._best = lru_cache(1 << 16)(self._best_question)
+        self._best = lru_cache(1 << 12)(self._best_question)
 
     @abstractmethod
     def _rules(self) -> Grammar:

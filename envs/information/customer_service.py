@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache, partialmethod
 from typing import Any
 
-from credit_gym.data.action_format import ActionFormat
+from credit_gym.data.action_format import FAMILIES, ActionFormat
 from credit_gym.envs.information.cases import Case, Conclusion, Puzzle, claim_of, fact_of, idle_facts
 from credit_gym.envs.information.reward import Turn
 from credit_gym.envs.information.scenarios import GOAL, ScenarioEnv
@@ -62,6 +62,7 @@ class CustomerServiceEnv(ScenarioEnv):
         how="Ask the customer one thing or propose one fix, on one line.",
         examples=("Is the cable loose?", "Plug in the cable."),
         listed=True,
+        families=FAMILIES["message"],
     )
 
     plain_claims = False  # "Check the lights." is no fix, but can be done

@@ -11,7 +11,7 @@ from typing import Any
 
 from credit_gym.data.action_format import ActionFormat
 from credit_gym.envs.information.atlas import cities
-from credit_gym.envs.information.candidates import CandidateEnv
+from credit_gym.envs.information.candidates import QUESTION, CandidateEnv
 from credit_gym.envs.information.env import LONGEST_QUESTION, TOO_LONG, UNANSWERED
 from credit_gym.envs.information.language import Grammar, is_guess, stands_beside_names, without_asides, words
 from credit_gym.envs.information.reward import Turn
@@ -72,6 +72,7 @@ class GuessMyCityEnv(CandidateEnv):
     action_format = ActionFormat(
         how="Ask one question or make one guess, as a question on one line.",
         examples=("Which continent is it on?", "Is it Lima, Peru?"),
+        families=QUESTION,
     )
 
     kind = "city"

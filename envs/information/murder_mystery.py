@@ -9,6 +9,7 @@ from itertools import product
 from typing import Any, NamedTuple, TypeVar
 
 from credit_gym import rng
+from credit_gym.data.action_families import Family
 from credit_gym.data.action_format import ActionFormat
 from credit_gym.envs.information.cases import (
     Case,
@@ -58,6 +59,11 @@ class MurderMysteryEnv(ScenarioEnv):
         how="Look into one thing or accuse one suspect, on one line.",
         examples=("Check the ashtray.", "I accuse Xenia Whitlock."),
         listed=True,
+        families=(
+            Family(
+                "investigate", "{action}", "Look into one thing, or accuse one suspect.", (("action", "On one line."),)
+            ),
+        ),
     )
 
     unreadable = "Nothing came of that; look into one thing, or ask about one suspect."

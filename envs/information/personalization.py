@@ -10,7 +10,7 @@ from itertools import product
 from typing import Any
 
 from credit_gym import rng
-from credit_gym.data.action_format import ActionFormat
+from credit_gym.data.action_format import FAMILIES, ActionFormat
 from credit_gym.envs.information.cases import Case, Conclusion, Puzzle, claim_of, fact_of, idle_facts, worlds_where
 from credit_gym.envs.information.env import UNANSWERED
 from credit_gym.envs.information.judge import Answerer, LLMJudge, tagged
@@ -58,6 +58,7 @@ class PersonalizationEnv(ScenarioEnv):
         how="Ask about one preference or recommend something on offer, on one line.",
         examples=("Which kind of story do you like?",),
         listed=True,
+        families=FAMILIES["message"],
     )
 
     unreadable = (

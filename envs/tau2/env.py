@@ -162,7 +162,7 @@ class Tau2Env(TextEnv):
         listed = "\n".join(f"- {signature(schema)}" for schema in self._schemas)
         how = _HOW_ALONE if solo else _HOW
         if solo:
-            self.action_format = replace(self.action_format, how="Make a tool call.")
+            self.action_format = replace(self.action_format, how="Make a tool call.", families=())
         self._goal = f"{how}\n\n# Policy\n\n{self.domain.policy.strip()}\n\n# Tools\n\n{listed}"
         self._conversation = lru_cache(1024)(self._open)
         self._task = -1

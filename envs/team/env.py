@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from credit_gym.data.action_families import Family
 from credit_gym.data.action_format import ActionFormat
 from credit_gym.envs.team.generated import code_problems, math_problems
 from credit_gym.envs.team.grade_code import CodeGrade, Reward, grade_code
@@ -109,7 +110,17 @@ class MultiAgentCode(MultiAgentEnv[CodeProblem]):
     blocking = True
     answer_form = "Give the whole program in one ```python block."
     action_format = ActionFormat(
-        "program", how=answer_form, examples=("```python\ndef double(number):\n    return 2 * number\n```",)
+        "program",
+        how=answer_form,
+        examples=("```python\ndef double(number):\n    return 2 * number\n```",),
+        families=(
+            Family(
+                "write",
+                "{text}",
+                "Write your part: a message to the team, or in the end the whole program.",
+                (("text", "All of it, word for word."),),
+            ),
+        ),
     )
 
     def __init__(

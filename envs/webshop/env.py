@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import gymnasium as gym
 
+from credit_gym.data.action_families import Family
 from credit_gym.data.action_format import ActionFormat
 from credit_gym.envs.file_stamp import Stamp, stamp
 from credit_gym.envs.text_env import TextEnv, task_number
@@ -91,6 +92,20 @@ class WebShopEnv(TextEnv):
     action_format = ActionFormat(
         how="Write search[words], where there is a search field, or click[text] of something on the page, on one line.",
         examples=("search[red running shoes]", "click[next >]", "click[buy now]"),
+        families=(
+            Family(
+                "search",
+                "search[{words}]",
+                "Search the shop, where there is a search field.",
+                (("words", "What for."),),
+            ),
+            Family(
+                "click",
+                "click[{text}]",
+                "Click something on the page.",
+                (("text", "The text of it, such as next > or buy now."),),
+            ),
+        ),
     )
 
     limit_argument = "max_steps"

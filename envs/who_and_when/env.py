@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import gymnasium as gym
 
+from credit_gym.data.action_families import Family
 from credit_gym.data.action_format import ActionFormat
 from credit_gym.envs.file_stamp import Stamp, stamp
 from credit_gym.envs.text_env import TextEnv, task_number
@@ -87,7 +88,11 @@ class WhoAndWhenEnv(TextEnv):
     """
 
     action_format = ActionFormat(
-        how="Answer the question in its own terms, on one line.", examples=("WebSurfer 12", "yes", "upper")
+        how="Answer the question in its own terms, on one line.",
+        examples=("WebSurfer 12", "yes", "upper"),
+        families=(
+            Family("answer", "{answer}", "Answer the question.", (("answer", "In its own terms, on one line."),)),
+        ),
     )
 
     def __init__(

@@ -14,10 +14,9 @@ import pytest
 from credit_gym.agents.core import Context, Due
 from credit_gym.agents.llm.agent import BatchAgent
 from credit_gym.agents.llm.completion import Completion, Message, Request
-from credit_gym.agents.llm.news import ON_OFFER
 from credit_gym.agents.llm.prompting import PROMPTINGS, Prompting, messages
 from credit_gym.agents.rollout.runner import run_episodes
-from credit_gym.data.action_format import FORMATS, ActionFormat, declared_format, describe
+from credit_gym.data.action_format import FORMATS, ON_OFFER, ActionFormat, declared_format, describe
 from credit_gym.registration import ENVIRONMENTS
 
 IDS = [spec.id for spec in ENVIRONMENTS]
