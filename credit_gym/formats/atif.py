@@ -23,7 +23,7 @@ from credit_gym.data.foreign_text import read_json
 from credit_gym.errors import StoreError
 from credit_gym.formats.atif_documents import ROLES, TOTALS, Document, Layout, Place, made
 from credit_gym.formats.chat import reply_columns
-from credit_gym.formats.credited_turns import Credit, Row, credited_turns
+from credit_gym.formats.credited_turns import Credit, Row, credited_episodes
 from credit_gym.formats.field_names import UNKNOWN_REWARD, episode_rewards, has, identity, truth, worth
 from credit_gym.formats.harbor import outcome, trials
 from credit_gym.formats.json_records import BROKEN, read_records
@@ -50,13 +50,8 @@ def atif_rows(episodes: Sequence[Episode], credit: Credit, *, threshold: float =
     Raises:
         BatchError: the credits do not match the episodes, or a chat cannot be written.
     """
-    found = {
-        (id(turn.episode), turn.step): turn.credit
-        for turn in credited_turns(episodes, credit)
-        if abs(turn.credit) >= threshold
-    }
-    for episode in episodes:
-        document = _written(episode, [found.get((id(episode), step)) for step in range(len(episode))])
+    for episode, credits in credited_episodes(episodes, credit, threshold=threshold):
+        document = _written(episode, credits)
         if len(episode):
             back = _read(document, _turns(document), {}, "")
             if rest := other_columns(replace(episode, extras=None), back):

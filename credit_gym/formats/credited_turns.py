@@ -19,6 +19,8 @@ Credit: TypeAlias = Sequence[Sequence[float | None] | None]
 
 Row: TypeAlias = dict[str, Any]
 
+_UNLIKE = "The credits must be one row per episode and one number per step."
+
 
 class CreditedTurn(NamedTuple):
     """A step of an episode and what it is worth.
@@ -88,14 +90,32 @@ def credited_turns(episodes: Sequence[Episode], credit: Credit) -> Iterator[Cred
     Raises:
         BatchError: the credits do not match the episodes.
     """
-    if len(credit) != len(episodes) or any(
-        row is not None and len(row) != len(episode) for episode, row in zip(episodes, credit, strict=True)
-    ):
-        raise BatchError("The credits must be one row per episode and one number per step.")
+    for episode, row in credited_episodes(episodes, credit):
+        for step, value in enumerate(row):
+            if value is not None:
+                yield CreditedTurn(episode, step, value)
+
+
+def credited_episodes(
+    episodes: Sequence[Episode], credit: Credit, *, threshold: float = 0.0
+) -> Iterator[tuple[Episode, list[float | None]]]:
+    """Yield each episode, read once, with the credits of its steps; None for a step that has none.
+
+    Args:
+        episodes: E episodes.
+        credit: E rows of credits.
+        threshold: the size that a credit must reach to count as one; 0 takes all.
+
+    Raises:
+        BatchError: the credits do not match the episodes.
+    """
+    if len(credit) != len(episodes):
+        raise BatchError(_UNLIKE)
     for episode, row in zip(episodes, credit, strict=True):
-        for step, value in enumerate(row or ()):
-            if value is not None and not math.isnan(value):
-                yield CreditedTurn(episode, step, float(value))
+        if row is not None and len(row) != len(episode):
+            raise BatchError(_UNLIKE)
+        known = [None if value is None or math.isnan(value) else float(value) for value in row or [None] * len(episode)]
+        yield episode, [None if value is None or abs(value) < threshold else value for value in known]
 
 
 def without_cut(episodes: Sequence[Episode], credit: Credit) -> Credit:

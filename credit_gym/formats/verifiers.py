@@ -16,7 +16,7 @@ from credit_gym.data.episode import Episode
 from credit_gym.data.finish_reasons import common_reason
 from credit_gym.errors import StoreError
 from credit_gym.formats.chat import reply_columns
-from credit_gym.formats.credited_turns import Credit, CreditedTurn, Row, credited_turns
+from credit_gym.formats.credited_turns import Credit, CreditedTurn, Row, credited_episodes
 from credit_gym.formats.field_names import UNKNOWN_REWARD
 from credit_gym.formats.json_records import read_records
 from credit_gym.formats.json_values import flag, mapping, name, number, rows
@@ -49,13 +49,8 @@ def verifiers_rows(episodes: Sequence[Episode], credit: Credit, *, threshold: fl
     Raises:
         BatchError: the credits do not match the episodes.
     """
-    found = {
-        (id(turn.episode), turn.step): turn.credit
-        for turn in credited_turns(episodes, credit)
-        if abs(turn.credit) >= threshold
-    }
-    for episode in episodes:
-        yield _trace(episode, [found.get((id(episode), step)) for step in range(len(episode))])
+    for episode, credits in credited_episodes(episodes, credit, threshold=threshold):
+        yield _trace(episode, credits)
 
 
 def read_traces(path: Path) -> Iterator[Episode | StoreError]:

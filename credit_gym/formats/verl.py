@@ -103,12 +103,13 @@ def verl_rows(episodes: Sequence[Episode], credit: Credit, *, threshold: float =
         }
 
 
-def write_turns(path: str | Path, rows: Sequence[Row]) -> None:
+def write_turns(path: str | Path, rows: Iterable[Row]) -> None:
     """Write :func:`verl_rows` as a Parquet file for ``data.train_files``.
 
     Raises:
         StoreError: the file cannot be written.
     """
+    rows = list(rows)  # what is said in any message decides the columns
     used = {key for row in rows for message in row["prompt"] for key in message}
     more = [(key, kind) for key, kind in _MAY_BE_SAID.items() if key in used]
     prompt = _PROMPT.with_type(pa.list_(pa.struct([*_SAID, *more])))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 
 from credit_gym.data.episode import Episode
@@ -39,7 +40,7 @@ class Format:
     summary: str
     write: Callable[[Path, Sequence[Episode], Credits], object] | None = None
     rows: Callable[..., Iterable[Row]] | None = None
-    save: Callable[[Path, list[Row]], object] = write_lines
+    save: Callable[[Path, Iterable[Row]], object] = write_lines
     nothing: str = "there is no turn; play or import episodes first"
 
 
@@ -81,9 +82,10 @@ def write_targets(
         credits = {scorer: without_cut(episodes, credit) for scorer, credit in credits.items()}
     if form.rows is not None:
         (credit,) = credits.values()
-        rows = list(form.rows(episodes, credit, **({} if threshold is None else {"threshold": threshold})))
-        _refuse_nothing(to, form, credits, something=bool(rows))
-        form.save(Path(path), rows)
+        rows = iter(form.rows(episodes, credit, **({} if threshold is None else {"threshold": threshold})))
+        first = list(islice(rows, 1))
+        _refuse_nothing(to, form, credits, something=bool(first))
+        form.save(Path(path), chain(first, rows))
     elif form.write is not None:
         _refuse_nothing(to, form, credits, something=any(map(len, episodes)))
         form.write(Path(path), episodes, credits)

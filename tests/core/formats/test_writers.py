@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from credit_gym.formats.trl import dpo_rows, kto_rows, sft_rows
 from credit_gym.formats.verifiers import verifiers_rows
 from credit_gym.formats.verl import verl_rows, write_tasks
 from credit_gym.formats.writers import FORMATS, write_targets
+from credit_gym.store.folders import new_run
 
 
 @pytest.mark.slow
@@ -185,3 +187,19 @@ def test_wrong_requests_are_one_sentence(tmp_path: Path) -> None:
     for name in ("trl-sft", "verl"):
         with pytest.raises(StoreError, match="cannot be written"):
             write_targets(name, tmp_path / "file" / "x", [walk()], {"a": [(1.0,) * 3]})
+
+
+@pytest.mark.parametrize("to", ["verifiers", "atif"])
+def test_a_stored_run_has_every_credit_of_its_steps_in_a_file_of_episodes(to: str, tmp_path: Path) -> None:
+    store, run = new_run(tmp_path, env_id="e", agent_id="a", config={}, seed=None)
+    store.add_episodes(run, [walk(f"7-{number}") for number in range(5)])
+    credit = [[10.0 * number + step for step in range(3)] for number in range(5)]
+    write_targets(to, tmp_path / "targets", store.episodes(run), {"s": credit})
+    rows = [json.loads(line) for line in (tmp_path / "targets").read_text("utf-8").splitlines()]
+    assert [list(map(float, CREDITS_OF[to](row))) for row in rows] == credit
+
+
+CREDITS_OF: dict[str, Callable[[Any], list[float]]] = {
+    "verifiers": lambda trace: trace["info"]["credits"],
+    "atif": lambda document: [step["extra"]["credit"] for step in document["steps"] if step["source"] == "agent"],
+}
