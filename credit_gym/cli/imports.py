@@ -20,8 +20,9 @@ AT_ONCE = 500
 def import_(
     file: Annotated[Path, typer.Argument(help="The file, maybe packed by gzip; of tau2 also a folder.")],
     source: Annotated[
-        str, typer.Option("--from", help="chat or steps (plain JSON, lines or an array), verifiers or tau2.")
+        str, typer.Option("--from", help="chat or steps (plain JSON, lines or an array), verifiers, inspect or tau2.")
     ] = "chat",
+    reward_from: Annotated[str, typer.Option(help="Of an inspect log with several scores, the one that counts.")] = "",
     out: Out = RUNS,
 ) -> None:
     """Import episodes as a run, to be scored, reported and exported like any other; prints the run's id.
@@ -33,8 +34,9 @@ def import_(
     from credit_gym.report.text import one_line
     from credit_gym.store import new_run, sole_use
 
+    options = {"reward_from": reward_from} if reward_from else {}
     first, said, whole, damaged = None, "", 0, 0  # the file is read twice: nobody shall take a part for the whole
-    for found in each_episode(source, file):
+    for found in each_episode(source, file, **options):
         if isinstance(found, StoreError):
             said, damaged = said or str(found), damaged + 1
         else:
@@ -49,7 +51,7 @@ def import_(
         seed=None,
     )
     with sole_use(store.folder), marking_the_stopped(store):
-        good = (found for found in each_episode(source, file) if not isinstance(found, StoreError))
+        good = (found for found in each_episode(source, file, **options) if not isinstance(found, StoreError))
         while episodes := list(islice(good, AT_ONCE)):
             store.add_episodes(run_id, episodes)
         store.finish_run(run_id, "finished")

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from credit_gym.data.episode import Episode
-from credit_gym.errors import StoreError, unknown
+from credit_gym.errors import OptionError, StoreError, unknown
 
 __all__ = ["READERS", "Imported", "Reader", "each_episode", "read_episodes"]
 
-Reader: TypeAlias = Callable[[Path], Iterable[Episode | StoreError]]
-"""Yields an episode, or the sentence about what stands in its place and cannot be read, for each one of a file."""
+Reader: TypeAlias = Callable[..., Iterable[Episode | StoreError]]
+"""Yields an episode, or the sentence about what stands in its place and cannot be read, for each one of a file.
+
+It takes the path, and by name the options that it has.
+"""
 
 READERS: dict[str, str] = {
     "chat": "credit_gym.formats.plain:read_plain",
     "steps": "credit_gym.formats.plain:read_plain",
     "atif": "credit_gym.formats.atif:read_atif",
     "verifiers": "credit_gym.formats.verifiers:read_traces",
+    "inspect": "credit_gym.formats.inspect_log:read_inspect",
     "tau2": "credit_gym.envs.tau2.episodes:read_episodes",
 }
 """Name -> ``module:function`` of a reader, as ``credit-gym import FILE --from NAME`` calls it; loaded when needed."""
@@ -38,12 +44,13 @@ class Imported(NamedTuple):
     damaged: list[str]
 
 
-def read_episodes(source: str, path: str | Path) -> Imported:
+def read_episodes(source: str, path: str | Path, **options: Any) -> Imported:
     """Read episodes from a file.
 
     Args:
         source: a key of :data:`READERS`.
         path: the file.
+        options: the reader's own.
 
     Returns:
         The episodes, and what is wrong with those that cannot be taken: one that is malformed, repeats the id of one
@@ -51,24 +58,29 @@ def read_episodes(source: str, path: str | Path) -> Imported:
 
     Raises:
         UnknownNameError: there is no such format.
+        OptionError: it has no such option.
         StoreError: the file cannot be read at all.
     """
-    found = list(each_episode(source, path))
+    found = list(each_episode(source, path, **options))
     damaged = [str(each) for each in found if isinstance(each, StoreError)]
     return Imported([each for each in found if not isinstance(each, StoreError)], damaged)
 
 
-def each_episode(source: str, path: str | Path) -> Iterator[Episode | StoreError]:
+def each_episode(source: str, path: str | Path, **options: Any) -> Iterator[Episode | StoreError]:
     """Yield what :func:`read_episodes` returns one by one, the sentence about damage in its place.
 
     Raises:
         UnknownNameError: there is no such format.
+        OptionError: it has no such option.
         StoreError: the file cannot be read at all.
     """
     if source not in READERS:
         raise unknown("import format", source, READERS)
     read: Reader = resolve_name(READERS[source])
-    return _checked(read, Path(path))
+    for option in options:
+        if option not in inspect.signature(read).parameters:
+            raise OptionError(f"--{option.replace('_', '-')} says nothing about files of the format {source!r}.")
+    return _checked(partial(read, **options), Path(path))
 
 
 def _checked(read: Reader, path: Path) -> Iterator[Episode | StoreError]:
