@@ -32,7 +32,7 @@ AGENT_FLOORS = (
     {"core"},
     {"llm", "rollout"},
     {"scripted", "human", "score_table", "imported", "spec"},
-    {"likelihood", "replay"},
+    {"likelihood", "replay", "doors"},
     {"learning"},
 )
 LOOSE = {  # files at a room's root; everything else lies in a folder that says what it is

@@ -6,6 +6,7 @@ Without them there are none: each file of tests says which package it is about b
 from __future__ import annotations
 
 import os
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,3 +20,7 @@ collect_ignore = [
     for path in _HERE.glob(names)
 ]
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# What pip leaves beside an editable package hides from inspect_ai that it is installed, and so its tasks their names.
+_ROOT = _HERE.parent.parent
+sys.path[:] = [each for each in sys.path if Path(each).resolve() != _ROOT]
