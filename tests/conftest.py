@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 # How many examples a property draws that does not say so itself; `pytest --hypothesis-profile NAME` takes another.
-for name, examples in (("loop", 10), ("usual", 25), ("thorough", 250)):
+_LOOP = 10  # and whoever says more draws no more than this in the loop
+for name, examples in (("loop", _LOOP), ("usual", 25), ("thorough", 250)):
     settings.register_profile(name, max_examples=examples, deadline=None)  # a busy machine is no failure
 settings.load_profile("usual")
 
@@ -19,13 +21,34 @@ settings.load_profile("usual")
 _SLOW_SECONDS = 1800
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is collected lives to the end, so the garbage collector need not walk through it again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Give slow tests more time before they count as hanging (the limit of the others is in pyproject.toml)."""
+    """Give slow tests more time than pyproject.toml gives before they count as hanging; in the loop, draw less."""
+    if settings.get_current_profile_name() == "loop":
+        for item in items:
+            _draw_less(getattr(item, "function", None))
     if not config.pluginmanager.hasplugin("timeout"):
         return
     for item in items:
         if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(_SLOW_SECONDS))
+
+
+def _draw_less(test: object) -> None:
+    """Keep a property from drawing more than the loop has time for; Hypothesis has no public name for what it said."""
+    own = getattr(test, "_hypothesis_internal_use_settings", None)
+    if own is not None and own.max_examples > _LOOP:
+        test._hypothesis_internal_use_settings = settings(own, max_examples=_LOOP)  # type: ignore[attr-defined]
 
 
 @pytest.fixture

@@ -64,7 +64,8 @@ def module_of(path: Path) -> str:
 FILES = {module_of(path): path for room in ROOMS for path in sources(room)}
 
 
-def imports(path: Path) -> set[str]:
+@cache
+def imports(path: Path) -> frozenset[str]:
     """The modules of this project, and others by name, that a file imports, wherever in it the import stands.
 
     What only type checkers import draws no arrow.
@@ -83,7 +84,7 @@ def imports(path: Path) -> set[str]:
             unread += node.orelse
         elif not isinstance(node, ast.expr):  # an import is a statement, and stands in no expression
             unread += ast.iter_child_nodes(node)
-    return found
+    return frozenset(found)
 
 
 @cache

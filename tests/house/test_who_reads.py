@@ -205,29 +205,33 @@ def test_what_writes_is_no_reader(source: str, tmp_path: Path) -> None:
 
 def readers(path: Path, kind: str) -> Iterator[tuple[int, str]]:
     """Yield the line and the name of each reader of a kind that a file uses."""
-    tree = tree_of(path)
-    bound = bindings(tree)
-    calls = {id(node.func): node for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    for node in ast.walk(tree):
-        if not isinstance(node, (ast.Name, ast.Attribute)):
-            continue
-        name = dotted(node, bound)
-        known = name in HARMLESS or name.startswith("credit_gym.")
-        if known or not any(matches(name, reader) for reader in READERS[kind]):
-            continue
-        if kind != "files" or not name.endswith("open") or opens_to_read(name, calls.get(id(node))):
-            yield node.lineno, name
+    for line, name, reads in names(path):
+        if any(matches(name, reader) for reader in READERS[kind]) and (reads or kind != "files"):
+            yield line, name
 
 
 @cache
+def names(path: Path) -> tuple[tuple[int, str, bool], ...]:
+    """Line and full name of what a file uses of others, and whether it reads, as far as its call says."""
+    nodes = list(ast.walk(tree_of(path)))
+    bound = bindings(nodes)
+    calls = {id(node.func): node for node in nodes if isinstance(node, ast.Call)}
+    found = ((node, dotted(node, bound)) for node in nodes if isinstance(node, (ast.Name, ast.Attribute)))
+    return tuple(
+        (node.lineno, name, not name.endswith("open") or opens_to_read(name, calls.get(id(node))))
+        for node, name in found
+        if name and name not in HARMLESS and not name.startswith("credit_gym.")
+    )
+
+
 def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def bindings(tree: ast.Module) -> dict[str, str]:
+def bindings(nodes: list[ast.AST]) -> dict[str, str]:
     """What each imported name stands for, wherever in the file it is imported; builtins stand for themselves."""
     found = {name: f"builtins.{name}" for name in dir(builtins)}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 first = alias.name.partition(".")[0]
