@@ -66,6 +66,7 @@ def test_no_scorer_beats_the_ceiling(table_one: dict[str, Any]) -> None:
             assert (np.asarray(found["success"]["per_seed"]) <= ceiling + 1e-9).all(), row
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["regress", "keydoor"])
 def test_a_misleading_verifier_is_fatal_for_combined_but_not_for_adaptive_q(task: str) -> None:
     rows = [Row("combined"), Row("branch_aware"), Row("adaptive_q"), Row("crbc")]
@@ -76,6 +77,7 @@ def test_a_misleading_verifier_is_fatal_for_combined_but_not_for_adaptive_q(task
     assert results["crbc"]["success"]["mean"] >= 0.99
 
 
+@pytest.mark.slow
 def test_a_policy_gradient_learns_from_outcomes_alone_only_later() -> None:
     rows = [Row("outcome_only"), Row("crbc")]
     results = run_experiment("credit/Stochastic-v0", rows, seeds=3, trainers=("score_table", "policy_gradient"))

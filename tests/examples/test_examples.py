@@ -29,6 +29,7 @@ def run(name: str, folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.py")))
 def test_it_runs_and_says_little(name: str, tmp_path: Path) -> None:
     said = run(name, tmp_path)
@@ -36,6 +37,7 @@ def test_it_runs_and_says_little(name: str, tmp_path: Path) -> None:
     assert len(said.splitlines()) <= 25
 
 
+@pytest.mark.slow
 def test_credit_trains_faster_than_outcomes_in_the_example(tmp_path: Path) -> None:
     outcome, credit = (line.split()[1:] for line in run("train_with_credit.py", tmp_path).splitlines()[1:])
     assert outcome[0] == credit[0]
@@ -49,6 +51,7 @@ def test_the_transcripts_name_the_step_that_earned_the_refund(tmp_path: Path) ->
     assert first["What is your order number?"] > first["I cannot help you."]
 
 
+@pytest.mark.slow
 def test_the_store_of_the_example_opens_again(tmp_path: Path) -> None:
     import credit_gym as cg
 

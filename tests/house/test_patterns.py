@@ -99,6 +99,7 @@ def test_a_pattern_takes_time_in_proportion_to_the_text(path: Path) -> None:
     assert not slow, slow[:3]
 
 
+@pytest.mark.slow
 def test_no_pattern_is_used_unseen() -> None:
     """Others write ``import re`` and ``re.compile(...)``, which is how patterns are found."""
     paths = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]

@@ -40,6 +40,7 @@ def blocks(page: Path) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", list(filter(blocks, PAGES)), ids=lambda page: page.name)
 def test_the_examples_of_a_page_run_in_order(page: Path, tmp_path: Path) -> None:
     code = "\n".join((BEFOREHAND.get(page.name, ""), *blocks(page), AFTERWARDS.get(page.name, "")))

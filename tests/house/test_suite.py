@@ -16,6 +16,7 @@ def test_that_waits_for_ever():
 """
 
 
+@pytest.mark.slow
 def test_a_test_that_waits_for_ever_fails(tmp_path: Path) -> None:
     file = tmp_path / "test_hanging.py"
     file.write_text(_HANGS)
@@ -39,6 +40,7 @@ def test_whoever_sends_an_interrupt_lets_it_interrupt() -> None:
     assert [file.name for file in senders if not any(way in file.read_text() for way in lets)] == []
 
 
+@pytest.mark.slow
 def test_an_interrupt_is_tested_where_the_shell_ignores_it_too() -> None:
     command = ["sh", "-c", f"trap '' INT; exec {sys.executable} -m pytest -q -p no:cacheprovider {INTERRUPTED}"]
     subprocess.run(command, cwd=TESTS, capture_output=True, timeout=120, check=True)

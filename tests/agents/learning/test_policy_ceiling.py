@@ -24,6 +24,7 @@ def drawn_policy(model: TabularModel, seed: int) -> FloatArray:
     return softmax(logits[model.key], model.admissible)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suite", ["ring", "rejoin", "lucky"])
 @settings(max_examples=10, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 99))
@@ -67,6 +68,7 @@ def value_from(model: TabularModel, policy: FloatArray, time: int, choice: IntAr
     return (policy * q).sum(axis=1) if choice is None else q[np.arange(model.num_states), choice]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suite", ["alias", "ring", "stochastic"])
 def test_a_policy_has_no_advantage_over_itself(suite: str) -> None:
     """The mean over the policy's own actions is 0 at every key and time, so many samples average to 0."""

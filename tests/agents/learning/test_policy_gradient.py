@@ -107,6 +107,7 @@ def test_an_update_needs_to_know_what_was_admissible():
         SoftmaxAgent().update([blind], np.zeros(len(blind)), learning_rate=1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scorer", ["outcome_only", "branch_aware"])
 def test_training_learns_to_walk_and_is_the_same_with_more_workers(scorer):
     agent = SoftmaxAgent(1)

@@ -92,6 +92,7 @@ def test_rows_hold_what_the_agent_reads_whatever_the_prompting(noisy, prompting)
     assert beginnings == asked
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_files_and_another_seed_others(tmp_path):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         train_tiny_lm(tmp_path / name, seed=seed, **SMALL)

@@ -116,6 +116,7 @@ def evaluations(folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (folder / "evaluation.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_success_is_measured_before_and_after_and_on_the_way_and_changes_nothing(model: Path, tmp_path: Path) -> None:
     def kill(row: Any) -> None:
         if row["step"] == 3:
@@ -153,6 +154,7 @@ def test_sigterm_finishes_the_step_and_saves_it(model: Path, tmp_path: Path) -> 
     assert not (tmp_path / "t" / "model").exists()
 
 
+@pytest.mark.slow
 def test_there_is_a_checkpoint_after_every_tenth_of_the_steps(model: Path, tmp_path: Path) -> None:
     steps: set[str] = set()
 
@@ -163,6 +165,7 @@ def test_there_is_a_checkpoint_after_every_tenth_of_the_steps(model: Path, tmp_p
     assert steps == {f"checkpoint-{step}" for step in range(2, 20, 2)}
 
 
+@pytest.mark.slow
 def test_the_curve_is_drawn_while_it_grows_and_shown_on_a_page(model: Path, tmp_path: Path) -> None:
     drawn: list[bytes] = []
 
@@ -188,6 +191,7 @@ def test_an_unknown_environment_is_told_by_the_ids_near_it(model: Path, tmp_path
     assert not (tmp_path / "t").exists()
 
 
+@pytest.mark.slow
 def test_lora_trains_adapters_and_saves_a_merged_model(model: Path, tmp_path: Path) -> None:
     pytest.importorskip("peft")
     from transformers import AutoModelForCausalLM
@@ -200,6 +204,7 @@ def test_lora_trains_adapters_and_saves_a_merged_model(model: Path, tmp_path: Pa
     assert all("proj" in name for name in changed)
 
 
+@pytest.mark.slow
 def test_bfloat16_computes_in_half_precision_and_keeps_the_trained_weights_whole(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,6 +241,7 @@ def test_rollouts_by_vllm_name_the_extra_that_they_need(model: Path, tmp_path: P
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_speed_is_noted_beside_the_curve(model: Path, tmp_path: Path) -> None:
     train(tmp_path / "run", settings(model, steps=2))
     rows = [json.loads(line) for line in (tmp_path / "run" / "speed.jsonl").read_text().splitlines()]
@@ -340,6 +346,7 @@ def test_a_model_of_random_weights_learns_to_walk_by_per_turn_credit(tmp_path: P
     assert sum(success[-4:]) > sum(success[:4]) + 1.0  # from a fifth of the episodes to more than half
 
 
+@pytest.mark.slow
 def test_the_command_trains_and_resumes(model: Path, tmp_path: Path) -> None:
     prompting = tmp_path / "short.yaml"
     prompting.write_text("max_tokens: 2\ndecoding: nearest\n")
@@ -360,6 +367,7 @@ def test_the_command_trains_and_resumes(model: Path, tmp_path: Path) -> None:
     assert load_training(tmp_path / "t").dtype == "bfloat16"
 
 
+@pytest.mark.slow
 def test_a_training_that_ended_before_its_first_step_blocks_no_other(model: Path, tmp_path: Path) -> None:
     with pytest.raises(MissingColumnError):
         train(tmp_path / "t", settings(model, scorer="delta_belief", steps=1))

@@ -79,6 +79,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_model(tmp_path_factory.mktemp("models") / "tiny", layers=2, hidden=32, vocab=300)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss_type", LOSSES)
 def test_loss_and_gradient_are_those_of_the_padded_computation(folder: Path, loss_type: str) -> None:
     from credit_gym.agents.learning.unpadded import UnpaddedTrainer

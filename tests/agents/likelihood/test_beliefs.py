@@ -42,6 +42,7 @@ def random_probe(seed: int, *, history: int = 40, turns: int = 4, variants: int 
     return Probe(tuple(ids[:point] for point in points), tuple(branches[:variants]), tuple(branches[variants:]))
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.integers(0, 2**32), min_size=1, max_size=4),
@@ -75,6 +76,7 @@ METHODS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_is_exact_by_the_way_that_it_allows(family: str) -> None:
     """Histories longer than the sliding windows, and long enough that a cache is worth copying."""
@@ -90,6 +92,7 @@ def test_every_family_is_exact_by_the_way_that_it_allows(family: str) -> None:
     assert bool(found[0].reason) == (method != "tree")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("variants", "distractors"), [(1, 0), (2, 2)])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_belief_kept_during_play_equals_one_pass_at_the_end(family: str, variants: int, distractors: int) -> None:
@@ -128,6 +131,7 @@ def test_windows_count_positions_not_places_in_the_row(monkeypatch: pytest.Monke
     assert np.abs(wrong.log_belief - naive_belief(random_model("mistral"), probe)[0]).max() > 0.1
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32), st.integers(0, 2**32))
 def test_beliefs_and_logprobs_of_one_pass_equal_those_of_two(seed: int, other: int) -> None:

@@ -56,6 +56,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
+@pytest.mark.slow
 def test_a_second_model_frees_the_first(folders: tuple[Path, Path]) -> None:
     policy, reference = (LanguageModel(folder, device="cpu") for folder in folders)
     first = weakref.ref(policy.network)
@@ -78,6 +79,7 @@ def test_the_hash_is_of_the_contents_wherever_they_lie(folders: tuple[Path, Path
     assert LanguageModel(copied).identity != before
 
 
+@pytest.mark.slow
 def test_a_folder_that_was_trained_on_is_loaded_again(folders: tuple[Path, Path], tmp_path: Path) -> None:
     copied = shutil.copytree(folders[0], tmp_path / "checkpoint")
     before = score_tokens(LanguageModel(copied, device="cpu"), SEQUENCES).logprob
@@ -86,6 +88,7 @@ def test_a_folder_that_was_trained_on_is_loaded_again(folders: tuple[Path, Path]
     assert np.nanmax(np.abs(after - before)) > 0.1
 
 
+@pytest.mark.slow
 def test_cached_results_are_the_same_bits_and_load_no_model(
     folders: tuple[Path, Path], tmp_path: Path, loads: list[str]
 ) -> None:
@@ -107,6 +110,7 @@ def test_cached_results_are_the_same_bits_and_load_no_model(
     assert "reference" in loads  # another model has other results
 
 
+@pytest.mark.slow
 def test_a_policy_is_no_better_than_itself_half_of_it_from_the_cache(
     folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -116,6 +120,7 @@ def test_a_policy_is_no_better_than_itself_half_of_it_from_the_cache(
     np.testing.assert_array_equal(first - second, np.where(np.isnan(first), np.nan, 0.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["cut", "flipped", "emptied", "pickled"])
 def test_a_damaged_result_is_computed_again(folders: tuple[Path, Path], tmp_path: Path, damage: str) -> None:
     policy, cache = LanguageModel(folders[0], device="cpu"), ScoreCache(tmp_path)
@@ -147,6 +152,7 @@ def test_whatever_changes_a_result_changes_its_key(tmp_path: Path) -> None:
     assert keys == [cache.key(*each) for each in asked]
 
 
+@pytest.mark.slow
 def test_problems_are_told_in_a_sentence(folders: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(CreditGymError, match="no precision called 'float8'"):
         LanguageModel(folders[0], dtype="float8")
@@ -169,6 +175,7 @@ def test_problems_are_told_in_a_sentence(folders: tuple[Path, Path], tmp_path: P
     assert "policy" in repr(LanguageModel(folders[0]))
 
 
+@pytest.mark.slow
 def test_half_precision_moves_results_by_rounding_only(folders: tuple[Path, Path]) -> None:
     exact = score_tokens(LanguageModel(folders[0], device="cpu"), SEQUENCES, limits=Limits(top_k=5))
     half = score_tokens(LanguageModel(folders[0], device="cpu", dtype="bfloat16"), SEQUENCES, limits=Limits(top_k=5))

@@ -49,6 +49,7 @@ def groups(draw: st.DrawFn) -> list[TokenSequence]:
     return sequences
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(groups(), st.sampled_from([1, 40, 4096]), st.sampled_from([1, 2000, 1 << 20]))
 def test_columns_equal_those_of_a_full_forward_of_each_sequence(

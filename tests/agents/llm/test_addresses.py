@@ -112,6 +112,7 @@ def test_a_scheme_in_capitals_leads_to_the_same_server(protocol, scheme):
         assert len(server.posts()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_to_another_server_gets_neither_the_key_nor_the_chat(protocol, status, monkeypatch):

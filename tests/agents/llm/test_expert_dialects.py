@@ -23,6 +23,7 @@ def played(env: gym.Env[str, str], model: ScriptedModel, seed: int, prompting: P
     return episode
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("env_id", IDS)
 def test_the_expert_earns_through_an_agent_what_it_earns_by_itself(env_id: str, dialect: str) -> None:

@@ -200,6 +200,7 @@ def test_each_turn_reads_only_what_is_new(backend, monkeypatch):
     assert read[1] == len(after) - (len(prompt) + len(answer) - 1)  # the last sampled token was never fed
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(
     st.lists(

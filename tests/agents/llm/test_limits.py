@@ -73,6 +73,7 @@ def test_waits_are_jittered_within_an_exponential_envelope_and_fixed_by_the_seed
     assert all(0.0 <= wait <= min(0.5 * 2**k, 60.0) for k, wait in enumerate(slept[0]))
 
 
+@pytest.mark.slow
 def test_jitter_is_full():
     """Uniform on [0, base]: mean 1/2 within four standard errors."""
     first = []

@@ -65,6 +65,7 @@ def planted(value: Any, put: Callable[[str], str]) -> Iterator[Any]:
         yield put(str(value))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["instead", "inside"])
 @pytest.mark.parametrize(("protocol", "kind"), BODIES)
 @pytest.mark.filterwarnings("ignore:.*cannot be read")

@@ -39,6 +39,7 @@ FIELDS = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", PASSING_FAULTS)
 def test_a_failure_that_may_pass_is_retryable(protocol, fault):
     error = failure(protocol, PASSING_FAULTS[fault])
@@ -46,6 +47,7 @@ def test_a_failure_that_may_pass_is_retryable(protocol, fault):
     assert str(error).startswith(("The connection to", f"{protocol}:m@http"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "body", "sentence"),
     [

@@ -85,6 +85,7 @@ def played(protocol, expert):
     return found
 
 
+@pytest.mark.slow
 def test_native_calls_earn_what_the_experts_own_actions_earn(played):
     for own, expert, posts in played:
         assert own.error is None

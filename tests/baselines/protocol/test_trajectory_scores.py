@@ -204,6 +204,7 @@ def test_an_episode_without_a_verdict_is_counted_beside_the_name(trials: Path, t
     assert str(table.rows[0][1]).startswith("0.500")
 
 
+@pytest.mark.slow
 def test_a_reward_model_without_episodes_is_one_sentence(critic: str) -> None:
     with pytest.raises(CreditGymError, match="exactly one of --run, --tau2 and --trials"):
         uncertainty.main(reward_model=[critic])

@@ -73,6 +73,7 @@ def sleeping() -> list[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("planted", "flaw"),
     [
@@ -100,6 +101,7 @@ def test_what_a_machine_lacks_is_no_trial_and_is_not_tried_again() -> None:
     assert tallies["holds"].tried == tallies["holds"].survived > 1
 
 
+@pytest.mark.slow
 def test_draws_are_fixed_by_the_seed_and_the_kind_that_had_the_least_time_goes_next(tmp_path: Path) -> None:
     def noting(name: str, seconds: float) -> Trial:
         def note(rng: random.Random, folder: Path) -> Outcome:

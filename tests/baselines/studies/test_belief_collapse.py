@@ -76,6 +76,7 @@ def trained(name: str, *, seed: int = 0, updates: int = 200, **options: object) 
     return float(np.mean(wins[-30:])), policy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_the_default_learns_to_ask_and_then_to_guess(seed: int) -> None:
     success, policy = trained("turn_grpo_belief", seed=seed)
@@ -83,6 +84,7 @@ def test_the_default_learns_to_ask_and_then_to_guess(seed: int) -> None:
     assert policy[:, CONFUSE].max() < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_too_much_weight_on_belief_unlearns_guessing(seed: int) -> None:
     default, _ = trained("turn_grpo_belief", seed=seed)
@@ -90,6 +92,7 @@ def test_too_much_weight_on_belief_unlearns_guessing(seed: int) -> None:
     assert heavy < default - 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_return_to_go_of_a_rectified_gain_teaches_to_confuse_oneself_first(seed: int) -> None:
     _, honest = trained("turn_grpo_belief", seed=seed, weight=1.0)
@@ -98,6 +101,7 @@ def test_return_to_go_of_a_rectified_gain_teaches_to_confuse_oneself_first(seed:
     assert pumped[0, CONFUSE] > 0.5
 
 
+@pytest.mark.slow
 def test_the_high_water_mark_cannot_be_pumped() -> None:
     _, policy = trained("turn_grpo_belief", belief="high_water_mark", weight=1.0, return_to_go=1.0)
     assert policy[0, CONFUSE] < 0.1

@@ -43,6 +43,7 @@ def test_a_row_alone_is_the_row_among_others() -> None:
     assert {"success", "pg_success", "bias2", "top1@8", "top1@16"} <= together["grpo"].keys()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_rows")
 def test_what_was_kept_is_taken_and_what_is_named_is_computed_anew(tmp_path: Path) -> None:
     fresh = creditbench.run(seeds=1, workers=1)

@@ -85,6 +85,7 @@ def test_nonsense_is_answered_huh() -> None:
     assert not answers.legal.any()
 
 
+@pytest.mark.slow
 def test_one_pass_reads_what_separate_passes_read(player: object, games: model.Games) -> None:
     reading = model.read(player, games.tokens[:4])
     with torch.no_grad():
@@ -148,6 +149,7 @@ def test_a_damaged_run_is_refused_by_name(player: object, tmp_path: Path) -> Non
         training.load(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_best_of_one_is_plain_play_and_more_candidates_do_not_hurt(player: object) -> None:
     one, many = (best_of.success(player, TABLE, n, repeats=2)[0] for n in (1, 6))
     assert many >= one - 0.05

@@ -162,6 +162,7 @@ def test_a_batch_is_done_with_once_the_policy_has_moved(beginner: Path) -> None:
     assert 0.0 < DIVERGENCE < CLIP
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_seed_fixes_a_training(beginner: Path, recipe: str) -> None:
     curves = []

@@ -28,6 +28,7 @@ def record(regime: Regime, **rows: list[float | None]) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_a_regime_with_several_names_is_one_point_and_numbers_are_short() -> None:
     again = Regime(name="base again")
     found = advice_table(

@@ -105,6 +105,7 @@ def test_what_is_missing_is_said_in_one_sentence(pair: Any, tmp_path: Path) -> N
         failure_attribution.main(split="Hand-Crafted")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["plain", "upstream"])
 def test_every_combination_predicts_a_step_of_every_log(pair: Any, form: str, tmp_path: Path) -> None:
     logs = [generate_log("test", index) for index in range(4)]
@@ -118,6 +119,7 @@ def test_every_combination_predicts_a_step_of_every_log(pair: Any, form: str, tm
             assert (prediction == lengths - 1).all()  # all negative: the last valid step
 
 
+@pytest.mark.slow
 def test_a_policy_that_is_its_reference_attributes_nothing(pair: Any) -> None:
     logs = [generate_log("test", index) for index in range(3)]
     score = model_scores(logs, pair[0], pair[0])("progress_advantage", "sum")

@@ -87,6 +87,7 @@ def test_a_benchmark_that_is_asked_to_end_by_sigterm_is_marked_as_stopped(folder
         assert [run.status for run in store.runs()] == ["stopped"]
 
 
+@pytest.mark.slow
 def test_a_sweep_that_is_asked_to_end_by_sigterm_says_how_to_go_on(folder: Path) -> None:
     (folder / "long.yaml").write_text(SLOW_SWEEP)
     process, group_id = begun(folder, "sweep", "--config", "long.yaml")

@@ -21,6 +21,7 @@ def typed(*arguments: str, encoding: str = "utf-8") -> subprocess.CompletedProce
     return subprocess.run(command, capture_output=True, check=False, timeout=120, env=variables)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
 def test_what_an_encoding_cannot_show_is_a_question_mark(folder: Path, encoding: str) -> None:
     good(*RUN, "--agent", "expert")
@@ -88,6 +89,7 @@ gym.register("mine/Coin-v0", Coin)
 """
 
 
+@pytest.mark.slow
 def test_an_environment_of_a_module_here_is_played_described_and_resumed(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

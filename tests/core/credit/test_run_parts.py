@@ -79,6 +79,7 @@ def test_the_batch_of_all_parts_is_the_batch_of_the_run(groups: list[int], most:
     assert part.ids == [episode.episode_id for episode in completed]
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(run=st.lists(episodes(max_steps=3), min_size=2, max_size=6))
 def test_columns_that_come_and_go_join_as_they_do_in_one_batch(run: list[Episode]) -> None:

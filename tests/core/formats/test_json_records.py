@@ -63,6 +63,7 @@ def test_every_layout_is_read_as_the_same_records(layout: str, newline: str, tmp
     assert read(tmp_path / "x", text.encode("utf-16")) == ROWS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", [1, 2, 7, 64])
 @given(rows=st.lists(st.dictionaries(st.text(max_size=5), values, min_size=1, max_size=3), min_size=1, max_size=5))
 @settings(max_examples=40, deadline=None)
@@ -130,6 +131,7 @@ def test_nothing_is_nothing(nothing: str, tmp_path: Path) -> None:
     assert read(tmp_path / "x", nothing) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", ["[", '"', "\\", '{"', "[[{", "}", ",", '\\"', "é", "\0", "1 ", "]"])
 def test_what_is_read_takes_time_in_proportion_to_its_length(bad: str, tmp_path: Path) -> None:
     for begin in ("", "[", '{"a": "', "[\n"):

@@ -136,6 +136,7 @@ def test_counterfactual_credit_is_unbiased_for_q_minus_v(
     assert deviation(root_errors(score(product_batch, scorer, **options), product_batch)) < 4.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"baseline": "mean"}, {"replay": False, "baseline": "mean"}])
 def test_the_mean_baseline_shrinks_the_credit(options: dict[str, Any], product_batch: EpisodeBatch) -> None:
     assert deviation(root_errors(score(product_batch, "c3", **options), product_batch)) > 6.0

@@ -56,6 +56,7 @@ def test_an_episode_comes_back_exactly_as_it_was_added(episode: Episode) -> None
     assert exact(loaded) == exact(episode)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=10)
 @given(played=st.lists(episodes(), min_size=2, max_size=5))
 def test_episodes_that_are_read_together_come_back_as_each_alone(played: list[Episode]) -> None:

@@ -93,6 +93,7 @@ if __name__ == "__main__":
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ORDINARY.values(), ids=ORDINARY)
 def test_ordinary_programs_pass(sandbox: Sandbox, source: str) -> None:
     assert passes(sandbox, source, "assert f(3) == 9", "assert f(7) == 49")

@@ -296,6 +296,7 @@ def test_a_stream_of_the_program_is_searched_by_the_test(sandbox: Sandbox) -> No
     assert not passes(sandbox, source, "assert 5 in f(4)")
 
 
+@pytest.mark.slow
 def test_what_a_program_makes_up_on_the_wire_is_no_value(sandbox: Sandbox) -> None:
     made_up = [
         '{"value":{"namedtuple":["Liar",["__eq__"],[1]]}}', '{"value":{"type":"Remote"}}', '{"value":{"call":0}}',

@@ -285,6 +285,7 @@ def test_options_of_one_name_replace_each_other_and_choosing_twice_changes_nothi
 PAGES = ("search[shirt 0]", "click[nothing]", "click[next >]")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pages", "actions", "shown"),
     [
