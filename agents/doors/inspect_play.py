@@ -30,7 +30,7 @@ except ModuleNotFoundError as error:
     raise missing_extra(error.name or "inspect_ai", "inspect") from None
 
 
-@solver
+@solver  # type: ignore[untyped-decorator, unused-ignore]
 def play(env: str, seed: int = 0, prompting: str = "plain", env_args: Mapping[str, Any] | None = None) -> Solver:
     """Play the sample's task, turn by turn, with the model that is evaluated.
 

@@ -59,7 +59,7 @@ def _played(
     )
 
 
-@scorer(metrics={"success": [mean(), stderr()], "return": [mean(), stderr()]})
+@scorer(metrics={"success": [mean(), stderr()], "return": [mean(), stderr()]})  # type: ignore[untyped-decorator, unused-ignore]
 def outcome(credit: str = AT_ONCE) -> Scorer:
     """Whether the task was solved and what it returned; in the metadata, what each step earned.
 
@@ -92,7 +92,7 @@ def outcome(credit: str = AT_ONCE) -> Scorer:
     return score
 
 
-@scorer(metrics=[mean(), stderr()])
+@scorer(metrics=[mean(), stderr()])  # type: ignore[untyped-decorator, unused-ignore]
 def step_credit(log: str, by: str = DEFAULT) -> Scorer:
     """What each step earned, by a scorer that compares the epochs of a sample: of a log that is complete.
 

@@ -229,14 +229,14 @@ def _outcome(row: Mapping[str, Any], reward_from: str, steps: int) -> dict[str, 
     truncated = error is None and row.get("limit") is not None
     value = None if error else _score(mapping(row.get("scores"), "scores"), reward_from)
     reward = GRADES[value] if isinstance(value, str) and value in GRADES else worth(value, "a score")
-    known = reward is not None and not math.isnan(reward)
-    solved = known and reward > 0 and value != "P"
+    if reward is None or math.isnan(reward):  # inspect writes NaN for what was not scored
+        reward, error = 0.0, error or UNKNOWN_REWARD
     return {
-        "rewards": (*[0.0] * (steps - 1), reward if known else 0.0),
-        "success": solved and error is None,
+        "rewards": (*[0.0] * (steps - 1), reward),
+        "success": reward > 0 and value != "P",
         "terminated": error is None and not truncated,
         "truncated": truncated,
-        "error": error if known or error else UNKNOWN_REWARD,
+        "error": error,
     }
 
 

@@ -44,7 +44,7 @@ class ZipMembers:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._zip = ZipFile(_InPieces(file))  # type: ignore[arg-type]  # it reads, seeks and tells, and no more is asked
+        self._zip = ZipFile(_InPieces(file))
         self.members: Mapping[str, ZipInfo] = MappingProxyType({info.filename: info for info in self._zip.infolist()})
 
     def read(self, name: str) -> bytes:

@@ -347,7 +347,7 @@ def test_nothing_but_messages_and_scores_comes_in(tmp_path: Path, monkeypatch: p
     key = "sk-do-not-tell-4f7a"
     row = sample(metadata={"key": key}, error={"message": "401", "traceback": key, "traceback_ansi": key})
     row["events"][1] |= {"call": {"request": {"headers": {"x-api-key": key}}, "response": {}}, "traceback": key}
-    spec = {**HEADER["eval"], "model_args": {"api_key": key}, "metadata": {"key": key}}  # type: ignore[dict-item]
+    spec = {**HEADER["eval"], "model_args": {"api_key": key}, "metadata": {"key": key}}
     written(tmp_path / "a.eval", archive(members([row], {**HEADER, "eval": spec})))
     run = good("import", "a.eval", "--from", "inspect").strip()
     assert len(opened(run).load_episodes(run)) == 1
