@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import gymnasium as gym
 
+from credit_gym.data.action_families import Family
 from credit_gym.data.action_format import ActionFormat
 from credit_gym.envs.inputs import not_text, refuses_itself
 from credit_gym.envs.sokoban.place import Place, Places, places
@@ -22,6 +23,19 @@ Moment = tuple[str, dict[str, Any]]
 
 _HOW = "Write one move on one line: Up, Down, Left or Right."
 _HOW_MANY = "Write moves on one line, with commas between them: Up, Down, Left or Right."
+_PUSH = (
+    Family(
+        "move", "{direction}", "Move, and push a box where one stands.", (("direction", "Up, Down, Left or Right."),)
+    ),
+)
+_PUSHES = (
+    Family(
+        "move",
+        "{directions}",
+        "Move several times.",
+        (("directions", "Up, Down, Left or Right, with commas between them."),),
+    ),
+)
 
 
 class Snapshot(NamedTuple):
@@ -68,7 +82,7 @@ class SokobanEnv(TextEnv):
         CreditGymError: no room of that size with so many boxes can be made.
     """
 
-    action_format = ActionFormat(how=_HOW, examples=MOVES)
+    action_format = ActionFormat(how=_HOW, examples=MOVES, families=_PUSH)
     limit_argument = "max_steps"
 
     def __init__(
@@ -92,7 +106,7 @@ class SokobanEnv(TextEnv):
         self.rules = Rules(form, most_moves if form == "list" else 1, max_steps, reward)
         if form == "list":
             how = f"{_HOW_MANY} The first {most_moves} are made."
-            self.action_format = ActionFormat(how=how, examples=("Up", "Left, Left, Down"))
+            self.action_format = ActionFormat(how=how, examples=("Up", "Left, Left, Down"), families=_PUSHES)
         size = {"width": width, "height": height, "boxes": boxes, "least_moves": least_moves}
         self.tasks: Tasks = list_tasks(split, num_tasks, levels=levels, room_seed=room_seed, **size)
         self._number = -1
