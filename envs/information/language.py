@@ -12,6 +12,7 @@ from operator import and_, or_
 from typing import NamedTuple, TypeAlias
 
 from credit_gym.envs.information.world import Question, World, phrases, read_yaml
+from credit_gym.envs.remembering import remember_short
 from credit_gym.envs.webshop.stemmer import stem
 
 _FRONT_NEGATION = re.compile(r"^(is|are|was|do|does|did|could|would|should|has|have|ca|wo)n't\b")
@@ -25,7 +26,7 @@ _CLITICS = (
 )
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"})
 _WORD = re.compile(r"[^\W_]+")
-_LONGEST_KEPT = 500  # characters of a text whose words are remembered: what a question may have
+_LONGEST_KEPT = 120  # characters of a text whose words and meaning are remembered; few questions are longer
 _ASIDE = re.compile(r"\([^()]*\)|\[[^][]*\]")
 
 
@@ -85,16 +86,12 @@ Piece: TypeAlias = Mark | Name | Asked
 Span: TypeAlias = tuple[Piece, int, int]
 
 
+@remember_short(1 << 12, _LONGEST_KEPT)
 def words(text: str) -> tuple[str, ...]:
     """Return the words of a text: lower-case, without accents, hyphens, punctuation and contractions.
 
     A negation contracted at the beginning is dropped: "isn't it alive?" asks the same as "is it alive?".
     """
-    return _words(text) if len(text) <= _LONGEST_KEPT else _words.__wrapped__(text)
-
-
-@lru_cache(maxsize=1 << 12)
-def _words(text: str) -> tuple[str, ...]:
     plain = text.casefold()
     if not plain.isascii():
         plain = "".join(c for c in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(c))
@@ -107,7 +104,7 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(_WORD.findall(plain))
 
 
-@lru_cache(maxsize=1 << 14)
+@remember_short(1 << 13, _LONGEST_KEPT)
 def forms(name: str) -> frozenset[tuple[str, ...]]:
     """Return a name's words in singular and plural.
 
@@ -182,21 +179,21 @@ class Grammar:
         for name, others, size in zip(world.names, world.forms, world.sizes, strict=True):
             for form in chain.from_iterable(map(forms, (name, *others))):
                 self._sizes.setdefault(form, size)
-        self._read = lru_cache(1 << 14)(self._parse)
+        self._read = remember_short(1 << 12, _LONGEST_KEPT)(self._parse)
 
     def parse(self, text: str) -> Question | None:
         """Return what a text asks, None where it cannot be understood.
 
         In a guess, brackets may hold what nobody knows, as in "Is it Rome (Roma), Italy?", but no other thing's name.
         """
-        asked = self._read(self._words(text))
+        asked = self._read(text)
         asides = [] if asked is not None else _ASIDE.findall(text)
         if not asides:
             return asked
-        bare = self._read(self._words(without_asides(text)))
+        bare = self._read(without_asides(text))
         if bare is None or bare.guess is None:
             return None
-        others = (self._read(self._words(aside)) for aside in asides)
+        others = map(self._read, asides)
         return None if any(other is not None and other.guess is not None for other in others) else bare
 
     def _words(self, text: str) -> tuple[str, ...]:
@@ -208,7 +205,8 @@ class Grammar:
         if all(other != stems for other, _ in known):
             known.append((stems, piece))
 
-    def _parse(self, said: tuple[str, ...]) -> Question | None:
+    def _parse(self, text: str) -> Question | None:
+        said = self._words(text)
         spans = self._explain(said)
         if spans is None:
             return None

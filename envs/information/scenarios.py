@@ -118,7 +118,7 @@ class ScenarioEnv(QuestionEnv):
         self.attempts = attempts
         self.mode = mode
         self._expert = expert and self.judge is None
-        self._best = lru_cache(1 << 16)(self._best_action)
+        self._best = lru_cache(1 << 12)(self._best_action)
 
     @abstractmethod
     def _embedded(self) -> Sequence[Case]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from functools import lru_cache
 
+from credit_gym.envs.remembering import remember_short
 from credit_gym.envs.tau2.database import Draft, Row
 from credit_gym.envs.tau2.toolkit import Refused
 
@@ -36,7 +36,7 @@ def find_row_folded(db: Draft, table: str, key: str, refusal: str) -> Row:
     return row
 
 
-@lru_cache(4096)
+@remember_short(1 << 12, 80)
 def folded(text: str) -> str:
     """Return a text without accents and case, by which names are compared."""
     parts = unicodedata.normalize("NFKD", text.strip())

@@ -32,6 +32,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple
 
+from credit_gym.envs.remembering import remember_short
 from credit_gym.envs.team.math_answer import Answer, extract_answer, strip_chat_tokens
 from credit_gym.envs.team.math_form import Form, Items, form, items
 from credit_gym.envs.team.math_number import ratio, with_decimal_comma
@@ -126,7 +127,7 @@ class _Unequal(Exception):
     """Two answers are unequal; the argument says what decided it."""
 
 
-@lru_cache(maxsize=65_536)
+@remember_short(1 << 12, 400)
 def _equal(answer: str, reference: str, seconds: float) -> tuple[bool, str]:
     """Whether two answers are equal, and what decided it."""
     if max(len(answer), len(reference)) > _LONGEST_ANSWER:

@@ -17,6 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
+from credit_gym.envs.remembering import remember_short
 from credit_gym.envs.team.pool import WorkerPool
 from credit_gym.envs.team.sandbox_fence import landlock_version
 from credit_gym.envs.team.sandbox_wire import receive, send
@@ -28,6 +29,7 @@ _CHILD = Path(__file__).with_name("sandbox_child.py")
 _GRACE = 10.0  # seconds that the supervisor itself may take; a healthy one needs milliseconds
 _LIBRARIES = ("/lib", "/lib64", "/lib32", "/usr/lib", "/usr/lib64", "/usr/lib32", "/usr/local/lib")
 _LONGEST_PROGRAM = 1_000_000
+_LONGEST_REMEMBERED = 10_000  # characters of a program whose results are
 _ADVICE = {
     "namespaces": 'Allow user namespaces, or ask for isolation="process", whose verdicts are not trusted.',
     "process": "It needs Linux with filters of system calls, and a Python that user nobody can read.",
@@ -108,7 +110,7 @@ class Sandbox:
         limits: what a program may use.
         packages: installed packages that programs may import beside the standard library, such as ``("numpy",)``.
         isolation: ``namespaces``, or ``process`` where the system has none.
-        cache_size: results remembered.
+        cache_size: results remembered, of programs of at most 10,000 characters.
 
     Raises:
         CreditGymError: there is no such isolation, or a package is not installed.
@@ -121,7 +123,7 @@ class Sandbox:
         limits: Limits | None = None,
         packages: Sequence[str] = (),
         isolation: Isolation = "namespaces",
-        cache_size: int = 10_000,
+        cache_size: int = 4_096,
     ) -> None:
         if isolation not in get_args(Isolation):
             raise unknown("isolation", isolation, get_args(Isolation))
@@ -138,7 +140,7 @@ class Sandbox:
         self._workers = workers
         self._pool = WorkerPool(self._start, workers)
         self._proven = False
-        self._remembered = lru_cache(cache_size)(self._sure)
+        self._remembered = remember_short(cache_size, _LONGEST_REMEMBERED)(self._sure)
 
     @property
     def isolation(self) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from credit_gym.envs.webshop import remembered
+
 _COLOURS = (
     "alabaster apricot aqua ash asphalt azure banana beige black blue blush bordeaux bronze brown burgundy camel "
     "camo caramel champagne charcoal cheetah chestnut chocolate christmas coffee cognac copper coral cranberry "
@@ -16,7 +18,7 @@ _COLOURS = (
 COLOURS = tuple(_COLOURS.split())
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(remembered.TEXTS)
 def normalise(value: str) -> str:
     """Return the first colour, in the order of the list, that occurs anywhere in a value; else the value.
 

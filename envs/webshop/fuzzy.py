@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from credit_gym.envs.webshop import remembered
+
 THRESHOLD = 85
 
 _LATIN_1 = dict.fromkeys(range(0x80, 0x100))  # dropped: thefuzz calls that forcing ASCII
 _NO_WORD = re.compile(r"\W")
 
 
-@lru_cache(maxsize=1 << 18)
+@lru_cache(remembered.TEXTS)
 def similar(first: str, second: str) -> bool:
     """Return whether the token-set ratio of two texts is above 85."""
     return token_set_ratio(first, second) > THRESHOLD
@@ -54,6 +56,6 @@ def common_subsequence(first: str, second: str) -> int:
     return len(first) - row.bit_count()
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(remembered.TEXTS)
 def _words(text: str) -> frozenset[str]:
     return frozenset(_NO_WORD.sub(" ", text.translate(_LATIN_1)).lower().split())

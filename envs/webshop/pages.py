@@ -8,6 +8,7 @@ from functools import lru_cache
 from html import escape
 from typing import Literal, NamedTuple
 
+from credit_gym.envs.webshop import remembered
 from credit_gym.envs.webshop.records import Product
 
 Kind = Literal["text", "hidden", "button", "link", "option", "field"]
@@ -50,7 +51,7 @@ def results_page(products: Sequence[Product], number: int, total: int, *, more: 
     return tuple(nodes)
 
 
-@lru_cache(maxsize=1 << 14)
+@lru_cache(remembered.PAGES)
 def _entry(product: Product) -> tuple[Node, ...]:
     """A product among the results; most are found again and again."""
     return Node("link", product.asin), Node("text", product.title), Node("text", product.price_tag)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from credit_gym.envs.remembering import remember_short
 from credit_gym.envs.webshop import remembered
 from credit_gym.envs.webshop.goals import Goal
 from credit_gym.envs.webshop.nouns import bundled_nouns
@@ -116,8 +117,8 @@ class Progress:
     def outlook(self, state: State, left: int) -> Outlook:
         """Return what a state is worth with ``left`` more steps to go; the last page is worth what was bought."""
         place = state[:6]
-        outlook = _outlook(self, place)
-        return outlook if outlook.best.steps <= left else _in_haste(self, place, left)
+        outlook = _outlook(state.query, self, place)
+        return outlook if outlook.best.steps <= left else _in_haste(state.query, self, place, left)
 
     def _unhurried(self, place: tuple[Any, ...]) -> Outlook:
         """The outlook of a state without a limit; which products were opened before makes no difference."""
@@ -135,8 +136,9 @@ class Progress:
 
     def _hurried(self, place: tuple[Any, ...], left: int) -> Outlook:
         """The outlook of a state whose best purchase takes more than the steps that are left."""
-        best, actions = self._survey(State(*place), left)
-        outlook = _outlook(self, place)
+        state = State(*place)
+        best, actions = self._survey(state, left)
+        outlook = _outlook(state.query, self, place)
         return outlook._replace(best=best, actions=actions or outlook.actions)
 
     def _survey(self, state: State, left: int) -> tuple[Prospect, tuple[str, ...]]:
@@ -237,7 +239,7 @@ class Progress:
         near = left - depth - 2  # pages that can be turned before opening and buying
         hits = self._hits(state.query, state.number, near) if near >= 0 and (hurried or kept >= 0) else ()
         if not hurried:
-            best = _best_hits(self, state.query, state.number)
+            best = _best_hits(state.query, self, state.number)
             hits = (*(best[:1] if depth else best), *(hit for hit in hits if hit[1] == kept))
         for turns, hit in hits:
             steps = depth + abs(turns) + 1
@@ -331,11 +333,23 @@ def query_for(text: str) -> str:
 
 
 # What was worked out lately, of all tasks together: memory comes to an end, however many tasks are played.
-_outlook = lru_cache(remembered.OUTLOOKS)(Progress._unhurried)
-_in_haste = lru_cache(remembered.HURRIED)(Progress._hurried)
 _match = lru_cache(remembered.OUTLOOKS)(Progress._find_match)
 _ladder = lru_cache(remembered.JUDGED)(Progress._rungs)
 _met = lru_cache(remembered.JUDGED)(Progress._wants_met)
 _bound = lru_cache(remembered.JUDGED)(Progress._ceiling)
 _earns_most = lru_cache(remembered.JUDGED)(Progress._is_best)
-_best_hits = lru_cache(remembered.RANKED)(Progress._find_best_hits)
+
+
+@remember_short(remembered.OUTLOOKS, remembered.LONGEST_QUERY)
+def _outlook(_: str, progress: Progress, place: tuple[Any, ...]) -> Outlook:
+    return progress._unhurried(place)
+
+
+@remember_short(remembered.HURRIED, remembered.LONGEST_QUERY)
+def _in_haste(_: str, progress: Progress, place: tuple[Any, ...], left: int) -> Outlook:
+    return progress._hurried(place, left)
+
+
+@remember_short(remembered.RANKED, remembered.LONGEST_QUERY)
+def _best_hits(query: str, progress: Progress, number: int) -> tuple[tuple[int, int], ...]:
+    return progress._find_best_hits(query, number)

@@ -21,3 +21,9 @@ JUDGED = 1 << 13
 
 RANKED = 1 << 12
 """The best products of a search for a task: about 500 bytes each, dear since every product found is judged."""
+
+TEXTS = 1 << 14
+"""What texts of the catalogue have in common, their words and colours: 80 to 400 bytes each, often asked for."""
+
+LONGEST_QUERY = 200
+"""Characters of a query of which anything is remembered; of longer ones only the last."""

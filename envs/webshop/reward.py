@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
+from credit_gym.envs.webshop import remembered
 from credit_gym.envs.webshop.colours import COLOURS, normalise
 from credit_gym.envs.webshop.fuzzy import similar
 from credit_gym.envs.webshop.goals import Goal, Want
@@ -139,7 +140,7 @@ def title_score(bought: Iterable[str], wanted: tuple[str, ...]) -> float:
     return len(set(wanted).intersection(bought)) / len(wanted) if wanted else _WITHOUT_NOUNS
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(remembered.TEXTS)
 def category_match(first: str, second: str) -> bool:
     """Return whether two paths "A › B › C" share at least two different steps, wherever they stand."""
     return len(_steps(first) & _steps(second)) >= 2
@@ -168,7 +169,7 @@ def wants_met(choice: Choice, wants: tuple[Want, ...], *, by_name: bool) -> int:
     )
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(remembered.TEXTS)
 def _has(product: Product, wanted: str) -> bool:
     return (
         any(similar(attribute, wanted) for attribute in product.attributes)
@@ -178,7 +179,7 @@ def _has(product: Product, wanted: str) -> bool:
     )
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(remembered.TEXTS)
 def _steps(category: str) -> frozenset[str]:
     return frozenset(step.strip() for step in category.split("›"))
 

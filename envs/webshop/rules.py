@@ -9,6 +9,7 @@ from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+from credit_gym.envs.remembering import remember_short
 from credit_gym.envs.webshop import remembered
 from credit_gym.envs.webshop.catalogue import Catalogue
 from credit_gym.envs.webshop.pages import (
@@ -145,7 +146,7 @@ class Game:
         self._index = index
         self._show_attributes = show_attributes
         self._start = _view(START, {SEARCH: _stay})
-        self._results = lru_cache(remembered.PAGES)(self._results_view)
+        self._results = remember_short(remembered.PAGES, remembered.LONGEST_QUERY)(self._results_view)
         self._item = lru_cache(remembered.PAGES)(self._item_view)
         self._detail = lru_cache(remembered.DETAILS)(self._detail_view)
         self._done = _view((), {})
@@ -233,7 +234,7 @@ def _view(
     return View(nodes, show_text(nodes), moves, actions, choices)
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(remembered.TEXTS)
 def _click(text: str) -> str:
     """The action that clicks on a text, "" if none can."""
     action = f"click[{text}]"
@@ -257,7 +258,7 @@ def _open(product: int, state: State) -> State:
     return state._replace(page="item", product=product, options=options, visited=state.visited | {product})
 
 
-@lru_cache(maxsize=1 << 14)
+@lru_cache(remembered.PAGES)
 def _opening(product: int) -> Move:
     return partial(_open, product)
 

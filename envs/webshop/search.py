@@ -25,7 +25,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -34,6 +33,7 @@ import numpy.typing as npt
 
 from credit_gym.data.foreign_text import file_bytes, open_file, read_json
 from credit_gym.data.grouping import FloatArray, IntArray
+from credit_gym.envs.remembering import remember_short
 from credit_gym.envs.webshop import remembered
 from credit_gym.envs.webshop.stemmer import stem
 from credit_gym.envs.webshop.words import words
@@ -50,6 +50,7 @@ STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 _FORMAT = 1  # raise it when the same documents would give other arrays
 _NO_TERM = -1
+_LONGEST_QUERY = 20_000  # characters; nobody searches for what stands further back
 
 
 def analyse(text: str) -> list[str]:
@@ -57,7 +58,7 @@ def analyse(text: str) -> list[str]:
     return [term for word in words(text) if (term := _term(word))]
 
 
-@lru_cache(maxsize=1 << 16)
+@remember_short(1 << 13, 40)
 def _term(word: str) -> str:
     """Term of a word, empty for a stop word."""
     if word[-1:] in ("s", "S") and word[-2:-1] in ("'", "\u2019", "\uff07"):
@@ -98,7 +99,7 @@ class Index:
 
     def __init__(self, postings: Postings) -> None:
         self.postings = postings
-        self._top = lru_cache(maxsize=remembered.PAGES)(self._rank)
+        self._top = remember_short(remembered.PAGES, remembered.LONGEST_QUERY)(self._rank)
 
     def __reduce__(self) -> tuple[type[Index], tuple[Postings]]:
         return Index, (self.postings,)
@@ -110,7 +111,7 @@ class Index:
         """Return the best documents for a query.
 
         Args:
-            query: free text; a repeated word counts that many times.
+            query: free text; a repeated word counts that many times. Its first 20,000 characters are searched for.
             k: at most this many documents, 0 or more.
 
         Returns:
@@ -123,7 +124,7 @@ class Index:
     def scores(self, query: str) -> npt.NDArray[np.float32]:
         """Return the BM25 score of every document, (N,) float32 in the order of their ids, 0 where no term occurs."""
         postings = self.postings
-        counts = Counter(analyse(query))
+        counts = Counter(analyse(query[:_LONGEST_QUERY]))
         hashes = np.array([_hash(term) for term in counts], dtype=np.uint64)
         places = np.searchsorted(postings.term, hashes)
         known = np.flatnonzero(places < postings.term.size)

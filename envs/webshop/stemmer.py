@@ -8,7 +8,8 @@ published form and so stems other words; NLTK's MARTIN_EXTENSIONS mode agrees, a
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
+
+from credit_gym.envs.remembering import remember_short
 
 _STEP_2 = {
     "ational": "ate",
@@ -37,7 +38,7 @@ _STEP_3 = {"icate": "ic", "ative": "", "alize": "al", "iciti": "ic", "ical": "ic
 _STEP_4 = "al ance ence er ic able ible ant ement ment ent ion ou ism ate iti ous ive ize"
 
 
-@lru_cache(maxsize=1 << 16)
+@remember_short(1 << 13, 40)
 def stem(word: str) -> str:
     """Return the stem of a lower-case word.
 

@@ -35,6 +35,7 @@ def texts(size: int) -> dict[str, str]:
         "dashes": "Answer:\n" + "-" * min(size, 3000) + "x",
         "unit": "The answer is 5 " + filled("^ {1}", size) + "!",
         "search": "search[" + filled("red shoes [", size) + "]",
+        "search for other words": "search[" + " ".join(f"v{number:x}" for number in range(size // 6)) + "]",
         "click": "click[" + filled("[", size) + "]",
         "other words": " ".join(f"w{number:x}" for number in range(size // 6)),
         "email": "find_member_by_email(email='" + filled("a.", size) + "')",

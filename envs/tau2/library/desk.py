@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 
+from credit_gym.envs.remembering import remember_short
 from credit_gym.envs.tau2.actions import DONE, Message, ToolCall, write_function
 from credit_gym.envs.tau2.library.customer import Mood
 from credit_gym.envs.tau2.library.generate import BRANCHES
@@ -38,7 +38,7 @@ def report(result: str) -> str:
     return f"Done; this is what I have: {result} Is there anything else?"
 
 
-@lru_cache(4096)
+@remember_short(1 << 9, 2_000)
 def offers(text: str, member: str) -> tuple[str, ...]:
     """Return the calls, and questions about calls, that the ids in a new message suggest.
 
