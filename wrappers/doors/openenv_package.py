@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from pprint import pformat
 from typing import Any
 
 from credit_gym.errors import CreditGymError
@@ -19,7 +18,7 @@ from credit_gym.cli.serve import application
 
 app = application(
     token=os.environ.get("CREDIT_GYM_TOKEN"),
-    **{given},
+{given}
 )
 
 
@@ -51,8 +50,6 @@ validation:
     memory_mb: 2048
     disk_mb: 2048
     episode_timeout_s: 600.0
-  network:
-    mode: no-network
   capabilities:
     verifier:
       kind: reward_channel
@@ -147,7 +144,7 @@ def write_package(folder: Path, name: str, given: Mapping[str, Any]) -> None:
         "Dockerfile": _DOCKERFILE,
         "README.md": _README.format(**words),
         "server/__init__.py": "",
-        "server/app.py": _APP.format(name=plain, given=_literal(given)),
+        "server/app.py": _APP.format(name=plain, given=_arguments(given)),
         "validation/runtime.json": json.dumps(plan, indent=2) + "\n",
         "wheels/.keep": "",
     }
@@ -162,6 +159,6 @@ def write_package(folder: Path, name: str, given: Mapping[str, Any]) -> None:
         raise CreditGymError(f"{folder} cannot be written: {error.strerror}.") from None
 
 
-def _literal(given: Mapping[str, Any]) -> str:
-    """Python that makes the arguments again; they are what a command line can say, and so plain values."""
-    return pformat(dict(given), width=100, sort_dicts=False).replace("\n", "\n    ")
+def _arguments(given: Mapping[str, Any]) -> str:
+    """Arguments as Python writes them; they are what a command line can say, and so plain values."""
+    return "\n".join(f"    {name}={value!r}," for name, value in given.items())
