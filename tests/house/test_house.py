@@ -32,8 +32,9 @@ AGENT_FLOORS = (
     {"core"},
     {"llm", "rollout"},
     {"scripted", "human", "score_table", "imported", "spec"},
-    {"likelihood", "replay", "doors"},
+    {"likelihood", "replay"},
     {"learning"},
+    {"doors"},
 )
 LOOSE = {  # files at a room's root; everything else lies in a folder that says what it is
     "credit_gym": {"errors", "rng", "spaces", "registration"},
