@@ -20,6 +20,7 @@ _IN_ORDER = (
     "run",
     "rescore",
     "imports",
+    "credit",
     "advise",
     "targets",
     "report",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from credit_gym.cli.app import RUNS, Options, RunsDir, Scorers, app, asked, find, own_file, say_plainness, settled
 from credit_gym.errors import unknown
+
+if TYPE_CHECKING:
+    from credit_gym.store import Store
 
 
 @app.command(epilog="Example: credit-gym targets run_0123456789ab --to parquet --out targets.parquet")
@@ -38,8 +41,15 @@ def targets(
     wanted = settled(asked(scorer, option), episodes)
     credits = {name: run_credits(store, run_id, episodes, name, options) for name, options in wanted}
     say_plainness(store, run_id, episodes, wanted)
-    suffix = FORMATS[to].suffix
-    stem = "targets" if to == suffix else f"targets.{to}"
-    path = out or own_file(store, f"{stem}.{suffix}" if suffix else stem)
+    path = out or own_targets(store, to)
     write_targets(to, path, episodes, credits, threshold=threshold, drop_cut=drop_cut)
     typer.echo(path)
+
+
+def own_targets(store: Store, to: str) -> Path:
+    """Return where the targets of a run lie in its folder, of a format that there is."""
+    from credit_gym.formats.writers import FORMATS
+
+    suffix = FORMATS[to].suffix
+    stem = "targets" if to == suffix else f"targets.{to}"
+    return own_file(store, f"{stem}.{suffix}" if suffix else stem)
