@@ -2,7 +2,7 @@
 
 A log is a zip archive of JSON, ``header.json`` and a member of ``samples/`` for each sample and epoch, or one JSON
 object, as ``--log-format json`` writes it. Of the archive one sample is in memory at a time. What was played in one of
-our own environments under inspect (:mod:`credit_gym.agents.doors.inspect_tasks`) lies in its sample's store, by the
+our own environments under inspect (:mod:`credit_gym.agents.harnesses.inspect_tasks`) lies in its sample's store, by the
 names of :data:`credit_gym.data.columns.COLUMNS`: it comes back as it was.
 """
 

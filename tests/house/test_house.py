@@ -34,7 +34,7 @@ AGENT_FLOORS = (
     {"scripted", "human", "score_table", "imported", "spec"},
     {"likelihood", "replay"},
     {"learning"},
-    {"doors"},
+    {"harnesses"},
 )
 LOOSE = {  # files at a room's root; everything else lies in a folder that says what it is
     "credit_gym": {"errors", "rng", "spaces", "registration"},

@@ -83,6 +83,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "archives": {
         "credit_gym.envs.alfworld.layout": "unpacks what it has packed itself, in memory",
         "credit_gym.formats.json_records": "unpacks files of episodes as a stream, up to the largest file",
+        "credit_gym.formats.zip_members": "is the one reader of archives: a member at a time, bounded and in memory",
     },
     "databases": {
         "credit_gym.store.database": "is the one reader of stores: tables alone, no extension is loaded",
@@ -135,6 +136,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "credit_gym.envs.webshop.generate": OWN,
         "credit_gym.envs.alfworld.published": "reads two files of an installed package",
         "credit_gym.store.blobs": "syncs a folder",
+        "credit_gym.formats.zip_members": "opens members of an archive that the one reader opened",
         "credit_gym.envs.team.sandbox_child": FENCED,
         "credit_gym.envs.team.sandbox_fence": FENCED,
     },

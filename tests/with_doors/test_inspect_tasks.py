@@ -32,7 +32,7 @@ from inspect_ai.tool import Tool, ToolCall, tool
 
 import credit_gym as cg
 from credit_gym import rng
-from credit_gym.agents.doors.inspect_tasks import outcome, step_credit
+from credit_gym.agents.harnesses.inspect_tasks import outcome, step_credit
 from credit_gym.agents.llm.agent import BatchAgent
 from credit_gym.agents.llm.completion import Completion, Request
 from credit_gym.agents.llm.prompting import load_prompting

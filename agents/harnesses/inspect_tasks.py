@@ -2,7 +2,7 @@
 
 This module is the registry that inspect loads by itself (entry point group ``inspect_ai``). A task is called as its
 environment, in small letters and without its version; any other Gymnasium id is ``credit_gym/environment -T env=ID``.
-A sample is a task of the environment and its epochs are a group; :mod:`credit_gym.agents.doors.inspect_play` plays
+A sample is a task of the environment and its epochs are a group; :mod:`credit_gym.agents.harnesses.inspect_play` plays
 them.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from credit_gym.agents.doors.inspect_play import play
+from credit_gym.agents.harnesses.inspect_play import play
 from credit_gym.credit.assign import build_targets
 from credit_gym.data.episode import Episode
 from credit_gym.errors import CreditGymError, OptionError, missing_extra

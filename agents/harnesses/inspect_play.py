@@ -13,7 +13,7 @@ import gymnasium as gym
 
 from credit_gym import rng
 from credit_gym.agents.core import Action, Context
-from credit_gym.agents.doors.inspect_chats import GrowingChat, completion, tools
+from credit_gym.agents.harnesses.inspect_chats import GrowingChat, completion, tools
 from credit_gym.agents.llm.prompting import Prompting, load_prompting, request
 from credit_gym.agents.llm.reading import read_action
 from credit_gym.agents.rollout.turns import Turns, episode_turns, go_on
