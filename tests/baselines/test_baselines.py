@@ -102,13 +102,6 @@ def test_a_seed_does_not_depend_on_how_many_there_are_or_on_workers() -> None:
         ("tables.stochastic", ("--seeds", "2", "--tasks", "3")),
         ("tables.diagnostic", ("--seeds", "1")),
         ("tables.exploration", ("--seeds", "1")),
-        (
-            "studies.creditbench",
-            (
-                "--seeds",
-                "1",
-            ),
-        ),
         ("tables.caveats", ("--seeds", "1")),
         ("speed", ("--only", "clone_state", "--repeats", "1")),
     ],

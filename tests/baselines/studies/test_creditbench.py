@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from credit_gym.baselines.protocol.controlled import Row
+from credit_gym.baselines.protocol.scorer_rows import display
 from credit_gym.baselines.studies import creditbench
 from credit_gym.baselines.studies.creditbench import RECORDED, bench_rows, bench_seed, tree_table
 from credit_gym.errors import UnknownNameError
@@ -23,6 +25,16 @@ def few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(creditbench, "SUITES", {name: creditbench.SUITES[name] for name in ("lucky", "selfloop")})
     monkeypatch.setattr(creditbench, "SIZED", ("lucky",))
     monkeypatch.setattr(creditbench, "GROUP_SIZES", (8, 16))
+
+
+@pytest.fixture
+def few_suites(monkeypatch: pytest.MonkeyPatch) -> None:
+    suites = ("stochastic", "stochastic_noisy", "lucky", "webshop_manifest")
+    monkeypatch.setattr(creditbench, "SUITES", {name: creditbench.SUITES[name] for name in suites})
+    monkeypatch.setattr(creditbench, "DIAGNOSTIC_TASKS", ("lucky",))
+    monkeypatch.setattr(creditbench, "GROUP_SIZES", (8, 16))
+    monkeypatch.setattr(creditbench, "REPLICATES", 2)
+    monkeypatch.setattr(creditbench, "policy_gradient_curve", partial(creditbench.policy_gradient_curve, iterations=2))
 
 
 def test_every_scorer_has_a_row_or_reads_a_tree_a_team_or_what_no_table_has() -> None:
@@ -56,6 +68,19 @@ def test_what_was_kept_is_taken_and_what_is_named_is_computed_anew(tmp_path: Pat
     again = creditbench.run(seeds=1, workers=1, kept=tmp_path, scorers=["grpo"])["lucky"]
     assert again["grpo"] == fresh["lucky"]["grpo"]
     assert again["igpo"]["success"]["mean"] == 7.0
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("few_suites")
+def test_every_row_is_computed_on_every_kind_of_suite_written_and_shown(tmp_path: Path) -> None:
+    file, page = tmp_path / "results.json", tmp_path / "page.md"
+    creditbench.main(seeds=1, workers=1, questions=2, json_file=file, markdown_file=page)
+    document = json.loads(file.read_text())
+    assert document["config"]["baseline"] == "creditbench"
+    shown = {row.name for row in bench_rows()}
+    assert set(document["results"]) == shown
+    assert all(set(suites) == set(creditbench.SUITES) for suites in document["results"].values())
+    assert all(f"| {display(name)} |" in page.read_text() for name in shown)
 
 
 def test_a_row_that_there_is_not_is_refused() -> None:
