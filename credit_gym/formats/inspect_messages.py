@@ -45,7 +45,7 @@ class Sample:
     """
 
     def __init__(self, row: Mapping[str, Any]) -> None:
-        self._read = _reader(mapping(row.get("attachments"), "attachments"))
+        self._read = _Reader(mapping(row.get("attachments"), "attachments"))
         entries = [mapping(each, "a message") for each in rows(row.get("messages"), "messages")]
         self.ids = [_id(each) for each in entries]
         self.given = [each.get("source") == "input" for each in entries]
@@ -89,35 +89,35 @@ def _id(given: Mapping[str, Any]) -> str:
     return name(given.get("id"), "the id of a message", "")
 
 
-def _reader(attachments: Mapping[str, Any]) -> Callable[[Any], Said]:
-    """What reads a message, with the long texts that it refers to in their places, and each one once."""
-    known: dict[str, tuple[Any, Said]] = {}
-    left = LONGEST
+class _Reader:
+    """Reads messages, each once, with the long texts that they refer to in their places."""
 
-    def held(value: Any) -> Any:
-        nonlocal left
-        if isinstance(value, str) and value.startswith(_REFERENCE):
-            found = text(attachments.get(value.removeprefix(_REFERENCE), value), "an attachment")
-            left -= len(found)
-            if left < 0:
-                raise ValueError(f"its attachments are more than {LONGEST} characters where they are referred to")
-            return found
-        if isinstance(value, dict):
-            return {key: held(each) for key, each in value.items()}
-        return [held(each) for each in value] if isinstance(value, list) else value
+    def __init__(self, attachments: Mapping[str, Any]) -> None:
+        self._attachments = attachments
+        self._known: dict[str, tuple[Any, Said]] = {}
+        self._left = LONGEST
 
-    def read(given: Any) -> Said:
+    def __call__(self, given: Any) -> Said:
         message = mapping(given, "a message")
-        before, said = known.get(_id(message), (None, None))
+        before, said = self._known.get(_id(message), (None, None))
         if said is None or before != message:
-            found = read_messages([_plain(held(message))])
+            found = read_messages([_plain(self._held(message))])
             if len(found) > 1:
                 raise ValueError("a message holds results of tools beside its own text")
             said = found[0]
-            known[_id(message)] = message, said
+            self._known[_id(message)] = message, said
         return said
 
-    return read
+    def _held(self, value: Any) -> Any:
+        if isinstance(value, str) and value.startswith(_REFERENCE):
+            found = text(self._attachments.get(value.removeprefix(_REFERENCE), value), "an attachment")
+            self._left -= len(found)
+            if self._left < 0:
+                raise ValueError(f"its attachments are more than {LONGEST} characters where they are referred to")
+            return found
+        if isinstance(value, dict):
+            return {key: self._held(each) for key, each in value.items()}
+        return [self._held(each) for each in value] if isinstance(value, list) else value
 
 
 def _plain(given: Mapping[str, Any]) -> Message:

@@ -33,6 +33,7 @@ CONTENTS = {
 READERS: dict[str, Callable[[str], list[str]]] = {
     "import chat": lambda file: ["import", file],
     "import verifiers": lambda file: ["import", file, "--from", "verifiers"],
+    "import inspect": lambda file: ["import", file, "--from", "inspect"],
     "import tau2": lambda file: ["import", file, "--from", "tau2"],
     "sweep": lambda file: ["sweep", "--config", file],
     "prompting": lambda file: ["run", "--env", "credit/Stochastic-v0", "--agent", "hf:none", "--prompting", file],

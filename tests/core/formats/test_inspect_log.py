@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from credit_gym.formats import inspect_messages, zip_members
 from credit_gym.formats.field_names import UNKNOWN_REWARD
 from credit_gym.formats.inspect_log import STORE_KEY, played_record
 from credit_gym.formats.json_values import to_json
-from credit_gym.formats.readers import Imported, read_episodes
+from credit_gym.formats.readers import Imported, each_episode, read_episodes
 
 
 def read(folder: Path, content: bytes, **options: str) -> Imported:
@@ -354,6 +355,19 @@ def test_nothing_but_messages_and_scores_comes_in(tmp_path: Path, monkeypatch: p
     held = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "a.eval"]
     assert held
     assert not any(key.encode() in path.read_bytes() for path in held)
+
+
+def test_one_sample_of_an_archive_is_in_memory_at_a_time(tmp_path: Path) -> None:
+    long = "x" * (1 << 18)
+    rows = [sample(number, attachments={"f00": f"{number}{long}"}) for number in range(60)]
+    path = written(tmp_path / "a.eval", archive(members(rows)))
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in each_episode("inspect", path)) == 60
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10 * len(long) < 60 * len(long)
 
 
 def test_the_command_imports_a_log_and_says_what_it_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
