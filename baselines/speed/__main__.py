@@ -34,6 +34,7 @@ from credit_gym.baselines.speed.likelihood_speed import likelihood
 from credit_gym.baselines.speed.measurement import Measurement, forks, resets
 from credit_gym.baselines.speed.memory_speed import memory
 from credit_gym.baselines.speed.replay_speed import replay
+from credit_gym.baselines.speed.serve_speed import served
 from credit_gym.baselines.speed.store_speed import store
 from credit_gym.baselines.speed.training_speed import training
 from credit_gym.baselines.speed.webshop_speed import webshop, webshop_index
@@ -258,6 +259,7 @@ SECTIONS = (
     table_one,
     replay,
     games,
+    served,
     likelihood,
     training,
 )

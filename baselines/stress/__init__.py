@@ -7,5 +7,6 @@
 - ``kills``, ``stopping_signals``, ``full_disks``, ``closed_folders``, ``damaged_stores``, ``clock_jumps``: done to
   jobs; ``private_mounts``: small and read-only disks; ``store_writer``, ``jumping_clock``: run as processes.
 - ``killed_models``: training and merging. ``broken_servers``: models. ``dead_workers``: who works for a run.
+  ``served_sessions``: clients of a server of environments.
 - ``hostile_actions``, ``growth``, ``left_behind``: done to environments.
 """

@@ -17,6 +17,7 @@ from credit_gym.baselines.stress.jobs import JOBS, run_job
 from credit_gym.baselines.stress.killed_models import kill_merge, kill_training
 from credit_gym.baselines.stress.kills import kill_job, kill_parallel_runs, kill_parallel_writers
 from credit_gym.baselines.stress.left_behind import leave_nothing
+from credit_gym.baselines.stress.served_sessions import SERVED
 from credit_gym.baselines.stress.stopping_signals import stop_job
 from credit_gym.baselines.stress.trial import Trial
 from credit_gym.registration import ENVIRONMENTS
@@ -27,9 +28,6 @@ _PER_EPISODE = 0.05  # seconds; more than that no environment needs to play all 
 
 def kinds(minutes: float) -> dict[str, Trial]:
     """Return name -> trial.
-
-    A server of environments, once there is one, gets its kinds here, beside ``model servers``: a session that is cut
-    off, one that never ends, and a thousand at once.
 
     Args:
         minutes: how long the trials go on; memory is watched over more episodes where there are many.
@@ -52,6 +50,7 @@ def kinds(minutes: float) -> dict[str, Trial]:
         "store with a damaged cell": partial(damage, damage_cell),
         **{f"clock jumps: {name}": partial(jump_clock, job) for name, job in JOBS.items() if name != "import"},
         "model servers": break_server,
+        **{f"served sessions {name}": trial for name, trial in SERVED.items()},
         "dead workers: Ray": kill_ray_workers,
         "dead workers: sandbox": kill_sandboxes,
         "hostile actions": send_hostile_actions,
