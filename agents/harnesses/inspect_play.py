@@ -8,7 +8,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import anyio.to_thread
 import gymnasium as gym
 
 from credit_gym import rng
@@ -23,6 +22,7 @@ from credit_gym.formats.inspect_log import STORE_KEY, played_record
 from credit_gym.wrappers import RecordVerifier
 
 try:
+    import anyio.to_thread
     from inspect_ai.model import ChatMessageUser, GenerateConfig, get_model
     from inspect_ai.solver import Generate, Solver, TaskState, solver
     from inspect_ai.util import LimitExceededError

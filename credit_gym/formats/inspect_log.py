@@ -1,4 +1,4 @@
-"""Logs of inspect_ai (version 2 of its format) as episodes: one a sample and epoch; without its package.
+"""Logs of inspect_ai (versions 1 and 2 of their format) as episodes: one a sample and epoch; without its package.
 
 A log is a zip archive of JSON, ``header.json`` and a member of ``samples/`` for each sample and epoch, or one JSON
 object, as ``--log-format json`` writes it. Of the archive one sample is in memory at a time. What was played in one of
@@ -160,9 +160,20 @@ def _log(header: Mapping[str, Any]) -> _Log:
     return _Log(name(spec.get("task"), "eval.task", "imported/inspect"), name(spec.get("model"), "eval.model", ""))
 
 
-def _episode(row: Mapping[str, Any], log: _Log, reward_from: str) -> Episode:
+def _episode(row: dict[str, Any], log: _Log, reward_from: str) -> Episode:
+    row = _as_today(row)
     record = mapping(row.get("store"), "store").get(STORE_KEY)
     return _from_chat(row, log, reward_from) if record is None else _as_played(row, record, reward_from)
+
+
+def _as_today(row: dict[str, Any]) -> dict[str, Any]:
+    """A sample as version 2 of the format has it: version 1 had one score, and a transcript."""
+    if row.get("score") is not None and not row.get("scores"):
+        row = {**row, "scores": {"score": row["score"]}}
+    if row.get("transcript") is not None:
+        transcript = mapping(row["transcript"], "transcript")
+        row = {**row, "events": transcript.get("events"), "attachments": transcript.get("content")}
+    return row
 
 
 def _as_played(row: Mapping[str, Any], record: Any, reward_from: str) -> Episode:
@@ -252,29 +263,23 @@ def _score(scores: Mapping[str, Any], wanted: str) -> Any:
     """The value of the score that counts; None where nothing was scored."""
     if not scores:
         return None
-    score, inside = next(iter(scores)), ""
-    if wanted:
-        score = next(
-            (each for each in sorted(scores, key=len, reverse=True) if f"{wanted}.".startswith(f"{each}.")), ""
-        )
-        inside = wanted[len(score) + 1 :]
-    value = mapping(scores[score], "a score").get("value") if score else None
-    if isinstance(value, dict) and inside in value:
-        return value[inside]
-    if not score or inside or isinstance(value, dict | list):
-        said = ", ".join(list(_values(scores))[:8])
-        raise ValueError(
-            f"it has no score {wanted!r}: --reward-from takes one of {said}"
-            if wanted
-            else f"its score has several values: name one by --reward-from, of {said}"
-        )
-    return value
+    counted = wanted or next(iter(scores))
+    found = dict(_values(scores))
+    if counted not in found:
+        named = ", ".join(each[:40] for each in list(found)[:8]) or "nothing here"
+        wrong = f"no score {wanted!r:.60}" if wanted else f"several values in its score {counted!r:.60}"
+        raise ValueError(f"it has {wrong}: --reward-from takes one of {named}")
+    return found[counted]
 
 
-def _values(scores: Mapping[str, Any]) -> Iterator[str]:
+def _values(scores: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Every single value among the scores, by the name that ``reward_from`` has for it."""
     for score, given in scores.items():
         value = mapping(given, "a score").get("value")
-        yield from (f"{score}.{each}" for each in value) if isinstance(value, dict) else [score]
+        if isinstance(value, dict):
+            yield from ((f"{score}.{each}", inner) for each, inner in value.items())
+        elif not isinstance(value, list):
+            yield score, value
 
 
 def _usage(row: Mapping[str, Any]) -> dict[str, float]:

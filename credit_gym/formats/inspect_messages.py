@@ -128,6 +128,7 @@ def _plain(given: Mapping[str, Any]) -> Message:
     message: Message = {
         "role": given["role"],
         "content": [_part(each) for each in content] if isinstance(content, list) else content or error or "",
+        "reasoning": given.get("reasoning"),  # where it stood before it was a part of the content
         "tool_calls": [_call(each) for each in rows(given.get("tool_calls") or [], "tool_calls")],
     }
     if given["role"] == "tool":  # the id says which call it is; a user's message may have a list of them

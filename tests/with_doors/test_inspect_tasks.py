@@ -40,10 +40,11 @@ from credit_gym.agents.rollout.runner import play_episode
 from credit_gym.credit.assign import build_targets
 from credit_gym.data.columns import COLUMNS
 from credit_gym.data.episode import Episode
-from credit_gym.errors import OptionError
+from credit_gym.errors import CreditGymError, OptionError
 from credit_gym.formats.json_values import to_json
 from credit_gym.formats.readers import read_episodes
 from credit_gym.registration import ENVIRONMENTS
+from credit_gym.spaces import FreeText
 from credit_gym.wrappers import RecordVerifier
 
 import gymnasium as gym  # isort: skip
@@ -249,6 +250,69 @@ def test_a_model_that_fails_costs_its_sample_and_what_was_played_is_kept(tmp_pat
     assert second.error is None
     assert log.samples is not None
     assert [each.error is None for each in log.samples] == [False, True]
+
+
+class Counting(gym.Env[str, str]):
+    """Counts to its seed's last digit and has no tasks; the word is refused by an exception."""
+
+    action_space = observation_space = FreeText()
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        self.left = 2 + (seed or 0) % 3
+        return f"{self.left} left", {"task": {"id": f"{self.left}"}, "state_key": f"{self.left}", "verifier": 0.0}
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        if action == "42":
+            raise RuntimeError("it is broken")
+        self.left -= 1
+        over = self.left == 0
+        told = {"state_key": f"{self.left}", "verifier": 0.5, "success": over}
+        return f"{self.left} left", float(over), over, False, told
+
+
+gym.register("test/Counting-v0", Counting, disable_env_checker=True)
+
+
+def test_of_an_environment_without_tasks_the_seed_is_the_task_of_all_epochs(tmp_path: Path) -> None:
+    said = ModelOutput.from_content("mockllm/model", "one")
+    said.usage = ModelUsage()
+    arguments = {"env": "test/Counting-v0", "tasks": 3}
+    log = played("credit_gym/environment", tmp_path, lambda *asked: said, limit=None, epochs=2, task_args=arguments)
+    found = episodes_of(log)
+    assert set(found) == {"0-1", "0-2", "1-1", "1-2", "2-1", "2-2"}
+    for sample in range(3):
+        first, second = found[f"{sample}-1"], found[f"{sample}-2"]
+        assert (first.seed, second.seed) == (rng.derive(0, sample),) * 2
+        assert first.task_id == second.task_id
+        assert first.success
+    with pytest.raises(CreditGymError, match=r"does not say how many tasks it has: give -T tasks=N"):
+        played("credit_gym/environment", tmp_path, task_args={"env": "test/Counting-v0"})
+
+
+def test_an_environment_that_fails_costs_its_sample_and_what_was_played_is_kept(tmp_path: Path) -> None:
+    words = iter(["one", "42"])
+
+    def speaking(*asked: Any) -> ModelOutput:
+        said = ModelOutput.from_content("mockllm/model", next(words))
+        said.usage = ModelUsage()
+        return said
+
+    log = played("credit_gym/environment", tmp_path, speaking, task_args={"env": "test/Counting-v0", "tasks": 1})
+    (episode,) = episodes_of(log).values()
+    assert (episode.actions, episode.error) == (("one",), "RuntimeError: it is broken")
+    assert log.samples is not None
+    assert log.samples[0].error is not None
+
+
+def test_a_prompting_that_shows_the_last_turns_alone_is_logged_as_it_asked(tmp_path: Path) -> None:
+    path = tmp_path / "short.yaml"
+    path.write_text("history_turns: 1\nturn: $observation\nask: ' Act!'\n")
+    log = played("credit_gym/tau2", tmp_path, limit=1, task_args={"prompting": str(path)})
+    (episode,) = episodes_of(log).values()
+    assert differing(episode, here("credit/Tau2-v0", 0, 1, str(path))) == []
+    assert episode.messages is not None
+    assert len(episode) > 2
+    assert max(map(len, episode.messages)) < 8
 
 
 def test_a_scorer_that_compares_episodes_needs_a_log_that_is_complete(tmp_path: Path) -> None:

@@ -115,14 +115,23 @@ def test_of_several_scores_the_named_one_counts_and_the_first_where_none_is_name
     for wanted in ("judge.v3", "judge.v2", "match.x"):
         said = damage(tmp_path, both, reward_from=wanted)
         assert f"no score {wanted!r}: --reward-from takes one of match, judge.v2.style, judge.v2.truth, judge" in said
-    assert "several values: name one by --reward-from, of a.x, a.y" in damage(
-        tmp_path, sample(scores={"a": {"value": {"x": 1, "y": 0}}})
-    )
+    two = sample(scores={"a": {"value": {"x": 1, "y": 0}}})
+    assert "several values in its score 'a': --reward-from takes one of a.x, a.y" in damage(tmp_path, two)
+    assert "takes one of nothing here" in damage(tmp_path, sample(scores={"a": {"value": [1, 0]}}))
 
 
 def test_a_reader_without_scores_takes_no_name_of_one(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="--reward-from says nothing about files of the format 'chat'"):
         read_episodes("chat", tmp_path / "c.jsonl", reward_from="match")
+
+
+def test_a_log_of_the_format_before_is_read_too(tmp_path: Path) -> None:
+    (today,) = whole(tmp_path, sample())
+    old = sample()
+    old["score"] = old.pop("scores")["match"]
+    old["transcript"] = {"events": old.pop("events"), "content": old.pop("attachments")}
+    old["messages"][2] |= {"content": "Let me see.", "reasoning": "a tool can do it"}
+    assert whole(tmp_path, old) == [today]
 
 
 @pytest.mark.parametrize(
