@@ -123,7 +123,7 @@ def application(
         sessions=sessions,
         session_timeout=session_timeout,
         token=token,
-        limits=Limits(message_bytes, rate),
+        limits=Limits(message_bytes, rate, session_timeout),
         make_rubric=make_rubric,
     )
 

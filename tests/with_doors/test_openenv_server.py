@@ -9,7 +9,6 @@ import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +41,13 @@ def named(env_id: str) -> str:
 def everything() -> Any:
     """The URL of a server of every id."""
     with serving(application(IDS, {}, sessions=80)) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def revealing() -> Any:
+    """The URL of a server of every id that tells everything."""
+    with serving(application(IDS, {}, reveal=True)) as url:
         yield url
 
 
@@ -172,21 +178,21 @@ def test_tasks_are_listed_as_openenv_lists_them(everything: str) -> None:
 def test_a_full_server_says_so_and_a_session_that_dies_frees_its_place() -> None:
     with serving(application([STOCHASTIC], {}, sessions=2)) as url:
         ws = url.replace("http", "ws") + "/ws"
-        one, two = connect(ws, proxy=None), connect(ws, proxy=None)
-        for session in (one, two):
-            said(session, "reset")
-        with connect(ws, proxy=None) as third:
-            refused = json.loads(third.recv(timeout=30))
-            assert refused["data"]["code"] == "CAPACITY_REACHED"
-            assert "2/2" in refused["data"]["message"]
-        one.socket.close()  # no close frame, as when a process dies
 
         def free() -> bool:
             with connect(ws, proxy=None) as session:
                 return json.loads(said(session, "reset"))["type"] == "observation"
 
-        until(free)
-        two.close()
+        with connect(ws, proxy=None) as one, connect(ws, proxy=None) as two:
+            for session in (one, two):
+                said(session, "reset")
+            with connect(ws, proxy=None) as third:
+                refused = json.loads(third.recv(timeout=30))
+                assert refused["data"]["code"] == "CAPACITY_REACHED"
+                assert "2/2" in refused["data"]["message"]
+            one.socket.close()  # no close frame, as when a process dies
+            until(free)
+            assert json.loads(said(two, "state"))["type"] == "state"
 
 
 def test_a_session_that_is_idle_ends_and_says_so() -> None:
@@ -194,9 +200,34 @@ def test_a_session_that_is_idle_ends_and_says_so() -> None:
         for name in ("Stochastic", "Diagnostic"):
             with connect(url.replace("http", "ws") + f"/{name}/ws", proxy=None) as session:
                 said(session, "reset", {"seed": 1})
-                until(lambda: not living(), 30)
-                frame = json.loads(said(session, "step", {"text": "x"}))
-                assert frame["data"]["message"] == "The session was idle for too long, or was closed: connect again."
+                frame = json.loads(session.recv(timeout=30))
+                assert frame["data"]["message"] == "The session was idle for 1 s and has ended: connect again."
+                with pytest.raises(ConnectionClosed):
+                    session.recv(timeout=30)
+            until(lambda: not living())
+
+
+def test_a_session_that_no_connection_holds_ends_too() -> None:
+    with serving(application([STOCHASTIC, "credit/Diagnostic-v0"], {}, sessions=1, session_timeout=1.0)) as url:
+        create = {"jsonrpc": "2.0", "id": 1, "method": "openenv/session/create", "params": {}}
+        for path in ("/mcp", "/Diagnostic/mcp"):
+            assert "session_id" in httpx.post(url + path, json=create).json()["result"]
+            assert "error" in httpx.post(url + path, json=create).json()
+            until(lambda path=path: httpx.post(url + path, json=create).json().get("result"), 30)
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_what_is_revealed_can_be_sent(env_id: str, revealing: str) -> None:
+    with connect(f"{revealing}/{named(env_id)}/ws".replace("http", "ws"), proxy=None) as session:
+        frame = json.loads(said(session, "reset", {"seed": 5}))
+        assert "state_key" in frame["data"]["observation"]["revealed"]
+        while not frame["data"]["done"]:
+            seen = frame["data"]["observation"]
+            action = (seen["revealed"].get("expert_actions") or seen["admissible_actions"])[0]
+            frame = json.loads(said(session, "step", {"text": action}))
+            assert frame["type"] == "observation", frame
+            assert -1.0 <= frame["data"]["reward"] <= 1.0  # what a package says of rewards
+        assert "verifier" in frame["data"]["observation"]["revealed"]
 
 
 def living() -> list[ServedSession]:
@@ -368,12 +399,10 @@ def test_a_scorer_that_lacks_something_costs_no_observation() -> None:
         assert client.state()["credits"] is None
 
 
-def test_our_own_measure_of_a_fault_is_the_session_s_alone(everything: str) -> None:
-    play = partial(over_the_wire, seed=3)
-    broken = connect(everything.replace("http", "ws") + "/ws", proxy=None)
+def test_what_one_session_sends_is_no_other_s_business(everything: str) -> None:
     env = RemoteEnv(everything, STOCHASTIC)
-    for message in HOSTILE.values():
-        broken.send(message)
-    assert play(env) == in_process(STOCHASTIC, 3)
-    broken.close()
+    with connect(everything.replace("http", "ws") + "/ws", proxy=None) as hostile:
+        for message in HOSTILE.values():
+            hostile.send(message)
+        assert over_the_wire(env, seed=3) == in_process(STOCHASTIC, 3)
     env.close()

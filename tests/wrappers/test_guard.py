@@ -138,6 +138,22 @@ def test_messages_that_come_too_fast_are_refused_one_by_one() -> None:
     assert len(inner.received) == 3
 
 
+def test_a_session_that_says_nothing_is_ended_and_told_so() -> None:
+    sent: list[Any] = []
+    waiting = [{"type": "websocket.connect"}]
+
+    async def receive() -> Any:
+        return waiting.pop() if waiting else await asyncio.Event().wait()
+
+    async def send(event: Any) -> None:
+        sent.append(event)
+
+    guard = Guard(Inner(), limits=Limits(idle=0.01))
+    asyncio.run(guard({"type": "websocket", "path": "/ws", "headers": []}, receive, send))
+    assert errors(sent) == ["The session was idle for 0.01 s and has ended: connect again."]
+    assert sent[-1] == {"type": "websocket.close", "code": 1001}
+
+
 TOKEN = "s3cret-of-many-letters"
 RIGHT, WRONG = [(b"authorization", f"Bearer {TOKEN}".encode())], [(b"authorization", b"Bearer other")]
 

@@ -277,3 +277,22 @@ def test_the_last_episodes_of_a_task_are_compared_with_each_other() -> None:
     finished.add(episodes[2])
     assert finished.beside(episodes[2]) == [episodes[1], episodes[2]]
     assert finished.beside(episodes[0]) == [episodes[1], episodes[2], episodes[0]]
+
+
+def test_what_was_said_in_finished_episodes_is_bounded_however_long_they_are() -> None:
+    session, finished = ServedSession(game(), record=True), FinishedEpisodes(characters=20_000)
+    last = None
+    for number in range(8):
+        moment = session.reset({"seed": number, "task": number % 2})
+        while not moment.over:
+            moment = session.step("x" * 300)
+        assert moment.episode is not None
+        finished.add(last := moment.episode)
+        assert finished._held <= 20_000
+        assert finished._held == sum(
+            len(text)
+            for kept in finished._kept.values()
+            for each in kept
+            for text in (*each.observations, *each.actions)
+        )
+    assert last in finished.beside(last)

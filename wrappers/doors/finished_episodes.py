@@ -14,10 +14,12 @@ class FinishedEpisodes:
     Args:
         group_size: episodes kept of a group.
         groups: groups kept; the one that was added to longest ago is dropped for another.
+        characters: of all that was said in them, likewise.
     """
 
-    def __init__(self, group_size: int = 64, groups: int = 1024) -> None:
-        self._group_size, self._groups = group_size, groups
+    def __init__(self, group_size: int = 64, groups: int = 1024, characters: int = 200_000_000) -> None:
+        self._group_size, self._groups, self._characters = group_size, groups, characters
+        self._held = 0  # characters
         self._kept: OrderedDict[str, deque[Episode]] = OrderedDict()
         self._lock = Lock()
 
@@ -25,13 +27,23 @@ class FinishedEpisodes:
         """Keep an episode with those of its ``group_id``."""
         with self._lock:
             kept = self._kept.setdefault(episode.group_id, deque(maxlen=self._group_size))
+            if len(kept) == self._group_size:
+                self._held -= _characters(kept[0])
             kept.append(episode)
+            self._held += _characters(episode)
             self._kept.move_to_end(episode.group_id)
-            while len(self._kept) > self._groups:
-                self._kept.popitem(last=False)
+            while len(self._kept) > self._groups or self._held > self._characters:
+                oldest = next(iter(self._kept.values()))
+                self._held -= _characters(oldest.popleft())
+                if not oldest:
+                    self._kept.popitem(last=False)
 
     def beside(self, episode: Episode) -> list[Episode]:
         """Return the episodes that one is compared with, itself among them, oldest first."""
         with self._lock:
             kept = list(self._kept.get(episode.group_id, ()))
         return kept if any(each is episode for each in kept) else [*kept, episode]
+
+
+def _characters(episode: Episode) -> int:
+    return sum(map(len, episode.observations)) + sum(map(len, episode.actions))

@@ -7,6 +7,7 @@ session goes on. What it refuses, the application never sees.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 import re
@@ -28,6 +29,7 @@ MESSAGES = ("reset", "step", "state", "close", "mcp")
 
 _OPEN = "/health"  # what a container's health check asks, without a token
 _SESSIONS = "/ws"
+_IDLE = "The session was idle for {:g} s and has ended: connect again."
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # may be half of a character, which no text can hold
 
 
@@ -38,10 +40,12 @@ class Limits:
     Attributes:
         message_bytes: of the largest message and the largest body of a request.
         per_second: most messages a second of one session, and how many may come at once after a pause.
+        idle: seconds without a message after which a session is ended.
     """
 
     message_bytes: int = 1 << 20
     per_second: float = 5000.0
+    idle: float = 1800.0
 
 
 class Refusal(NamedTuple):
@@ -108,15 +112,21 @@ class Guard:
         async def checked() -> Event:
             nonlocal gone
             while True:
-                event = await receive()
+                try:
+                    async with asyncio.timeout(self._limits.idle):
+                        event = await receive()
+                except TimeoutError:
+                    gone = True
+                    await _refuse(send, Refusal(_IDLE.format(self._limits.idle), "SESSION_ERROR"))
+                    await send({"type": "websocket.close", "code": 1001})
+                    return {"type": "websocket.disconnect", "code": 1001}
                 if event["type"] != "websocket.receive":
                     gone = event["type"] == "websocket.disconnect"
                     return event
                 wrong = pace.refusal(monotonic()) or _refusal(event, self._limits.message_bytes)
                 if wrong is None:
                     return event
-                error = {"type": "error", "data": {"message": wrong.sentence, "code": wrong.code}}
-                await send({"type": "websocket.send", "text": json.dumps(error)})
+                await _refuse(send, wrong)
 
         async def answered(event: Event) -> None:
             nonlocal gone
@@ -237,6 +247,11 @@ def _is_text(value: Any) -> bool:
 
 def _first_line(error: ValueError) -> str:
     return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+
+
+async def _refuse(send: Send, wrong: Refusal) -> None:
+    error = {"type": "error", "data": {"message": wrong.sentence, "code": wrong.code}}
+    await send({"type": "websocket.send", "text": json.dumps(error)})
 
 
 async def _answer(send: Send, kind: str, status: int, sentence: str) -> None:

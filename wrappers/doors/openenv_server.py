@@ -82,7 +82,7 @@ class CreditEnvironment(Environment):  # type: ignore[misc]
 
     def close(self) -> None:
         """End the session."""
-        self._session.close("The session was idle for too long, or was closed: connect again.")
+        self._session.close("The session was idle for too long and has ended: connect again.")
 
     def get_metadata(self) -> EnvironmentMetadata:
         """Return what the environment is."""
@@ -137,7 +137,8 @@ def make_application(
     Args:
         games: name -> game. Each is at ``/NAME``, and the first at ``/`` too.
         sessions: most of each game at a time.
-        session_timeout: seconds without a message after which one is ended.
+        session_timeout: seconds without a message after which one that no connection holds is ended; for those that
+            one holds, see :class:`Limits`.
         token: what clients must show; see :class:`Guard`.
         limits: what is too much.
         make_rubric: makes the rubric of each session; None for none.
