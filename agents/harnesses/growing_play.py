@@ -10,7 +10,6 @@ import gymnasium as gym
 
 from credit_gym.agents.core import Context
 from credit_gym.agents.learning.conversations import check_growing
-from credit_gym.agents.learning.playing import Seat
 from credit_gym.agents.llm.completion import Completion, Message
 from credit_gym.agents.llm.prompting import load_prompting, messages
 from credit_gym.agents.llm.reading import read_action
@@ -25,7 +24,10 @@ class GrowingPlay:
     Args:
         env_id: id of the environment.
         env_args: its arguments.
-        seat: seed, ids and task of the episode.
+        seed: of the reset.
+        task: number of the task; None lets the seed pick one.
+        episode_id: id of the record.
+        group_id: group of the record.
         agent_id: who plays.
         prompting: a name or a YAML file: how the model is asked and read.
 
@@ -34,7 +36,16 @@ class GrowingPlay:
     """
 
     def __init__(
-        self, env_id: str, env_args: Mapping[str, Any], seat: Seat, agent_id: str, prompting: str = "plain"
+        self,
+        env_id: str,
+        env_args: Mapping[str, Any],
+        *,
+        seed: int,
+        task: int | None,
+        episode_id: str,
+        group_id: str,
+        agent_id: str,
+        prompting: str = "plain",
     ) -> None:
         asked = load_prompting(prompting)
         check_growing(asked)
@@ -43,10 +54,10 @@ class GrowingPlay:
         self._turns = episode_turns(
             RecordVerifier(self._env),
             agent_id=agent_id,
-            seed=seat.seed,
-            episode_id=seat.episode_id,
-            group_id=seat.group_id,
-            options={"task": seat.task} if self._env.has_wrapper_attr("num_tasks") else None,
+            seed=seed,
+            episode_id=episode_id,
+            group_id=group_id,
+            options=None if task is None else {"task": task},
         )
         self._said = 0
         self._moment: Context | Episode | None = None

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from credit_gym.agents.harnesses.growing_play import GrowingPlay
-from credit_gym.agents.learning.playing import Seat
 from credit_gym.data.episode import Episode
 from credit_gym.errors import CreditGymError, missing_extra
 
@@ -64,9 +63,18 @@ class SkyRLGame(BaseTextEnv):  # type: ignore[misc, unused-ignore]  # its packag
         row = extras or {}
         if row.get("seed") is None and row.get("task") is None:
             raise CreditGymError(f"A row of {env_id} needs a column seed or task: they say which game is played.")
-        task, seed = int(row.get("task") or 0), int(row.get("seed") or 0)
+        task, seed = row.get("task"), int(row.get("seed") or 0)
         self.max_turns = int(row.get("max_turns") or 1 << 62)
-        self._play = GrowingPlay(env_id, env_args, Seat(seed, f"{task}-{seed}", f"{task}", task), "skyrl", prompting)
+        self._play = GrowingPlay(
+            env_id,
+            env_args,
+            seed=seed,
+            task=None if task is None else int(task),
+            episode_id="",
+            group_id=str(seed if task is None else task),
+            agent_id="skyrl",
+            prompting=prompting,
+        )
 
     @property
     def episode(self) -> Episode | None:

@@ -20,7 +20,7 @@ from credit_gym.scorers import DEFAULT
 
 def assign_credits(
     traces: Sequence[Any], episodes: Sequence[Episode], scorer: str = DEFAULT, *, key: Key = "state", **options: Any
-) -> None:
+) -> list[list[float]]:
     """Score episodes and write each turn's credit onto all sampled tokens of that turn's node.
 
     What the calls of a process teach of the verifier is told to the scorer at the next one, if it has the option
@@ -34,6 +34,9 @@ def assign_credits(
         key: what states are pooled by.
         options: its keyword options.
 
+    Returns:
+        The credits of each trace, one a turn; a node without tokens has no place for its own.
+
     Raises:
         BatchError: a trace does not have one sampled node per turn.
     """
@@ -41,6 +44,8 @@ def assign_credits(
     if [len(nodes) for nodes in sampled] != [len(episode) for episode in episodes]:
         raise BatchError("Each trace must have one sampled node per turn of its episode, in the same order.")
     targets = iter(build_targets(episodes, remembering(scorer, options), key=key))
-    for nodes in sampled:
-        for node in nodes:
-            node.advantages = [next(targets).credit] * sum(node.mask)
+    credits = [[next(targets).credit for _ in nodes] for nodes in sampled]
+    for nodes, earned in zip(sampled, credits, strict=True):
+        for node, credit in zip(nodes, earned, strict=True):
+            node.advantages = [credit] * sum(node.mask)
+    return credits

@@ -7,6 +7,7 @@ episode is, and what happens when something goes wrong in it, is written here on
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import gymnasium as gym
@@ -14,6 +15,7 @@ import gymnasium as gym
 from credit_gym.agents.core import Context, Due
 from credit_gym.data.action_format import format_at
 from credit_gym.data.episode import Episode
+from credit_gym.errors import CreditGymError
 from credit_gym.wrappers.recorder import Recorder
 
 MakeEnv: TypeAlias = Callable[[], gym.Env[str, str]]
@@ -86,3 +88,10 @@ def go_on(turns: Turns, answer: str | Exception | None) -> Context | Episode:
     except StopIteration as end:
         record: Episode = end.value
         return record
+
+
+def cut_short(turns: Turns) -> Episode:
+    """Return the record of an episode under way that a limit outside of it stops here: it is truncated."""
+    stopped = go_on(turns, CreditGymError("a limit stopped it"))
+    assert isinstance(stopped, Episode)
+    return replace(stopped, error=None, truncated=True)

@@ -17,7 +17,7 @@ from builders import ROOT
 from builders.checkout import copy_of_the_project
 
 ROOMS = ("credit_gym", "envs", "wrappers", "agents", "baselines")  # lower may not import higher
-DATA = {".json", ".yaml", ".html", ".typed", ".css", ".js"}
+DATA = {".json", ".yaml", ".html", ".typed", ".css", ".mjs"}
 CORE_FLOORS = (
     {"errors", "rng", "spaces", "registration"},
     {"data"},

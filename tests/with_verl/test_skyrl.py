@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import typing
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
 import typing_extensions
 from builders.episodes import walk
+from builders.model_servers import chosen_action
+from builders.tiny_models import tiny_tokenizer
 
+from credit_gym.agents.harnesses.skyrl_env import register
 from credit_gym.agents.learning.skyrl import generator_output, register_estimator
 
 if sys.version_info < (3, 12):  # pydantic refuses typing.TypedDict there, and with it SkyRL 0.3.0 cannot be imported
-    typing.TypedDict = typing_extensions.TypedDict
+    OWN, typing.TypedDict = typing.TypedDict, typing_extensions.TypedDict
 
 from skyrl.backends.skyrl_train.utils import ppo_utils
-from skyrl.train.config import AlgorithmConfig
+from skyrl.train.config import AlgorithmConfig, GeneratorConfig, SkyRLGymConfig
 from skyrl.train.dataset.preprocess import convert_prompts_responses_to_batch_tensors
+from skyrl.train.generators.skyrl_gym_generator import SkyRLGymGenerator
 from skyrl.train.utils.trainer_utils import validate_generator_output
+
+if sys.version_info < (3, 12):  # what others import later is theirs
+    typing.TypedDict = OWN
 
 TOKENS = {
     "prompt_token_ids": ((1, 2), (1, 2, 3, 4, 5, 6)),
@@ -74,3 +83,43 @@ def test_turn_credits_give_the_loss_that_the_formula_says(reduction, expected):
     assert loss.item() == pytest.approx(expected, abs=1e-6)
     loss.backward()
     assert torch.equal(logprobs.grad != 0, loss_mask.bool())
+
+
+class Engine:
+    """Answers with an action that the last message offers, as tokens."""
+
+    def __init__(self, tokenizer):
+        self._tokenizer = tokenizer
+        self.replies = []
+
+    async def generate(self, engine_input, model=None):
+        (prompt,) = engine_input["prompt_token_ids"]
+        asked = self._tokenizer.decode(prompt).rpartition("<|im_start|>user")[2]
+        text = chosen_action({"messages": [{"content": asked}]})
+        self.replies.append(text)
+        ids = [*self._tokenizer.encode(text, add_special_tokens=False), self._tokenizer.eos_token_id]
+        return {"responses": [text], "response_ids": [ids], "stop_reasons": ["stop"]}
+
+    async def finish_session(self, session_id):
+        pass
+
+
+def test_skyrl_s_own_generator_plays_a_game_with_its_rewards_at_the_ends_of_turns():
+    tokenizer = tiny_tokenizer()
+    engine = Engine(tokenizer)
+    generator = SkyRLGymGenerator(GeneratorConfig(max_turns=50), SkyRLGymConfig(max_env_workers=1), engine, tokenizer)
+    name = register("credit/Stochastic-v0")
+    row = {"seed": 4, "task": 2}
+    output = asyncio.run(generator.agent_loop([{"role": "user", "content": ""}], name, row, 64, 10**6))
+    env = gym.make(name)
+    observation, info = env.reset(seed=4, options={"task": 2})
+    shown = tokenizer.decode(output.prompt_ids)
+    assert info["task"]["goal"] in shown
+    assert observation in shown
+    rewards = [env.step(reply)[1] for reply in engine.replies]
+    ends = [place for place, token in enumerate(output.response_ids) if token == tokenizer.eos_token_id]
+    sampled = [place for place in ends if output.loss_mask[place]]
+    assert [output.reward[place] for place in sampled] == rewards
+    assert sum(output.reward) == sum(rewards) == output.env_metrics["return"]
+    said = [token for token, own in zip(output.response_ids, output.loss_mask, strict=True) if own]
+    assert tokenizer.decode(said).split("<|im_end|>")[:-1] == engine.replies
