@@ -132,6 +132,7 @@ def _batches(episodes: Iterable[Episode]) -> Iterator[list[Episode]]:
     for episode in episodes:
         held.append(episode)
         size += sum(map(len, episode.observations)) + sum(map(len, episode.actions)) + len(episode.extras or "")
+        size += sum(map(len, episode.messages or ()))  # what chats share is held once, but each points to it
         if len(held) >= AT_ONCE or size >= MOST_TEXT:
             yield held
             held, size = [], 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from credit_gym.data.columns import COLUMNS
 from credit_gym.data.episode import Episode
@@ -17,33 +17,49 @@ from credit_gym.data.episode import Episode
 MARK = "[key]"
 """What stands in the place of a key."""
 
+
+class Form(NamedTuple):
+    """The form of a provider's key.
+
+    Attributes:
+        begins: texts of which one stands in every key of the form; almost every text is told by their absence.
+        pattern: a regular expression.
+    """
+
+    begins: tuple[str, ...]
+    pattern: str
+
+
 FORMS = {
-    "OpenAI, Anthropic, OpenRouter": r"sk-(?=[A-Za-z_-]{0,60}[0-9])[A-Za-z0-9_-]{20,}+",
-    "Stripe": r"[rs]k_(?:live|test)_[A-Za-z0-9]{16,}+",
-    "GitHub": r"gh[pousr]_[A-Za-z0-9]{36,}+|github_pat_[A-Za-z0-9_]{22,}+",
-    "GitLab": r"glpat-[A-Za-z0-9_-]{20,}+",
-    "AWS": r"A[KS]IA[0-9A-Z]{16}(?![0-9A-Za-z])",
-    "Google": r"AIza[A-Za-z0-9_-]{35}",
-    "Slack": r"xox[abeoprs]-[A-Za-z0-9-]{10,}+",
-    "Hugging Face": r"hf_[A-Za-z0-9]{30,}+",
-    "PyPI": r"pypi-[A-Za-z0-9_-]{50,}+",
-    "npm": r"npm_[A-Za-z0-9]{36}",
-    "a private key": (
+    "OpenAI, Anthropic, OpenRouter": Form(("sk-",), r"sk-(?=[A-Za-z_-]{0,60}[0-9])[A-Za-z0-9_-]{20,}+"),
+    "Stripe": Form(("k_live_", "k_test_"), r"[rs]k_(?:live|test)_[A-Za-z0-9]{16,}+"),
+    "GitHub": Form(("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), r"gh[pousr]_[A-Za-z0-9]{36,}+"),
+    "GitHub, fine-grained": Form(("github_pat_",), r"github_pat_[A-Za-z0-9_]{22,}+"),
+    "GitLab": Form(("glpat-",), r"glpat-[A-Za-z0-9_-]{20,}+"),
+    "AWS": Form(("AKIA", "ASIA"), r"A[KS]IA[0-9A-Z]{16}(?![0-9A-Za-z])"),
+    "Google": Form(("AIza",), r"AIza[A-Za-z0-9_-]{35}"),
+    "Slack": Form(("xox",), r"xox[abeoprs]-[A-Za-z0-9-]{10,}+"),
+    "Hugging Face": Form(("hf_",), r"hf_[A-Za-z0-9]{30,}+"),
+    "PyPI": Form(("pypi-",), r"pypi-[A-Za-z0-9_-]{50,}+"),
+    "npm": Form(("npm_",), r"npm_[A-Za-z0-9]{36}"),
+    "a private key": Form(
+        ("PRIVATE KEY",),
         r"-----BEGIN (?:[A-Z]{2,12} ){0,2}PRIVATE KEY-----[A-Za-z0-9+/=\s\\]*+"
-        r"(?:-----END (?:[A-Z]{2,12} ){0,2}PRIVATE KEY-----)?"
+        r"(?:-----END (?:[A-Z]{2,12} ){0,2}PRIVATE KEY-----)?",
     ),
 }
 """Whose key -> its form."""
 
 _BEFORE = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))"  # JSON within a text escapes the end of a line
-_KEY = re.compile(rf"{_BEFORE}(?:{'|'.join(FORMS.values())})")
+_KEY = re.compile(rf"{_BEFORE}(?:{'|'.join(form.pattern for form in FORMS.values())})")
+_BEGINS = tuple(begin for form in FORMS.values() for begin in form.begins)
 _TYPES = ("text", "texts", "messages", "calls")
 _CLEANED = tuple(column for column in COLUMNS if column.type in _TYPES and column.name != "episode_id")
 
 
 def without_keys(episode: Episode) -> Episode:
     """Return an episode with :data:`MARK` for every key in its texts; the same episode if there is none. Costs O(n)."""
-    found = {}
+    found: dict[str, Any] = {}
     for column in _CLEANED:
         value = getattr(episode, column.name)
         cleaned = _chats(value) if column.type == "messages" and value else _cleaned(value)
@@ -67,7 +83,7 @@ def _chats(chats: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
 def _cleaned(value: Any) -> Any:
     """A value of a column without keys, itself where it has none."""
     if isinstance(value, str):
-        return _KEY.sub(MARK, value) if _KEY.search(value) else value
+        return _KEY.sub(MARK, value) if any(begin in value for begin in _BEGINS) and _KEY.search(value) else value
     if isinstance(value, Mapping):
         parts: Any = {key: _cleaned(each) for key, each in value.items()}
         return parts if any(parts[key] is not each for key, each in value.items()) else value

@@ -28,7 +28,7 @@ from credit_gym.formats.field_names import UNKNOWN_REWARD, episode_rewards, has,
 from credit_gym.formats.harbor import outcome, trials
 from credit_gym.formats.json_records import BROKEN, read_records
 from credit_gym.formats.json_values import flag, mapping, name, number, rows, text
-from credit_gym.formats.messages import Message, Said, read_messages, texts_of
+from credit_gym.formats.messages import Message, Said, bounded, read_messages, texts_of
 from credit_gym.formats.remainder import beyond, columns_of, other_columns, restored, speakable
 
 _OURS = "credit_gym"
@@ -91,14 +91,20 @@ def read_atif(path: Path) -> Iterator[Episode | StoreError]:
 
 
 class _Turn(NamedTuple):
-    """A step that an agent took: in which document and role, what was said before it, and since his last one."""
+    """A step that an agent took: in which document and role, what was said there, and how much of that before it."""
 
     document: Place
     role: str
     step: Mapping[str, Any]
-    chat: tuple[Message, ...]
+    talk: list[Message]
+    before: int
     seen: str
     said: Said
+
+    @property
+    def chat(self) -> tuple[Message, ...]:
+        """What was said before it."""
+        return tuple(self.talk[: self.before])
 
     @property
     def extra(self) -> dict[str, Any]:
@@ -181,7 +187,7 @@ def _read(document: Document, played: _Played, told: Mapping[str, Any], otherwis
         "truncated": truncated,
         "error": UNKNOWN_REWARD if None in rewards else None,
         "roles": tuple(turn.role for turn in turns) if any(turn.document for turn in turns) else None,
-        "messages": tuple(turn.chat for turn in turns),
+        "messages": tuple(bounded(turn.chat for turn in turns)),
         **_tokens(turns),
         **reply_columns([turn.said for turn in turns]),
     }
@@ -202,7 +208,7 @@ def _turns(document: Document, place: Place = ()) -> _Played:
             lacks = f"it has no {error}" if isinstance(error, KeyError) else str(error)
             raise ValueError(f"{lacks} (step {count})") from None
         if said.is_reply and not _is_context(step):
-            turns.append(_Turn(place, role, step, tuple(chat), _heard(chat[since:]), said))
+            turns.append(_Turn(place, role, step, chat, len(chat), _heard(chat[since:]), said))
             since = len(chat) + 1
         chat += [said.message, *results]
         layout.append((step["source"], len(results)))

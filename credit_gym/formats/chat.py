@@ -9,7 +9,7 @@ from credit_gym.data.episode import Episode
 from credit_gym.data.finish_reasons import common_reason
 from credit_gym.formats.field_names import UNKNOWN_REWARD, episode_rewards, find, identity, lacking, truth, worth
 from credit_gym.formats.json_values import beside, rows
-from credit_gym.formats.messages import Said, calls_of, read_messages, texts_of
+from credit_gym.formats.messages import Said, bounded, calls_of, read_messages, texts_of
 
 
 def reply_columns(replies: Sequence[Said]) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def chat_episode(row: Mapping[str, Any], number: int) -> Episode:
         error=UNKNOWN_REWARD if None in rewards else None,
         goal=goal,
         exact_verifier=truth(row, "exact_verifier", False),
-        messages=tuple(tuple(messages[:turn]) for turn in turns),
+        messages=tuple(bounded(tuple(messages[:turn]) for turn in turns)),
         **columns,
     )
 

@@ -7,9 +7,9 @@ tool's may have ``tool_call_id``; any may have a ``name``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from credit_gym.data.call_dialects import Unreadable, before_marks, marked_calls, read_calls
 from credit_gym.data.calls import write_arguments, write_calls
@@ -19,6 +19,10 @@ from credit_gym.formats.parts import Content, read_call, read_content, result
 from credit_gym.formats.thoughts import take_thought
 
 Message = dict[str, Any]
+Chat = TypeVar("Chat", bound=Sized)
+
+MOST_SHOWN = 10_000_000
+"""Messages of all the chats that the steps of one episode answer, those that they share counted each time."""
 
 _ROLES = {
     **dict.fromkeys(("ai", "model", "gpt", "chatgpt", "function_call", "tool_call"), "assistant"),
@@ -92,6 +96,20 @@ def read_messages(given: Any) -> list[Said]:
             else:
                 drafts.append(draft)
     return [draft.said() for draft in drafts]
+
+
+def bounded(chats: Iterable[Chat]) -> Iterator[Chat]:
+    """Yield the chats that the steps of an episode answer as they are made, as long as they can be held.
+
+    Raises:
+        ValueError: together they have more than :data:`MOST_SHOWN` messages.
+    """
+    left = MOST_SHOWN
+    for chat in chats:
+        left -= len(chat)
+        if left < 0:
+            raise ValueError(f"the chats of its steps hold more than {MOST_SHOWN} messages: split it, or give steps")
+        yield chat
 
 
 def texts_of(messages: Sequence[Mapping[str, Any]]) -> str:

@@ -20,7 +20,7 @@ from credit_gym.formats.credited_turns import Credit, CreditedTurn, Row, credite
 from credit_gym.formats.field_names import UNKNOWN_REWARD
 from credit_gym.formats.json_records import read_records
 from credit_gym.formats.json_values import flag, mapping, name, number, rows
-from credit_gym.formats.messages import Message, Said, plain_message, read_messages, texts_of
+from credit_gym.formats.messages import Message, Said, bounded, plain_message, read_messages, texts_of
 from credit_gym.formats.remainder import columns_of, other_columns
 from credit_gym.formats.turn_table import legal_text
 
@@ -185,7 +185,7 @@ def _episode_of(trace: dict[str, Any], line: int) -> Episode:
     steps = [index for index, node in enumerate(nodes) if flag(node.get("sampled") or False, "sampled")]
     if not steps:
         raise ValueError("no node is sampled, so the model never spoke and there is nothing to credit")
-    paths = [_path(nodes, index) for index in steps]
+    paths = list(bounded(_path(nodes, index) for index in steps))
     chats = [[each.message for index in path[:-1] for each in said[index]] for path in paths]
     seen = tuple(texts_of(_unanswered(chat)) for chat in chats)
     replies = list(_replies(trace, said, steps))

@@ -35,6 +35,8 @@ READERS: dict[str, Callable[[str], list[str]]] = {
     "import verifiers": lambda file: ["import", file, "--from", "verifiers"],
     "import inspect": lambda file: ["import", file, "--from", "inspect"],
     "import tau2": lambda file: ["import", file, "--from", "tau2"],
+    "import atif": lambda file: ["import", file, "--from", "atif"],
+    "credit": lambda file: ["credit", file],
     "sweep": lambda file: ["sweep", "--config", file],
     "prompting": lambda file: ["run", "--env", "credit/Stochastic-v0", "--agent", "hf:none", "--prompting", file],
     "math": lambda file: ["run", "--env", "credit/MultiAgentMath-v0", "--env-arg", f"problems={file}"],

@@ -72,4 +72,4 @@ def test_a_long_chat_costs_time_in_proportion_to_its_messages() -> None:
 
 @pytest.mark.parametrize("whose", FORMS)
 def test_every_form_is_that_of_a_key_here(whose: str) -> None:
-    assert any(re.fullmatch(FORMS[whose], key) for key in KEYS.values())
+    assert any(re.fullmatch(FORMS[whose].pattern, key) for key in KEYS.values())

@@ -14,8 +14,10 @@ from hypothesis import given, settings
 from credit_gym.data.calls import read_arguments, write_arguments, write_call, write_calls
 from credit_gym.data.episode import Episode
 from credit_gym.data.finish_reasons import common_reason, is_cut
+from credit_gym.formats import messages
 from credit_gym.formats.messages import calls_of, plain_message, read_messages
 from credit_gym.formats.plain import read_plain
+from credit_gym.formats.readers import read_episodes
 from credit_gym.formats.thoughts import take_thought
 
 ONE = '{"name": "book", "arguments": {"from": "A", "to": "B"}}'
@@ -336,3 +338,35 @@ def test_taking_thoughts_costs_no_more_than_the_text_is_long(text: str) -> None:
     begin = time.process_time()
     take_thought(text * (2_000_000 // len(text)))
     assert time.process_time() - begin < 4
+
+
+LONG = [{"role": role, "content": "x"} for _ in range(40) for role in ("user", "assistant")]
+TOO_LONG: dict[str, Any] = {
+    "chat": {"messages": LONG, "reward": 1},
+    "atif": {
+        "schema_version": "ATIF-v1.7",
+        "agent": {"name": "a", "version": "1"},
+        "steps": [{"source": {"assistant": "agent"}.get(m["role"], m["role"]), "message": "x"} for m in LONG],
+        "extra": {"reward": 1},
+    },
+    "verifiers": {
+        "task": {},
+        "nodes": [
+            {"parent": n - 1 if n else None, "message": m, "sampled": m["role"] == "assistant"}
+            for n, m in enumerate(LONG)
+        ],
+        "rewards": {"r": {"score": 1}},
+    },
+}
+
+
+@pytest.mark.parametrize("source", TOO_LONG)
+def test_chats_that_grow_beyond_what_can_be_held_are_refused(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "log"
+    path.write_text(json.dumps(TOO_LONG[source]), "utf-8")
+    assert len(read_episodes(source, path).episodes) == 1
+    monkeypatch.setattr(messages, "MOST_SHOWN", 1000)
+    (damage,) = read_episodes(source, path).damaged
+    assert "the chats of its steps hold more than 1000 messages" in damage
