@@ -24,6 +24,7 @@ _IN_ORDER = (
     "advise",
     "targets",
     "report",
+    "view",
     "sweep",
     "bench",
     "compare",

@@ -37,7 +37,7 @@ def report(
     ],
     scorer: Scorers = None,
     option: Options = None,
-    episodes: Annotated[int, typer.Option(min=1, help="At most this many episodes in the page.")] = 200,
+    episodes: Annotated[int, typer.Option(min=1, help="At most this many episodes in the page.")] = 2000,
     to: TableFormat = "terminal",
     out: Annotated[
         Path | None, typer.Option(help="File of a run's page or table; report.html in its folder by default.")
@@ -84,6 +84,8 @@ def report(
         title=f"{record.env_id} · {record.agent_id} · {run_id}",
         episodes=shown,
         credits={name: rows[: len(shown)] for name, rows in credits.items()},
+        # a part of the run cannot say why: its steps were compared with those of the rest
+        scorers={label(*each): each for each in wanted} if len(shown) == len(played) else {},
         tables=[summary(store, run_id, played, wanted)] if wanted else [],
     )
     typer.echo(path)

@@ -128,7 +128,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "credit_gym.agents.llm.prices": OWN,
         "credit_gym.baselines.protocol.sweep": OWN,
         "credit_gym.credit.regime_map": OWN,
-        "credit_gym.report.page": OWN,
+        "credit_gym.report.viewer.script_modules": OWN,
         "credit_gym.envs.alfworld.rooms": OWN,
         "credit_gym.envs.alfworld.tables": OWN,
         "credit_gym.envs.information.world": OWN,
