@@ -7,6 +7,7 @@ import random
 import time
 import timeit
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -328,8 +329,8 @@ HOSTILE = [
 @pytest.mark.parametrize("opening", ["", "The answer is ", r"\boxed{", "#### ", "**", "x = 1"])
 def test_a_megabyte_of_anything_is_read_at_once(opening: str, piece: str) -> None:
     for text in (opening + piece * (1_000_000 // len(piece)), opening + piece * (3900 // len(piece)) + "}"):
-        taken = timeit.repeat(lambda text=text: extract_answer(text), timer=time.process_time, number=1, repeat=3)
-        assert min(taken) < 0.2
+        taken = (timeit.timeit(partial(extract_answer, text), timer=time.process_time, number=1) for _ in range(3))
+        assert any(seconds < 0.2 for seconds in taken)
 
 
 @pytest.mark.slow
