@@ -10,7 +10,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-_ABOUT = {"openenv": "test_openenv*.py", "inspect_ai": "test_inspect*.py"}
+_ABOUT = {"openenv": "test_openenv*.py", "inspect_ai": "test_inspect*.py", "atif": "test_atif*.py"}
 _HERE = Path(__file__).parent
 
 collect_ignore = [
