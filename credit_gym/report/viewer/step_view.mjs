@@ -37,12 +37,12 @@ export function drawStep(step, t, { names, values, scales, chosen, why, model, h
   const details = make("div", { className: "asked" },
     why === null ? null : onDemand("why this number?", why, { className: "why" }),
     model === null ? null : onDemand("model", model, { className: "written" }));
-  const told = make("div", { className: "turn" }, ...passage("observation", step.observation), ...passage("action", step.action), notes(step), details);
-  paint(told, "background-color", values[chosen], scales[chosen], 0.2);
+  const told = make("div", { className: "turn" }, ...passage("observation", step.observation), ...passage("action", step.action), notes(step));
+  for (const node of [told, details]) paint(node, "background-color", values[chosen], scales[chosen], 0.2);
   const credits = make("div", { className: "credits" }, ...names.map((name, s) => {
     const cell = make("div", { className: values[s] === null ? "credit none" : "credit", title: name },
       make("span", { className: "who", text: name }), make("span", { text: credit(values[s]) }));
     return paint(cell, "background-color", values[s], scales[s]);
   }));
-  return make("li", { className: `step${current ? " current" : ""}${hit ? " hit" : ""}`, "data-step": String(t) }, index, told, credits);
+  return make("li", { className: `step${current ? " current" : ""}${hit ? " hit" : ""}`, "data-step": String(t) }, index, told, credits, details);
 }
