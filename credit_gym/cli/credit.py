@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from itertools import accumulate, islice
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +13,14 @@ from credit_gym.cli.imports import File, KeepKeys, RewardFrom, Source, take_in
 from credit_gym.cli.report import report
 from credit_gym.cli.targets import own_targets
 from credit_gym.errors import CreditGymError, unknown
+
+if TYPE_CHECKING:
+    from credit_gym.data.episode import Episode
+
+MOST_SHOWN = 200
+"""Episodes in the page, at most."""
+MOST_TEXT = 16_000_000
+"""Characters of them, at most, unless the first alone has more."""
 
 
 @app.command(epilog="Example: credit-gym credit transcripts.jsonl")
@@ -53,6 +63,12 @@ def credit(
     path = own_targets(store, to)
     write_targets(to, path, episodes, credits)
     typer.echo(f"{'targets':<11} {path}\n{'page':<11} ", nl=False)
-    report(run_id, runs_dir=out)
+    report(run_id, episodes=_shown(episodes), runs_dir=out)
     if taken.damaged:
         raise typer.Exit(1)
+
+
+def _shown(episodes: Sequence[Episode]) -> int:
+    """How many episodes a page can hold."""
+    sizes = (sum(map(len, (*episode.observations, *episode.actions))) for episode in islice(episodes, MOST_SHOWN))
+    return max(1, sum(total <= MOST_TEXT for total in accumulate(sizes)))

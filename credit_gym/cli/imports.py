@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 500
 """Episodes that are in memory at the same time, at most."""
-MOST_TEXT = 8_000_000
+MOST_TEXT = 4_000_000
 """Characters of them, at most, unless one alone has more."""
 
 File = Annotated[Path, typer.Argument(help="The file, maybe packed by gzip; of tau2 and Harbor also a folder.")]
@@ -94,11 +94,11 @@ def take_in(file: Path, source: str, out: Path, *, keep_keys: bool, reward_from:
         CreditGymError: there is no such format, the file cannot be read or holds no episode, or the store refuses.
     """
     from credit_gym.formats.api_keys import without_keys
-    from credit_gym.formats.readers import each_episode
+    from credit_gym.formats.readers import AUTO, each_episode
     from credit_gym.formats.recognise import recognise
     from credit_gym.store import new_run, sole_use
 
-    source = recognise(file) if source == "auto" else source
+    source = recognise(file) if source == AUTO else source
     options = {"reward_from": reward_from} if reward_from else {}
     first, said, whole, damaged = None, "", 0, 0  # the file is read twice: nobody shall take a part for the whole
     for found in each_episode(source, file, **options):

@@ -12,14 +12,18 @@ from typing import Any, NamedTuple, TypeAlias
 
 from credit_gym.data.episode import Episode
 from credit_gym.errors import OptionError, StoreError, unknown
+from credit_gym.formats.recognise import recognise
 
-__all__ = ["READERS", "Imported", "Reader", "each_episode", "read_episodes"]
+__all__ = ["AUTO", "READERS", "Imported", "Reader", "each_episode", "read_episodes"]
 
 Reader: TypeAlias = Callable[..., Iterable[Episode | StoreError]]
 """Yields an episode, or the sentence about what stands in its place and cannot be read, for each one of a file.
 
 It takes the path, and by name the options that it has.
 """
+
+AUTO = "auto"
+"""In place of a format: whichever the file has (:func:`credit_gym.formats.recognise.recognise`)."""
 
 READERS: dict[str, str] = {
     "chat": "credit_gym.formats.plain:read_plain",
@@ -48,7 +52,7 @@ def read_episodes(source: str, path: str | Path, **options: Any) -> Imported:
     """Read episodes from a file.
 
     Args:
-        source: a key of :data:`READERS`.
+        source: a key of :data:`READERS`, or :data:`AUTO`.
         path: the file.
         options: the reader's own.
 
@@ -74,8 +78,9 @@ def each_episode(source: str, path: str | Path, **options: Any) -> Iterator[Epis
         OptionError: it has no such option.
         StoreError: the file cannot be read at all.
     """
+    source = recognise(path) if source == AUTO else source
     if source not in READERS:
-        raise unknown("import format", source, READERS)
+        raise unknown("import format", source, [*READERS, AUTO])
     read: Reader = resolve_name(READERS[source])
     for option in options:
         if option not in inspect.signature(read).parameters:

@@ -10,6 +10,8 @@ import pytest
 from builders.commands import call, opened
 from builders.five_logs import ATTEMPTS, FORMATS, WON, atif, chat, lines, results, simulation, written
 
+from credit_gym.cli import credit as command
+from credit_gym.formats.readers import AUTO, read_episodes
 from credit_gym.formats.recognise import recognise
 
 KEY = "sk-proj-abcDEF0123456789abcDEF0123"
@@ -32,6 +34,7 @@ def targets(run: str) -> list[dict[str, Any]]:
 def test_a_file_of_each_format_is_recognised_credited_and_shown(source: str, tmp_path: Path) -> None:
     file = written(source, tmp_path / "log")
     assert recognise(file) == ("chat" if source == "steps" else source)
+    assert read_episodes(AUTO, file) == read_episodes(source, file)
     done = call("credit", "log", "--scorer", "grpo")
     assert done.exit_code == 0, done.output
     said, run = done.stdout, run_of(done.stdout)
@@ -93,6 +96,15 @@ def test_nothing_is_written_outside_the_folder_of_the_run(tmp_path: Path) -> Non
     new = set(tmp_path.rglob("*")) - before
     assert {path for path in new if path.is_file()} == {path for path in inside.rglob("*") if path.is_file()}
     assert not list(tmp_path.parent.glob("escaped*"))
+
+
+def test_a_page_of_long_episodes_has_fewer_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines(tmp_path / "log", [chat(number) for number in range(5)])
+    monkeypatch.setattr(command, "MOST_TEXT", 2 * len("room 0" + "right" + "room 1: a door" + "open") + 1)
+    shown: list[int] = []
+    monkeypatch.setattr(command, "report", lambda _run, *, episodes, runs_dir: shown.append(episodes))
+    assert call("credit", "log", "--scorer", "grpo").exit_code == 0
+    assert shown == [2]
 
 
 def test_keys_in_a_log_reach_neither_store_nor_page_nor_targets_unless_they_are_wanted(tmp_path: Path) -> None:
