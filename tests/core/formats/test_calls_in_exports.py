@@ -139,6 +139,7 @@ EMPTY: dict[str, tuple[list[Episode], list[Any], float | None]] = {
     "verl": ([walk()], [(0.1, 0.1, 0.1)], 0.5),
     "openrlhf": ([walk()], [(0.1, 0.1, 0.1)], 0.5),
     "verifiers": ([], [], None),
+    "atif": ([], [], None),
     "parquet": ([walk(steps=0)], [()], None),
     "jsonl": ([], [], None),
     "datasets": ([], [], None),
