@@ -254,6 +254,28 @@ def test_tasks_are_browsed_without_a_session() -> None:
         tasks.count("other")
 
 
+def test_a_game_without_a_list_of_tasks_has_none_to_browse_and_is_played_by_its_seed() -> None:
+    class Untold(gym.Wrapper[str, str, str, str]):
+        """Says nothing of any task."""
+
+        def reset(self, **options: Any) -> Any:
+            text, info = self.env.reset(**options)
+            return text, {name: value for name, value in info.items() if name != "task"}
+
+        @property
+        def unwrapped(self) -> Any:
+            return self
+
+    made = ServedGame("mine/Game-v0", lambda: Untold(game().make()))
+    tasks = ServedTasks(made)
+    assert tasks.splits() == [""]
+    with pytest.raises(NotImplementedError):
+        tasks.count("")
+    session = ServedSession(made)
+    assert session.reset({"seed": 1}).told["goal"] is None
+    assert session.task == ""
+
+
 def test_a_description_of_very_many_tasks_is_asked_for_in_parts() -> None:
     tasks = ServedTasks(game(num_tasks=MOST + 1))
     with pytest.raises(CreditGymError, match=f"at most {MOST}"):

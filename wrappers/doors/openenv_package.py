@@ -26,7 +26,8 @@ def main() -> None:
     """Serve, inside a container, whose port is published or not from outside."""
     import uvicorn
 
-    uvicorn.run(app, host="0.0.0.0", port=int(os.environ.get("PORT", "8000")), access_log=False)
+    port = int(os.environ.get("PORT", "8000"))
+    uvicorn.run(app, host="0.0.0.0", port=port, access_log=False, timeout_graceful_shutdown=5)
 
 
 if __name__ == "__main__":
