@@ -41,7 +41,7 @@ def credit(
     attempts at one task (task_id) say most. What cannot be read is said and left out; the exit code is then 1.
     """
     from credit_gym.credit.advise import advise
-    from credit_gym.credit.run_parts import beginning
+    from credit_gym.credit.run_parts import beginning, layout_of
     from credit_gym.credit.stored_runs import run_credits
     from credit_gym.formats.writers import FORMATS, write_targets
 
@@ -53,10 +53,9 @@ def credit(
     for remark in taken.remarks():
         typer.echo(remark, err=True)
     episodes = store.episodes(run_id)
-    begun = beginning(episodes)
-    if not any(episode.error is None for episode in begun):
-        raise CreditGymError(f"No episode of {file} can be credited; of the first is said: {begun[0].error}.")
-    advice = advise(begun)
+    if not layout_of(episodes).completed.any():
+        raise CreditGymError(f"No episode of {file} can be credited; of the first is said: {episodes[0].error}.")
+    advice = advise(beginning(episodes))
     typer.echo(f"{run_id}: {taken.whole} episodes of {file}, read as {taken.source}\n{advice}")
     wanted = settled(given or [(advice.scorer, dict(advice.options))], episodes)
     credits = {name: run_credits(store, run_id, episodes, name, options) for name, options in wanted}
