@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,7 +14,7 @@ from credit_gym.agents.core import Action, Context
 from credit_gym.agents.harnesses.inspect_chats import GrowingChat, completion, tools
 from credit_gym.agents.llm.prompting import Prompting, load_prompting, request
 from credit_gym.agents.llm.reading import read_action
-from credit_gym.agents.rollout.turns import Turns, episode_turns, go_on
+from credit_gym.agents.rollout.turns import Turns, cut_short, episode_turns, go_on
 from credit_gym.data.episode import Episode
 from credit_gym.errors import CreditGymError, missing_extra
 from credit_gym.formats.inspect_log import STORE_KEY, played_record
@@ -101,9 +100,7 @@ class _Seat:
         """Return the episode: as it ended, or what there is of it where a limit stopped it under way."""
         if isinstance(self._moment, Episode):
             return self._moment
-        stopped = go_on(self._turns, CreditGymError("a limit stopped it"))
-        assert isinstance(stopped, Episode)
-        return replace(stopped, error=None, truncated=True)
+        return cut_short(self._turns)
 
     async def _go_on(self, answer: Action | Exception | None) -> None:
         await anyio.to_thread.run_sync(partial(self._advance, answer))  # an environment may wait for something
