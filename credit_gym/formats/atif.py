@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from credit_gym.data.episode import Episode
 from credit_gym.data.finish_reasons import common_reason
 from credit_gym.data.foreign_text import read_json
-from credit_gym.errors import StoreError
+from credit_gym.errors import BatchError, StoreError
 from credit_gym.formats.atif_documents import ROLES, TOTALS, Document, Layout, Place, made
 from credit_gym.formats.chat import reply_columns
 from credit_gym.formats.credited_turns import Credit, Row, credited_episodes
@@ -297,13 +297,14 @@ def _tokens(turns: Sequence[_Turn]) -> dict[str, Any]:
 
 def _written(episode: Episode, credits: Sequence[float | None]) -> Document:
     """The document of an episode: the one that it was read from, where it was, credits added."""
-    kept = read_json(episode.extras) if episode.extras and episode.messages is not None else {}
-    if "atif" not in kept:
-        return made(episode, credits, [()] * len(episode), {})
     try:
-        layouts: dict[Place, Layout] = {tuple(place): layout for place, layout in kept["layouts"]}
-        document: Document = restored(made(episode, credits, list(map(tuple, kept["places"])), layouts), kept["atif"])
+        kept = mapping(read_json(episode.extras), "extras") if episode.extras and episode.messages is not None else {}
+        places = [tuple(map(int, place)) for place in kept.get("places", [()] * len(episode))]
+        layouts: dict[Place, Layout] = {tuple(place): layout for place, layout in kept.get("layouts", ())}
+        document: Document = restored(made(episode, credits, places, layouts), kept.get("atif", ()))
         return document
+    except BatchError:
+        raise
     except BROKEN as error:
         whose = f"episode {episode.episode_id!r}"
         raise StoreError(f"The extras of {whose} are damaged ({error}): import it again.") from None

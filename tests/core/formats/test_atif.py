@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from credit_gym.data.columns import COLUMNS
 from credit_gym.data.episode import Episode
+from credit_gym.errors import StoreError
 from credit_gym.formats.atif import atif_rows, read_atif
 from credit_gym.formats.field_names import UNKNOWN_REWARD
 from credit_gym.formats.json_values import to_json
@@ -248,6 +250,16 @@ def test_a_reward_that_is_not_said_is_not_zero(tmp_path: Path) -> None:
     (row,) = atif_rows([untold], [None])
     (again,) = read(tmp_path / "a.json", row)
     assert again.error == UNKNOWN_REWARD
+
+
+@pytest.mark.parametrize(
+    "extras",
+    ["{", "3", "[]", '{"places": 3}', '{"layouts": [[[], [["agent", "x"]]]]}', '{"atif": [[["a", "b"], [1]]]}'],
+)
+def test_extras_that_are_damaged_are_one_sentence(extras: str, tmp_path: Path) -> None:
+    (episode,) = read(tmp_path / "a.json", SESSION)
+    with pytest.raises(StoreError, match="The extras of episode 't1' are damaged"):
+        list(atif_rows([replace(episode, extras=extras)], [None]))
 
 
 def test_an_export_is_lines_of_documents(tmp_path: Path) -> None:
