@@ -31,6 +31,11 @@ test-verl: $(VERL_VENV)/.ready
 test-doors: $(DOORS_VENV)/.ready
 	$(DOORS_VENV)/bin/python -m pytest tests/with_doors
 
+# The viewer in a real Chromium.
+test-browser: $(VENV)/.extra-test $(VENV)/.extra-browser links
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || { echo "Chromium is needed: apt-get install chromium (on Ubuntu: snap install chromium)"; exit 2; }
+	$(BIN)/python -m pytest tests/with_browser
+
 fast: $(VENV)/.extra-test links
 	$(PYTEST) -m "not slow" --hypothesis-profile=loop
 
@@ -71,6 +76,10 @@ $(VENV)/.extra-test: pyproject.toml constraints.txt | $(VENV)/bin/pip
 # Wheels alone: nothing is compiled.
 $(VENV)/.extra-report: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	$(BIN)/pip install -q -c constraints.txt -e ".[report]"
+	@touch $@
+
+$(VENV)/.extra-browser: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	$(BIN)/pip install -q -c constraints.txt -e ".[browser]"
 	@touch $@
 
 # The planner inside the alfworld extra is compiled from source.

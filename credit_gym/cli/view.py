@@ -116,6 +116,8 @@ def _token_texts(folder: str) -> TokenTexts:
     from credit_gym.agents.llm.pretrained import load_tokenizer
 
     try:
+        if not Path(folder).is_dir():  # of a name on the hub transformers would fetch one
+            raise OSError("it is no folder")
         tokenizer = load_tokenizer(folder)
     except (OSError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]

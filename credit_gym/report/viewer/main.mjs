@@ -190,7 +190,7 @@ const act = {
   judge(i) { view.against = i; drawSides(); drawList(); },
   filter(name) { view.filter = name; drawSides(); drawList(); },
   range(range) { view.range = range; drawSides(); drawList(); },
-  order(name) { view.order = name; drawSides(); drawList(); },
+  order(name) { view.order = name; drawSides(); drawList(); picker.show(0); },
 };
 
 const keys = {
@@ -260,6 +260,7 @@ function take(data) {
 
 async function grow(version) {
   const found = await source.state().catch(() => null);
+  if (found === null) say("The server does not answer: this is what it last said.");
   if (found !== null && found.version !== version) {
     take(await source.overview());
     if (view.search) await search(view.search);
