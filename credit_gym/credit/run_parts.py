@@ -50,7 +50,10 @@ def in_parts(episodes: Sequence[Episode], key: Key, *, whole: bool, most: int | 
         CreditGymError: those of :meth:`~credit_gym.data.batch.EpisodeBatch.from_episodes`.
     """
     layout = layout_of(episodes)
-    parts = (_part(episodes, numbers, key) for numbers in part_numbers(layout, most))
+    parts = (
+        Part(numbers, layout.id[numbers].tolist(), EpisodeBatch.from_episodes(chosen(episodes, numbers), key=key))
+        for numbers in part_numbers(layout, most)
+    )
     if not whole:
         yield from parts
         return
@@ -69,6 +72,7 @@ def layout_of(episodes: Sequence[Episode]) -> Layout:
     groups: dict[str, int] = {}
     return Layout(
         np.arange(len(episodes), dtype=np.int64),
+        np.asarray([episode.episode_id for episode in episodes], dtype=np.object_),
         np.asarray([groups.setdefault(episode.group_id, len(groups)) for episode in episodes], dtype=np.int64),
         np.asarray(list(map(len, episodes)), dtype=np.int64),
         np.asarray([episode.error is None for episode in episodes], dtype=np.bool_),
@@ -112,8 +116,3 @@ def _filled(most: int) -> Callable[[tuple[int, float], float], tuple[int, float]
         return (part, held + steps) if held == 0.0 or held + steps <= most else (part + 1, steps)
 
     return add
-
-
-def _part(episodes: Sequence[Episode], numbers: IntArray, key: Key) -> Part:
-    found = list(chosen(episodes, numbers))
-    return Part(numbers, [episode.episode_id for episode in found], EpisodeBatch.from_episodes(found, key=key))

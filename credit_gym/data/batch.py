@@ -12,7 +12,7 @@ import numpy as np
 from credit_gym.data.columns import COLUMNS
 from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import BoolArray, FloatArray, IntArray, group_sum
-from credit_gym.data.interning import DTYPES, interned
+from credit_gym.data.interning import DTYPES, StoredColumns, interned
 from credit_gym.data.keys import Key
 from credit_gym.errors import BatchError, MissingColumnError, ReadingError
 
@@ -216,7 +216,7 @@ class EpisodeBatch(_Columns):
             MissingColumnError: no episode has the column that the key reads.
             ReadingError: a number cannot be computed with; the sentence names its step and its episode.
         """
-        listed = list(episodes)
+        listed: Sequence[Episode] = episodes if isinstance(episodes, StoredColumns) else list(episodes)
         try:
             return cls(**interned(listed, key))
         except ReadingError as error:

@@ -14,7 +14,10 @@ from itertools import accumulate, chain, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from credit_gym.data.columns import COLUMNS, Column
+from credit_gym.data.interning import AnyArray
 from credit_gym.store import blobs
 from credit_gym.store.codecs import INLINE_BYTES, Cell, decode_text, dump, encode_text, load
 
@@ -30,10 +33,12 @@ class ColumnCodec(NamedTuple):
     """How a column goes to a cell, and the cells of many episodes back; both may touch the folder of files.
 
     Decoding takes, beside the cells, how many entries each column has, and raises a ValueError where it does not.
+    ``dtype`` is that of an entry in a cell, where each is a number.
     """
 
     encode: Callable[[Path, Sequence[Any]], Cell]
     decode: Callable[[Path, Sequence[Any], Sequence[int]], list[Row]]
+    dtype: np.dtype[Any] | None = None
 
 
 def _numbers(kind: str, plain: Callable[[Any], Any]) -> ColumnCodec:
@@ -42,13 +47,13 @@ def _numbers(kind: str, plain: Callable[[Any], Any]) -> ColumnCodec:
     def encode(_: Path, column: Sequence[Any]) -> bytes:
         return _pack(kind, list(map(plain, column)))
 
-    width = struct.calcsize(f"<{kind}")
+    dtype = np.dtype(f"<{kind}")
 
     def decode(_: Path, cells: Sequence[bytes], sizes: Sequence[int]) -> list[Row]:
-        _compare([len(cell) for cell in cells], [width * size for size in sizes])
+        _compare([len(cell) for cell in cells], [dtype.itemsize * size for size in sizes])
         return _cut(struct.unpack(f"<{sum(sizes)}{kind}", b"".join(cells)), sizes)
 
-    return ColumnCodec(encode, decode)
+    return ColumnCodec(encode, decode, dtype)
 
 
 def _pack(kind: str, values: Sequence[Any]) -> bytes:
@@ -87,19 +92,21 @@ def _is_plain(joined: str, texts: Iterable[str]) -> bool:
 
 
 def _decode_text(folder: Path, cells: Sequence[Any], sizes: Sequence[int]) -> list[Row]:
-    if _are_plain(cells):
-        _compare([cell.count(_END) for cell in cells], sizes)
-        return _cut(tuple("".join(cells).split(_END)), sizes)
-    return _of_sizes([_text_row(folder, cell) for cell in cells], sizes)
+    return _of_sizes(
+        [
+            (tuple(cell[:-1].split(_END)) if cell else ())
+            if isinstance(cell, str)
+            else tuple(_read_texts(folder, cell))
+            for cell in cells
+        ],
+        sizes,
+    )
 
 
 def _decode_texts(folder: Path, cells: Sequence[Any], sizes: Sequence[int]) -> list[Row]:
-    row = _Rows()  # rows such as the actions that a state offers come again and again
-    if _are_plain(cells):
-        _compare([cell.count(_ROW_END) for cell in cells], sizes)
-        return _cut(tuple([row[text] for text in "".join(cells).split(_ROW_END)[:-1]]), sizes)
+    row = _Rows().__getitem__  # rows such as the actions that a state offers come again and again
     rows = [
-        tuple([row[text] for text in cell.split(_ROW_END)[:-1]])
+        (tuple(map(row, cell[:-1].split(_ROW_END))) if cell else ())
         if isinstance(cell, str)
         else tuple(map(tuple, _read_values(folder, cell)))
         for cell in cells
@@ -107,20 +114,11 @@ def _decode_texts(folder: Path, cells: Sequence[Any], sizes: Sequence[int]) -> l
     return _of_sizes(rows, sizes)
 
 
-def _are_plain(cells: Sequence[Any]) -> bool:
-    """Whether all columns of texts are kept as one text, as almost all are: then they are read at once."""
-    return set(map(type, cells)) == {str}
-
-
-def _text_row(folder: Path, cell: str | bytes) -> Row:
-    return tuple(cell.split(_END)[:-1]) if isinstance(cell, str) else tuple(_read_texts(folder, cell))
-
-
 class _Rows(dict[str, tuple[str, ...]]):
     """Rows of texts by what they are kept as, each made once."""
 
     def __missing__(self, text: str) -> tuple[str, ...]:
-        row = self[text] = tuple(text.split(_END)[:-1])
+        row = self[text] = tuple(text[:-1].split(_END)) if text else ()
         return row
 
 
@@ -156,6 +154,14 @@ def _read_values(folder: Path, cell: bytes) -> list[Any]:
 
 def _file(folder: Path, line: str) -> str:
     return decode_text(folder, bytes.fromhex(line[1:]))
+
+
+def flat(codec: ColumnCodec, folder: Path, cells: Sequence[Any], sizes: Sequence[int]) -> Sequence[Any] | AnyArray:
+    """Return the entries of a column of many episodes, one after the other; arguments are those of decoding."""
+    if codec.dtype is None:
+        return list(chain.from_iterable(codec.decode(folder, cells, sizes)))
+    _compare([len(cell) for cell in cells], [codec.dtype.itemsize * size for size in sizes])
+    return np.frombuffer(b"".join(cells), dtype=codec.dtype)
 
 
 def _of_sizes(rows: list[Row], sizes: Sequence[int]) -> list[Row]:
@@ -196,6 +202,8 @@ def _encode_messages(folder: Path, column: Sequence[Sequence[Mapping[str, Any]]]
 
 def _same(one: Any, other: Any) -> bool:
     """Whether two values have the same JSON; equality is not enough, it knows no order of keys and takes 1 for True."""
+    if one is other:  # as the messages are that the chats of an episode share
+        return True
     if isinstance(one, str) or isinstance(other, str):
         return bool(one == other)
     if isinstance(one, Mapping) and isinstance(other, Mapping):

@@ -11,7 +11,7 @@ from typing import Any
 from credit_gym.data.key_functions import function_name
 from credit_gym.store.codecs import dump
 
-_COUNTED = re.compile(r"0|[1-9][0-9]{0,17}")
+_COUNTED = re.compile(r"(?:0|[1-9][0-9]{0,17})(?:-(?:0|[1-9][0-9]{0,17}))*")
 
 
 def candidate_ids(kind: str, content: Any) -> Iterator[str]:
@@ -38,9 +38,9 @@ def in_natural_order(ids: Sequence[str]) -> Sequence[int]:
 
     Those of a run, which differ in the number at their end, are told by it alone, in a hundredth of the memory.
     """
-    parts = [each.rpartition("-")[::2] for each in ids]
-    if len({head for head, _ in parts}) == 1 and all(_COUNTED.fullmatch(tail) for _, tail in parts):
-        numbers = [int(tail) for _, tail in parts]
+    heads, _, tails = zip(*[each.rpartition("-") for each in ids], strict=True) if ids else ((), (), ())
+    if len(set(heads)) == 1 and _COUNTED.fullmatch("-".join(tails)):
+        numbers = list(map(int, tails))
         return sorted(range(len(ids)), key=numbers.__getitem__)
     return sorted(range(len(ids)), key=lambda place: natural_order(ids[place]))
 

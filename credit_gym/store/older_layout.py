@@ -1,14 +1,17 @@
-"""Stores of versions 1 to 4, which kept a row a step: read as episodes, and as credits, when they are upgraded.
+"""Stores of versions 1 to 5: read as episodes, or as cells, and as credits, when they are upgraded.
 
-Their cells were of single values: NULL in a recorded column of numbers is NaN, a long text is the digest of its file,
+Version 5 had two rows an episode, as the present one has, but a cell for each column. Up to version 4 a step was a row;
+their cells were of single values: NULL in a recorded column of numbers is NaN, a long text is the digest of its file,
 a row of numbers is a slice of one; which columns were recorded is listed with the episode. A version may lack columns.
 """
 
 from __future__ import annotations
 
+import marshal
 import math
 import sqlite3
 import struct
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
@@ -20,7 +23,8 @@ from credit_gym.data.episode import Episode
 from credit_gym.errors import StoreError
 from credit_gym.store import blobs
 from credit_gym.store.codecs import EPISODE_COLUMNS, decode_json, decode_text, load
-from credit_gym.store.column_cells import growing, histories, stored_type
+from credit_gym.store.column_cells import STEP_COLUMNS, growing, histories, stored_type
+from credit_gym.store.episode_cells import EpisodeCells, cells_of
 
 _SLICE = struct.Struct("<32sQQ")  # digest of the file, first value, number of values
 _KEPT = struct.Struct("<Q")  # values that a growing row shares with the one before it
@@ -54,6 +58,27 @@ def older_episodes(connection: sqlite3.Connection, folder: Path) -> Iterator[tup
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError, struct.error, StoreError) as error:
             problem = str(error) if isinstance(error, StoreError) else f"a cell is damaged ({error})"
             raise StoreError(f"The episode {values.get('episode_id')!r} cannot be read: {problem}") from error
+
+
+def cells_of_version_5(connection: sqlite3.Connection) -> Iterator[tuple[int, EpisodeCells]]:
+    """Yield the key of each episode with what is now kept of it; the damaged stay so, and are refused when read."""
+    present = [*_present(connection, "episodes", EPISODE_COLUMNS), *_present(connection, "columns", STEP_COLUMNS)]
+    once, columns = (
+        [f'{table}."{name}"' for name in _present(connection, table, names)]
+        for table, names in (("episodes", EPISODE_COLUMNS), ("columns", STEP_COLUMNS))
+    )
+    totals = ("steps", "episode_return", "checksum")
+    asked = ", ".join((*once, *columns, *(f"episodes.{name}" for name in totals)))
+    keys = connection.execute("SELECT key FROM episodes ORDER BY key").fetchall()
+    for (key,) in keys:  # one by one: they are rewritten meanwhile
+        query = f"SELECT {asked} FROM episodes LEFT JOIN columns ON episode = key WHERE key = ?"
+        row = connection.execute(query, (key,)).fetchone()
+        found = {name: cell for name, cell in zip((*present, *totals), row, strict=True) if cell is not None}
+        written = found.pop("checksum", None)
+        known = zlib.crc32(marshal.dumps(sorted(found.items(), key=itemgetter(0)), 2))
+        steps, total = found.pop("steps", None), found.pop("episode_return", None)
+        cells = cells_of(found, steps, total)
+        yield key, cells if written in (known, None) else cells._replace(columns={**cells.columns, "checksum": None})
 
 
 def older_credits(connection: sqlite3.Connection) -> Iterator[tuple[int, int, list[float]]]:

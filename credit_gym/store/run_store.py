@@ -22,11 +22,11 @@ from credit_gym.data.target import TrainingTarget, pair_with_credit
 from credit_gym.errors import StoreError, unknown
 from credit_gym.store.codecs import dump, load, load_mapping
 from credit_gym.store.database import connect, is_writable, snapshot, transaction
-from credit_gym.store.episode_cells import decode_episodes, encode_episode, put_cells, read_cells
+from credit_gym.store.episode_cells import ManyCells, encode_episode, put_cells, read_cells
 from credit_gym.store.kept_credits import by_episode, put_credits, read_credits
 from credit_gym.store.naming import candidate_ids, digest_of, ordered, target_key
 from credit_gym.store.records import RUN_COLUMNS, GroupRecord, Outcomes, RunRecord, run_of_row
-from credit_gym.store.stored_episodes import StoredEpisodes, read_layout, read_outcomes
+from credit_gym.store.stored_episodes import Layout, StoredEpisodes, read_layout, read_outcomes
 
 _NO_OPTIONS: Mapping[str, Any] = {}
 _SUGGESTED = 10  # ids, the newest, that an error about an unknown one may list
@@ -201,13 +201,13 @@ class Store:
         """
         self._check_run(run_id)
         try:
-            encoded = [(episode, *encode_episode(self._blobs, marked(episode))) for episode in episodes]
+            encoded = [(episode, encode_episode(self._blobs, marked(episode))) for episode in episodes]
         except (OSError, ValueError, TypeError, OverflowError) as error:
             raise StoreError(f"An episode of {run_id} cannot be written: {error}.") from error
         with self._write(on_disk=False) as database:
-            for episode, once, columns in encoded:
+            for episode, cells in encoded:
                 try:
-                    put_cells(database, run_id, once, columns)
+                    put_cells(database, run_id, cells)
                 except sqlite3.IntegrityError as error:
                     raise StoreError(f"The run {run_id} has an episode {episode.episode_id!r} already.") from error
 
@@ -226,7 +226,7 @@ class Store:
         """Return a run's episodes as they are now, read when they are wanted, in the order of :meth:`episode_ids`."""
         self._check_run(run_id)
         with self._reading(), self._lock:
-            return StoredEpisodes(self._load, read_layout(self._connection, run_id))
+            return StoredEpisodes(self._cells, self._blobs, read_layout(self._connection, run_id))
 
     def load_episodes(self, run_id: str) -> list[Episode]:
         """Return all of :meth:`episodes`, exactly as they were added, whichever worker finished first."""
@@ -237,13 +237,9 @@ class Store:
         with self._reading(), self._lock:
             return read_outcomes(self._connection, run_id)
 
-    def _load(self, keys: Sequence[int]) -> list[Episode]:
+    def _cells(self, layout: Layout) -> ManyCells:
         with self._reading(), self._lock:
-            cells = read_cells(self._connection, keys)
-        if len(cells) != len(keys):
-            raise StoreError(f"Episodes in {self.folder} were removed while they were read: read them again.")
-        found = dict(zip(cells, decode_episodes(self._blobs, list(cells.values())), strict=True))
-        return [found[key] for key in keys]
+            return read_cells(self._connection, layout.key.tolist(), layout.id.tolist(), layout.steps.tolist())
 
     # Targets
 

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from credit_gym.store.codecs import EPISODE_COLUMNS
 from credit_gym.store.column_cells import STEP_COLUMNS
+from credit_gym.store.packing import PACKED
 
 APPLICATION_ID = 0x43475354  # "CGST", so that another program's database is never written to
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 TARGET_COLUMNS = ("fingerprint", "episodes")
 """What tells credits that are stale: the mark of what they were computed from, and a digest of the run's episodes."""
 
-TOTAL_COLUMNS = ("steps", "episode_return", "checksum")
-"""What is said of an episode beside what it has once: what it need not be read for, and whether it is as it was."""
+LISTED = ("episode_id", "group_id", "success", "error")
+"""What an episode has once that runs are listed and parts of them found by."""
+
+LISTED_COLUMNS = (*LISTED, "steps", "episode_return", "checksum")
+"""The cells of an episode in the table of episodes; the checksum is that of the others."""
+
+COLUMN_CELLS = (*PACKED, "checksum", *EPISODE_COLUMNS, *STEP_COLUMNS)
+"""The cells of an episode in the table of columns; the checksum is that of the others that there are."""
 
 
 def quoted(names: tuple[str, ...]) -> str:
@@ -26,13 +33,13 @@ EPISODES = f"""
 CREATE TABLE episodes (
     key      INTEGER PRIMARY KEY,
     run_id   TEXT NOT NULL REFERENCES runs,
-    {quoted((*EPISODE_COLUMNS, *TOTAL_COLUMNS))},
+    {quoted(LISTED_COLUMNS)},
     UNIQUE (run_id, episode_id)
 )"""
 COLUMNS_OF_EPISODES = f"""
 CREATE TABLE columns (
     episode INTEGER PRIMARY KEY REFERENCES episodes ON DELETE CASCADE,
-    {quoted(tuple(STEP_COLUMNS))}
+    {quoted(COLUMN_CELLS)}
 )"""
 CREDITS = """
 CREATE TABLE credits (

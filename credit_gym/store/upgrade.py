@@ -4,42 +4,51 @@ from __future__ import annotations
 
 import sqlite3
 import struct
+from collections.abc import Iterable
 from pathlib import Path
 
 from credit_gym.data.soundness import marked
-from credit_gym.store.codecs import EPISODE_COLUMNS
-from credit_gym.store.column_cells import STEP_COLUMNS
-from credit_gym.store.episode_cells import encode_episode
-from credit_gym.store.older_layout import older_credits, older_episodes
-from credit_gym.store.schema import COLUMNS_OF_EPISODES, CREDITS, SCHEMA_VERSION, TARGET_COLUMNS, TOTAL_COLUMNS, quoted
+from credit_gym.store.episode_cells import EpisodeCells, encode_episode, put_columns
+from credit_gym.store.older_layout import cells_of_version_5, older_credits, older_episodes
+from credit_gym.store.schema import (
+    COLUMN_CELLS,
+    COLUMNS_OF_EPISODES,
+    CREDITS,
+    LISTED_COLUMNS,
+    SCHEMA_VERSION,
+    TARGET_COLUMNS,
+    quoted,
+)
 
-_TABLES = {
-    "episodes": (*EPISODE_COLUMNS, *TOTAL_COLUMNS),
-    "columns": tuple(STEP_COLUMNS),
-    "targets": TARGET_COLUMNS,
-}
+_TABLES = {"episodes": LISTED_COLUMNS, "columns": COLUMN_CELLS, "targets": TARGET_COLUMNS}
 
 
 def upgrade(connection: sqlite3.Connection, folder: Path) -> None:
     """Bring a store to the present version; called inside a transaction, and harmless where another process did it.
 
-    Columns that it lacks are added: its episodes did not record them, and its credits are stale. Up to version 4 a step
-    was a row; up to version 3 episodes with numbers that no scorer can compute with counted as completed.
+    Columns that it lacks are added: its episodes did not record them, and its credits are stale. Version 5 had a cell
+    for each column of an episode, version 4 a row for each step. Up to version 3 episodes with numbers that no scorer
+    can compute with counted as completed.
 
     Args:
         connection: the store.
         folder: folder of its files.
 
     Raises:
-        StoreError: an episode is damaged; the store stays as it was.
+        StoreError: an episode of version 4 or before is damaged; the store stays as it was.
     """
     by_step = bool(connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'steps'").fetchall())
     if by_step:
         connection.execute(COLUMNS_OF_EPISODES)
-    for table, name in _lacking(connection):
+    lacking = _lacking(connection)
+    for table, name in lacking:
         connection.execute(f'ALTER TABLE {table} ADD COLUMN "{name}"')
     if by_step:
-        _one_row_an_episode(connection, folder)
+        episodes = older_episodes(connection, folder)
+        _put_again(connection, ((key, encode_episode(folder, marked(episode))) for key, episode in episodes))
+        _one_row_an_episode(connection)
+    elif ("columns", "recorded") in lacking:
+        _put_again(connection, cells_of_version_5(connection))
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
@@ -59,15 +68,20 @@ def _lacking(connection: sqlite3.Connection) -> list[tuple[str, str]]:
     ]
 
 
-def _one_row_an_episode(connection: sqlite3.Connection, folder: Path) -> None:
-    once = (*EPISODE_COLUMNS, *TOTAL_COLUMNS)
-    update = f"UPDATE episodes SET {', '.join(f'{quoted((name,))} = ?' for name in once)} WHERE key = ?"
-    insert = f"INSERT INTO columns (episode, {quoted(tuple(STEP_COLUMNS))}) VALUES (?{', ?' * len(STEP_COLUMNS)})"
-    for key, episode in older_episodes(connection, folder):
-        cells, columns = encode_episode(folder, marked(episode))
-        connection.execute(update, (*cells, key))
-        connection.execute(insert, (key, *columns))
+def _put_again(connection: sqlite3.Connection, episodes: Iterable[tuple[int, EpisodeCells]]) -> None:
+    """Put what is kept of each episode, by its key, in the place of what was."""
+    for key, cells in episodes:
+        connection.execute("DELETE FROM columns WHERE episode = ?", (key,))
+        put_columns(connection, key, cells.columns)
+        listed = ", ".join(f"{quoted((name,))} = ?" for name in cells.listed)
+        connection.execute(f"UPDATE episodes SET {listed} WHERE key = ?", (*cells.listed.values(), key))
+    for _, name, *_ in connection.execute("PRAGMA table_info(episodes)").fetchall():
+        if name not in ("key", "run_id", *LISTED_COLUMNS):
+            connection.execute(f"ALTER TABLE episodes DROP COLUMN {quoted((name,))}")
+
+
+def _one_row_an_episode(connection: sqlite3.Connection) -> None:
     credits = [(*at, struct.pack(f"<{len(row)}d", *row)) for *at, row in older_credits(connection)]
-    for statement in ("DROP TABLE credits", CREDITS, "DROP TABLE steps", "ALTER TABLE episodes DROP COLUMN recorded"):
+    for statement in ("DROP TABLE credits", CREDITS, "DROP TABLE steps"):
         connection.execute(statement)
     connection.executemany("INSERT INTO credits VALUES (?, ?, ?)", credits)

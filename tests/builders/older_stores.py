@@ -1,4 +1,4 @@
-"""Stores as older versions wrote them: one that was kept, and any new one put back into its layout."""
+"""Stores as older versions wrote them: two that were kept, and any new one put back into its layout."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from builders import TESTS
 from credit_gym.data.columns import COLUMNS
 from credit_gym.data.episode import Episode
 from credit_gym.store import Store
+from credit_gym.store.codecs import EPISODE_COLUMNS as _ONCE
+from credit_gym.store.schema import LISTED
 
-KEPT = TESTS / "core" / "store" / "version_4.zip"
+KEPT = TESTS / "core" / "store"
 _STEPS = [column for column in COLUMNS if column.kind != "episode"]
 
 
-def unpacked(folder: Path) -> list[dict[str, str]]:
-    """Unpack a store that version 4 wrote; return the fields of its episodes as text, None left out."""
-    with zipfile.ZipFile(KEPT) as kept:
+def unpacked(folder: Path, version: int = 4) -> list[dict[str, str]]:
+    """Unpack a store that a version wrote, 4 or 5; return the fields of its episodes as text, None left out."""
+    with zipfile.ZipFile(KEPT / f"version_{version}.zip") as kept:
         kept.extractall(folder)
     return [dict(fields) for fields in json.loads((folder / "episodes.json").read_text())]
 
@@ -37,8 +39,9 @@ def as_version_4(folder: Path) -> None:
         names = ", ".join(f'"{column.name}"' for column in _STEPS)
         database.executescript(
             "DROP TABLE credits; DROP TABLE columns;"
-            "ALTER TABLE episodes DROP COLUMN steps; ALTER TABLE episodes DROP COLUMN episode_return;"
-            "ALTER TABLE episodes ADD COLUMN recorded TEXT NOT NULL DEFAULT '[]';"
+            + "".join(f"ALTER TABLE episodes DROP COLUMN {name};" for name in ("steps", "episode_return", "checksum"))
+            + "".join(f"ALTER TABLE episodes ADD COLUMN {name};" for name in _ONCE if name not in LISTED)
+            + "ALTER TABLE episodes ADD COLUMN recorded TEXT NOT NULL DEFAULT '[]';"
             f"CREATE TABLE steps (episode INTEGER NOT NULL REFERENCES episodes ON DELETE CASCADE,"
             f" step INTEGER NOT NULL, {names}, PRIMARY KEY (episode, step)) WITHOUT ROWID;"
             "CREATE TABLE credits (target INTEGER NOT NULL REFERENCES targets ON DELETE CASCADE, episode INTEGER NOT"
@@ -49,7 +52,9 @@ def as_version_4(folder: Path) -> None:
         for key, episode_id in keys:
             episode = episodes[episode_id]
             recorded = [column.name for column in _STEPS if getattr(episode, column.name) is not None]
-            database.execute("UPDATE episodes SET recorded = ? WHERE key = ?", (json.dumps(recorded), key))
+            once = {name: codec.encode(folder / "blobs", getattr(episode, name)) for name, codec in _ONCE.items()}
+            for name, cell in {**once, "recorded": json.dumps(recorded)}.items():
+                database.execute(f"UPDATE episodes SET {name} = ? WHERE key = ?", (cell, key))
             for row in _rows(key, episode):
                 database.execute(f"INSERT INTO steps VALUES ({', '.join('?' * (len(_STEPS) + 2))})", row)
         for target, key, cell in credits:

@@ -152,7 +152,7 @@ def test_where_everything_holds_the_exit_code_is_zero(monkeypatch: pytest.Monkey
     ("statement", "flaw"),
     [
         ("DELETE FROM episodes WHERE key = (SELECT min(key) FROM episodes)", "lost"),
-        ("UPDATE episodes SET goal = 'another' WHERE key = (SELECT min(key) FROM episodes)", "lost"),
+        ("UPDATE columns SET texts = texts || '.' WHERE episode = (SELECT min(key) FROM episodes)", "lost"),
     ],
 )
 @pytest.mark.slow

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import multiprocessing
 import random
+import re
 import signal
 import sqlite3
 import subprocess
@@ -15,6 +16,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from builders import TESTS
 from builders.episodes import episodes, walk
@@ -22,10 +24,13 @@ from builders.older_stores import as_version_4, unpacked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from credit_gym.data.batch import COLUMN_NAMES, EpisodeBatch
 from credit_gym.data.episode import Episode
+from credit_gym.data.keys import KeyName
 from credit_gym.data.target import TrainingTarget
-from credit_gym.errors import StoreError, UnknownNameError
+from credit_gym.errors import CreditGymError, StoreError, UnknownNameError
 from credit_gym.store import Store
+from credit_gym.store.episode_cells import checksums
 from credit_gym.store.naming import in_natural_order, natural_order
 
 
@@ -78,11 +83,14 @@ def test_what_is_changed_in_place_is_one_episodes_own(store: Store) -> None:
 def test_entries_of_one_episode_never_become_anothers(store: Store) -> None:
     run_id = start(store)
     store.add_episodes(run_id, [walk(f"7-{number}", steps=2) for number in range(2)])
-    store._connection.execute("UPDATE episodes SET checksum = NULL")
     for episode, actions in ((1, "a|"), (2, "b|c|d|")):  # as many together as there were
-        store._connection.execute(
-            "UPDATE columns SET actions = replace(?, '|', char(31)) WHERE episode = ?", (actions, episode)
-        )
+        packed = "recorded, numbers, replace(texts, replace('go 0|go 1|', '|', char(31)), replace(?, '|', char(31)))"
+        kept = store._connection.execute(
+            f"SELECT {packed} FROM columns WHERE episode = ?", (actions, episode)
+        ).fetchone()
+        assert actions.replace("|", "\x1f") in kept[2]
+        changed = "UPDATE columns SET texts = ?, checksum = ? WHERE episode = ?"
+        store._connection.execute(changed, (kept[2], *checksums([kept]), episode))
     with pytest.raises(StoreError, match=r"'7-0' cannot be read.*not as many entries as its episode"):
         store.load_episodes(run_id)
 
@@ -144,8 +152,9 @@ def test_a_growing_prompt_is_kept_once_and_one_that_changed_is_kept_right(store:
     assert size < 8 * sum(map(len, prompts)) / 5
 
 
-def test_a_store_that_an_older_version_wrote_holds_what_was_put_into_it(tmp_path: Path) -> None:
-    written = unpacked(tmp_path)
+@pytest.mark.parametrize("version", [4, 5])
+def test_a_store_that_an_older_version_wrote_holds_what_was_put_into_it(version: int, tmp_path: Path) -> None:
+    written = unpacked(tmp_path, version)
     with Store.open(tmp_path, create=False) as store:
         (record,) = store.runs()
         loaded = store.load_episodes(record.run_id)
@@ -172,6 +181,26 @@ def test_a_damaged_store_of_an_older_version_is_refused_and_left_as_it_was(tmp_p
             Store.open(tmp_path, create=False)
 
 
+@pytest.mark.parametrize(
+    "change",
+    ["UPDATE episodes SET goal = goal || '.' WHERE key = 2", "UPDATE columns SET rewards = NULL WHERE episode = 2"],
+)
+def test_one_damaged_episode_of_version_5_is_refused_when_it_is_read_and_no_other(tmp_path: Path, change: str) -> None:
+    unpacked(tmp_path, 5)
+    with closing(sqlite3.connect(tmp_path / "store.sqlite")) as database, database:
+        database.execute(change)
+        ((damaged,),) = database.execute("SELECT episode_id FROM episodes WHERE key = 2")
+    with Store.open(tmp_path, create=False) as store:
+        (record,) = store.runs()
+        played = store.episodes(record.run_id)
+        for number, name in enumerate(store.episode_ids(record.run_id)):
+            if name == damaged:
+                with pytest.raises(StoreError, match=f"'{damaged}' cannot be read: it is no longer as it was written"):
+                    played[number]
+            else:
+                assert played[number].episode_id == name
+
+
 def test_a_store_of_an_older_version_is_read_and_written(tmp_path: Path) -> None:
     new = ("prompt_token_ids", "token_ids", "decodings")
     with Store.open(tmp_path) as store:
@@ -195,37 +224,102 @@ def test_a_column_that_is_new_needs_no_new_version(tmp_path: Path) -> None:
     with Store.open(tmp_path) as store:
         run_id = start(store)
         store.add_episode(run_id, walk("7-0", exact_verifier=True))
-        store._connection.execute("ALTER TABLE episodes DROP COLUMN exact_verifier")
+        store._connection.execute("ALTER TABLE columns DROP COLUMN exact_verifier")
         store._connection.execute("ALTER TABLE columns DROP COLUMN token_ids")
-        store._connection.execute("ALTER TABLE episodes DROP COLUMN checksum")
     later = walk("7-1", exact_verifier=True, token_ids=((1,), (2, 3), ()))
     with Store.open(tmp_path, create=False) as store:
         store.add_episode(run_id, later)
-        assert store.load_episodes(run_id) == [walk("7-0"), later]
+        assert store.load_episodes(run_id) == [walk("7-0", exact_verifier=True), later]
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        "UPDATE episodes SET goal = goal || '.' WHERE episode_id = '7-1'",
-        "UPDATE episodes SET success = NOT success WHERE episode_id = '7-1'",
-        "UPDATE columns SET actions = replace(actions, '1', '2') WHERE episode = 2",
-        "UPDATE columns SET rewards = (SELECT rewards FROM columns WHERE episode = 3) WHERE episode = 2",
-        "UPDATE columns SET observations = replace(observations, 'o', 'a') WHERE episode = 2",
+        "texts = replace(texts, 'go 1', 'go 2')",
+        "texts = replace(texts, 'test/task', 'test/tusk')",
+        "numbers = (SELECT numbers FROM columns WHERE episode = 3)",
+        "recorded = replace(recorded, 'observations', 'replies')",
+        "recorded = NULL",
+        "checksum = NULL",
+        "messages = (SELECT messages FROM columns WHERE episode = 3)",
+        "messages = NULL",
     ],
 )
 def test_a_cell_that_is_another_legal_one_than_was_written_is_noticed(store: Store, change: str) -> None:
     run_id = start(store)
-    store.add_episodes(run_id, [walk(f"7-{i}", steps=3, rewards=(0.0, i / 4, 1.0)) for i in range(4)])
+    played = [walk(f"7-{i}", steps=1, rewards=(i / 4,), messages=(({"content": str(i)},),)) for i in range(4)]
+    store.add_episodes(run_id, [replace(each, task_id="test/task", actions=("go 1",)) for each in played])
     before = store.load_episodes(run_id)
-    store._connection.execute("UPDATE columns SET actions = actions")
+    store._connection.execute("UPDATE columns SET texts = texts")
     assert store.load_episodes(run_id) == before
-    store._connection.execute(change)
-    with pytest.raises(StoreError, match="'7-1' cannot be read: it is no longer as it was written"):
+    store._connection.execute(f"UPDATE columns SET {change} WHERE episode = 2")
+    with pytest.raises(StoreError, match="'7-1' cannot be read: "):
         store.load_episodes(run_id)
+    with pytest.raises(StoreError, match="'7-1' cannot be read: "):
+        EpisodeBatch.from_episodes(store.episodes(run_id))
 
 
-@pytest.mark.parametrize("change", ["episode_id = CAST('7' AS BLOB)", "steps = -1", "steps = 'x'", "steps = 1 << 40"])
+@given(data=st.data())
+@settings(deadline=None, max_examples=40)
+def test_a_flipped_bit_of_an_episode_is_noticed(data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as folder, Store.open(folder) as store:
+        run_id = start(store)
+        store.add_episodes(run_id, [walk(name, messages=(({"content": "é"},),) * 3) for name in ("7", "7-1", "7-1-1")])
+        table, names, where = data.draw(
+            st.sampled_from(
+                [
+                    ("columns", ("recorded", "numbers", "texts", "messages"), "episode = 2"),
+                    ("episodes", ("episode_id", "group_id"), "key = 2"),
+                ]
+            )
+        )
+        name = data.draw(st.sampled_from(names))
+        ((kind, cell),) = store._connection.execute(
+            f"SELECT typeof({name}), CAST({name} AS BLOB) FROM {table} WHERE {where}"
+        )
+        bit = data.draw(st.integers(0, 8 * len(cell) - 1))
+        flipped = bytes(byte ^ (1 << bit % 8 if place == bit // 8 else 0) for place, byte in enumerate(cell))
+        store._connection.execute(f"UPDATE {table} SET {name} = CAST(? AS {kind}) WHERE {where}", (flipped,))
+        with pytest.raises(StoreError, match=r"restore|cannot be read"):
+            store.load_episodes(run_id)
+
+
+@settings(deadline=None, max_examples=15)
+@given(played=st.lists(episodes(), max_size=5), key=st.sampled_from(["state", "observation"]))
+def test_a_batch_read_from_a_store_is_that_of_the_episodes(played: list[Episode], key: KeyName) -> None:
+    played = [replace(episode, episode_id=f"7-{number}") for number, episode in enumerate(played)]
+    with tempfile.TemporaryDirectory() as folder, Store.open(folder) as store:
+        run_id = start(store)
+        store.add_episodes(run_id, played)
+        loaded = store.load_episodes(run_id)
+        try:
+            expected = EpisodeBatch.from_episodes(loaded, key=key)
+        except CreditGymError as error:
+            with pytest.raises(type(error), match=re.escape(str(error))):
+                EpisodeBatch.from_episodes(store.episodes(run_id), key=key)
+            return
+        found = EpisodeBatch.from_episodes(store.episodes(run_id), key=key)
+    for name in COLUMN_NAMES:
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name, strict=True)
+
+
+def test_parts_of_a_run_that_recorded_different_columns_make_one_batch(store: Store) -> None:
+    run_id = start(store)
+    plain = [walk(f"7-{i}", steps=i % 4) for i in range(300)]
+    more = [
+        replace(each, episode_id=f"8-{i}", log_belief=(-0.5,) * (len(each) + 1), roles=("solver",) * len(each))
+        for i, each in enumerate(plain)
+    ]
+    store.add_episodes(run_id, [*plain, *more])
+    found, expected = (EpisodeBatch.from_episodes(each) for each in (store.episodes(run_id), [*plain, *more]))
+    for name in COLUMN_NAMES:
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=name, strict=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["episode_id = CAST('7' AS BLOB)", "steps = -1", "steps = 'x'", "steps = 1 << 40", "success = NOT success"],
+)
 def test_a_row_that_no_episode_has_is_refused_before_any_is_read(store: Store, change: str) -> None:
     run_id = start(store)
     store.add_episodes(run_id, [walk(f"7-{i}") for i in range(2)])
