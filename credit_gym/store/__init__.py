@@ -3,8 +3,8 @@
 - ``run_store``: the store. ``folders``: one for every run and every sweep. ``records``: what is said of them.
 - ``database``: the file. ``schema``: its tables and their version; ``upgrade``: an older one, whose ``older_layout`` is
   read once more.
-- ``episode_cells``, ``packing``, ``column_cells``, ``codecs``: how an episode, a column and a value are kept, long ones in
-  ``blobs``; ``kept_credits``: what scorers said. ``stored_episodes``: a run's episodes, read as they are asked for.
+- ``episode_cells``, ``packing``, ``column_cells``, ``codecs``: how an episode, a column and a value are kept, long ones
+  in ``blobs``; ``kept_credits``: what scorers said. ``stored_episodes``: a run's episodes, read as they are asked for.
 - ``naming``: ids and keys. ``sole_use``: whoever plays into a folder has it alone.
 """
 
