@@ -189,14 +189,13 @@ def _decode_calls(folder: Path, cells: Sequence[bytes], sizes: Sequence[int]) ->
 
 def _encode_messages(folder: Path, column: Sequence[Sequence[Mapping[str, Any]]]) -> bytes:
     """Keep of each history only what the step before did not have: a growing chat costs O(T), not O(T^2)."""
-    lines, before = [], list[dict[str, Any]]()
+    lines = []
+    before: Sequence[Mapping[str, Any]] = ()
     for history in column:
-        messages = [dict(message) for message in history]
-        kept = 0
-        while kept < min(len(before), len(messages)) and _same(before[kept], messages[kept]):
-            kept += 1
-        lines.append(_json_line(folder, [kept, messages[kept:]]))
-        before = messages
+        pairs = zip(before, history, strict=False)
+        kept = next((place for place, pair in enumerate(pairs) if not _same(*pair)), min(len(before), len(history)))
+        lines.append(_json_line(folder, [kept, [dict(message) for message in history[kept:]]]))
+        before = history
     return _lines(lines)
 
 
