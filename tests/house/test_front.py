@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from builders import ROOT
 
 import credit_gym as cg
 
@@ -58,8 +59,13 @@ def test_a_name_loads_its_own_room_only() -> None:
 def test_mypy_sees_the_types(tmp_path: Path) -> None:
     listed = "\n".join(f"reveal_type(cg.{name})" for name in cg.__all__)
     (tmp_path / "script.py").write_text(f"import credit_gym as cg\n{listed}\ncg.Episode().nothing\n")
-    command = [sys.executable, "-m", "mypy", "--follow-imports=silent", str(tmp_path / "script.py")]
-    said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        str(tmp_path / "script.py"),
+    ]  # its cache is that of `make types`
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
     revealed = [line for line in said.splitlines() if "Revealed type" in line]
     assert len(revealed) == len(cg.__all__)
     assert not any('"Any"' in line for line in revealed), said

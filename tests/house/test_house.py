@@ -167,7 +167,7 @@ def test_outside_environments_and_commands_no_name_is_given_twice() -> None:
 
 
 def test_every_file_opens_by_saying_what_it_is() -> None:
-    silent = [module for module, path in FILES.items() if not ast.get_docstring(ast.parse(path.read_text("utf-8")))]
+    silent = [module for module, path in FILES.items() if not path.read_text("utf-8").startswith(('"""', 'r"""'))]
     assert silent == []
 
 

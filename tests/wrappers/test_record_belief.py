@@ -173,6 +173,7 @@ def test_online_postponed_recorded_and_naive_beliefs_agree(models):
     assert len(set(online.log_belief)) == 5
 
 
+@pytest.mark.slow
 def test_one_believer_serves_many_workers_and_what_is_recorded_does_not_depend_on_them(models):
     from credit_gym.agents import parse_agent, run_episodes
 

@@ -88,6 +88,7 @@ def test_the_agent_takes_the_same_step_on_texts():
         assert np.allclose([learned[name] for name in slots], flat[state])
 
 
+@pytest.mark.slow
 def test_the_agent_draws_from_its_softmax():
     agent = SoftmaxAgent(5)
     agent.logits = {"1:0": {"forward": 1.0, "wait": 0.0, "back": -1.0}}

@@ -138,6 +138,7 @@ def test_success_is_measured_before_and_after_and_on_the_way_and_changes_nothing
     assert evaluations(again.parent)[0] == {**told[-1], "step": 0}  # the same episodes, whoever plays and whenever
 
 
+@pytest.mark.slow
 def test_sigterm_finishes_the_step_and_saves_it(model: Path, tmp_path: Path) -> None:
     def terminate(row: Any) -> None:
         if row["step"] == 2:

@@ -70,6 +70,7 @@ def test_a_used_folder_holds_the_merged_model_and_nothing_old(tiny, tmp_path, ma
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+@pytest.mark.slow
 def test_one_whole_file_comes_before_an_index_as_for_transformers(tiny, tmp_path):
     anchor, policy = tiny
     both = sharded(tmp_path / "both", policy)

@@ -51,6 +51,7 @@ def cells(table: Table, column: str) -> dict[str, tuple[float, float, float]]:
     return {name: tuple(map(float, match.groups())) for name, match in found.items() if match}
 
 
+@pytest.mark.slow
 def test_the_exact_columns_are_the_advantages_of_the_policy_that_played() -> None:
     env = stochastic(num_tasks=4)
     agent = BehaviourAgent(env.model)
@@ -64,6 +65,7 @@ def test_the_exact_columns_are_the_advantages_of_the_policy_that_played() -> Non
     assert abs((returns - values).mean()) < 4 * (returns - values).std() / np.sqrt(returns.size)
 
 
+@pytest.mark.slow
 def test_leave_one_out_has_the_right_scale_and_the_mean_baseline_half_of_it() -> None:
     lines = [
         Line("loo", FanOut((2, 2)), "c3"),

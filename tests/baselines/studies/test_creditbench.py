@@ -48,6 +48,7 @@ def test_every_scorer_has_a_row_or_reads_a_tree_a_team_or_what_no_table_has() ->
     assert bench_rows()[-1].scorer == "oracle"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_rows")
 def test_a_row_alone_is_the_row_among_others() -> None:
     together = bench_seed("lucky", 1, FEW)

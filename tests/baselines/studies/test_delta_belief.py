@@ -101,6 +101,7 @@ def test_one_pass_reads_what_separate_passes_read(player: object, games: model.G
                 torch.testing.assert_close(reading.logprob[:, turn, part], chosen, atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 def test_play_is_fixed_by_its_seed_and_by_nothing_else(player: object, games: model.Games) -> None:
     again = model.play(player, TABLE, np.repeat(np.arange(8), 4), 3)
     assert all(np.array_equal(a, b) for a, b in zip(games, again, strict=True))

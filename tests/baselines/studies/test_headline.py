@@ -208,6 +208,7 @@ def test_a_cost_lies_between_the_points_around_it() -> None:
     assert cost_of(runs, 0.9, "tokens") == math.inf
 
 
+@pytest.mark.slow
 def test_the_ratio_compares_with_what_the_baseline_needs_itself() -> None:
     slow, fast = [curve(0.0, 0.2, 0.4)] * 3, [curve(0.0, 0.4, 0.8)] * 3
     assert cost_ratio(fast, slow, "episodes") == pytest.approx((0.5, 0.5, 0.5))

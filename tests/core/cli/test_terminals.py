@@ -35,6 +35,7 @@ def test_what_an_encoding_cannot_show_is_a_question_mark(folder: Path, encoding:
     assert refused.stderr.count(b"\n") == 1
 
 
+@pytest.mark.slow
 def test_a_pipe_that_closes_is_no_error_to_read(folder: Path) -> None:
     done = subprocess.run(
         f"{sys.executable} -m credit_gym.cli scorers | head -1", shell=True, capture_output=True, check=False

@@ -112,7 +112,6 @@ def test_any_order_of_commands_ends_in_the_credits_of_one_uninterrupted_run(
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None)
 @given(count=st.integers(0, 7), script=steps)
 def test_many_orders_of_commands_end_in_the_same_credits(count: int, script: list[tuple[str, tuple[str, ...]]]) -> None:
     interleave(count, script)

@@ -84,6 +84,7 @@ def test_expert_actions_earn_one_step_of_progress_each_and_win(env, task):
     assert info["expert_actions"] == []
 
 
+@pytest.mark.slow
 def test_progress_sums_to_the_distance_covered(env):
     _, info = env.reset(seed=5)
     start, random, total = info["distance"], Random(5), 0.0

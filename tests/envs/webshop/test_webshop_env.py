@@ -52,6 +52,7 @@ def test_gymnasium_accepts_every_mode(observation):
     check_env(gym.make("credit/WebShop-v0", observation=observation).unwrapped)
 
 
+@pytest.mark.slow
 def test_the_expert_earns_everything_and_every_step_of_it_is_progress(env):
     for task in range(0, env.num_tasks, 7):
         _, info = env.reset(options={"task": task})
