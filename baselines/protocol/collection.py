@@ -203,6 +203,6 @@ def write_outputs(collection: Collection, title: str, tables: Sequence[Table]) -
     """Write ``targets.parquet`` and ``report.html`` beside the store."""
     folder, played, credits = collection.folder, collection.played, collection.credits
     write_parquet(folder / "targets.parquet", played, credits)
-    asked = {scorer: (scorer, {}) for scorer in credits}
+    asked: dict[str, tuple[str, Mapping[str, Any]]] = {scorer: (scorer, {}) for scorer in credits}
     page = folder / "report.html"
     write_report(page, title=title, episodes=played, credits=credits, scorers=asked, tables=tables)

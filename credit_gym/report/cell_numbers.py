@@ -28,14 +28,15 @@ def column_numbers(values: Sequence[Value]) -> FloatArray | None:
         values: (R,) cells.
 
     Returns:
-        (R, 3): value, low and high, NaN where a cell is empty or has no interval; None where a cell is a text, or all
-        are empty.
+        (R, 3): value, low and high, NaN where a cell is empty, has no interval, or is a word among numbers ("never");
+        None where words are as many as numbers.
     """
     found = [_cell_number(value) for value in values]
-    read = [numbers for numbers in found if numbers is not None]
-    if len(read) < len(found) or all(math.isnan(value) for value, _, _ in read):
+    words = sum(numbers is None for numbers in found)
+    told = sum(not math.isnan(numbers[0]) for numbers in found if numbers is not None)
+    if told <= words:
         return None
-    return np.asarray(read, dtype=np.float64)
+    return np.asarray([numbers or _NOTHING for numbers in found], dtype=np.float64)
 
 
 def _cell_number(value: Value) -> tuple[float, float, float] | None:

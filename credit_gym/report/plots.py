@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -178,5 +179,6 @@ def _write(figure: Figure, file: IO[bytes], format: str) -> None:
     import matplotlib
 
     undated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(format)
-    with matplotlib.rc_context({"svg.hashsalt": "credit_gym"}):
+    with matplotlib.rc_context({"svg.hashsalt": "credit_gym"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+")  # a box stands for it
         figure.savefig(file, format=format, dpi=200, metadata=undated)

@@ -16,7 +16,7 @@ import numpy as np
 from credit_gym.data.grouping import FloatArray
 from credit_gym.report.cell_numbers import column_numbers
 from credit_gym.report.plots import PALETTE, axis_label, line_look, new_figure, rising, save
-from credit_gym.report.table import Table
+from credit_gym.report.table import Table, Value
 from credit_gym.report.text import one_line
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ ENDINGS = (".svg", ".png")
 _MOST_ROWS, _MOST_COLUMNS = 200, 60
 _MOST_LINES = 14
 _MOST_PANELS = 6
+_FAR = 1e4  # times the smallest bar, beyond which bars stand on a logarithmic axis
 _SERIES = 3  # points that make a curve
 _LONGEST_TITLE = 200
 _LONGEST_NAME = 60  # characters of a file's name, without its ending
@@ -53,15 +54,15 @@ def draw_table(table: Table) -> Figure | None:
     rows = table.rows[:_MOST_ROWS]
     cells = list(zip(*rows, strict=True))
     numbers = [column_numbers(column) for column in cells]
-    measured = _measured(table.columns, numbers)
+    measured = _measured(table.columns, numbers) if rows else []
     if not measured:
         return None
     title = table.title if len(rows) == len(table.rows) else f"{table.title} (first {len(rows)} of {len(table.rows)})"
     series = numbers[0]
     if series is not None and len(measured) == len(numbers) - 1 <= _MOST_PANELS and _is_series(series[:, 0]):
         return _rows_as_curves(title, table.columns[0], series[:, 0], measured)
-    labels = [0, *(i for i in range(1, len(numbers)) if numbers[i] is None and any(cells[i]))]
-    names = [" · ".join(one_line(str(row[i])) for i in labels if row[i] not in (None, "")) for row in rows]
+    words = [0, *(i for i in range(1, len(numbers)) if numbers[i] is None)]
+    names = [" · ".join(_told(row[i]) for i in words if _told(row[i])) for row in rows]
     heads = _numbered(measured)
     if heads is not None and len(rows) <= _MOST_LINES:
         return _columns_as_curves(title, names, *heads, measured)
@@ -96,6 +97,10 @@ def draw_tables(tables: Iterable[Table], folder: Path) -> list[Path]:
             written.append(folder / f"{name}{ending}")
             save(figure, written[-1])
     return written
+
+
+def _told(value: Value) -> str:
+    return "" if value is None or value != value else one_line(str(value))
 
 
 def _measured(heads: tuple[str, ...], numbers: list[FloatArray | None]) -> list[_Measured]:
@@ -161,7 +166,16 @@ def _bars(title: str, names: list[str], measured: list[_Measured]) -> Figure:
         axes.set_yticks(range(len(names)), [axis_label(name) for name in names] if number == 0 else [""] * len(names))
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_xlabel(axis_label(column.head))
+        least, most = _sizes(value)
+        if most > _FAR * least:
+            axes.set_xscale("symlog", linthresh=least)
     return figure
+
+
+def _sizes(values: FloatArray) -> tuple[float, float]:
+    """The smallest and the largest size of the values, zeros aside."""
+    sizes = np.abs(values[np.nan_to_num(values) != 0.0])
+    return (float(sizes.min()), float(sizes.max())) if sizes.size else (1.0, 1.0)
 
 
 def _map(title: str, names: list[str], measured: list[_Measured]) -> Figure:
@@ -172,7 +186,7 @@ def _map(title: str, names: list[str], measured: list[_Measured]) -> Figure:
     figure, (axes,) = _panels(title, 1, **size)
     image = axes.imshow(np.where(np.isnan(values), np.nan, shade), cmap=rising(), vmin=0.0, vmax=1.0, aspect="auto")
     for row, column in zip(*np.nonzero(~np.isnan(values)), strict=True):
-        axes.text(column, row, f"{values[row, column]:.3g}", ha="center", va="center", fontsize=7)
+        axes.text(column, row, f"{values[row, column]:.4g}", ha="center", va="center", fontsize=7)
     axes.set_xticks(range(len(measured)), [axis_label(column.head) for column in measured], rotation=40, ha="right")
     axes.set_yticks(range(len(names)), [axis_label(name) for name in names])
     bar = figure.colorbar(image, ax=axes, ticks=[0, 1])

@@ -249,7 +249,9 @@ def test_what_a_model_was_asked_and_its_tokens_are_there(visit, tmp_path: Path) 
     press(page, "n", "n", "m")
     written = page.locator(".step.current .written")
     written.locator(".token").first.wait_for()
-    assert written.locator(".chat li").count() == 3
+    assert written.locator(".chat li").count() == 1
+    written.get_by_text("2 earlier").click()
+    written.locator(".chat li").nth(2).wait_for()
     assert written.locator(".token").all_inner_texts() == ["7"]
     assert written.locator(".token").first.get_attribute("title") == "token 7: log-probability (nats) \u22121"
     press(page, "p", "m")

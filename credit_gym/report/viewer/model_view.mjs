@@ -1,6 +1,6 @@
 // What a model was asked and wrote at a step, and its tokens, coloured by one of their numbers.
 
-import { make, passage } from "./dom.mjs";
+import { make, onDemand, passage } from "./dom.mjs";
 import { chatOf } from "./leaf.mjs";
 import { plain } from "./tint.mjs";
 
@@ -59,7 +59,10 @@ export function drawModel(model, step, first, place, shown) {
   if (told.length) parts.push(make("p", { className: "facts" }, ...told.map(([name, value]) => make("span", { text: `${name} ` }, make("b", { text: value })))));
   if (model.chats) {
     const chat = chatOf(model, first, place);
-    if (chat.length) parts.push(make("p", { className: "label", text: `prompt, ${chat.length} messages` }), make("ol", { className: "chat" }, ...chat.map(drawMessage)));
+    const [earlier, latest] = [chat.slice(0, -1), chat.slice(-1)];
+    if (chat.length) parts.push(make("p", { className: "label", text: `prompt, ${chat.length} messages` }));
+    if (earlier.length) parts.push(onDemand(`${earlier.length} earlier`, async () => [make("ol", { className: "chat" }, ...earlier.map(drawMessage))]));
+    if (chat.length) parts.push(make("ol", { className: "chat" }, ...latest.map(drawMessage)));
   }
   for (const [name, text] of [["thought", step.thought], ["raw reply", step.reply]]) {
     if (text) parts.push(make("p", { className: "label", text: name }), make("pre", { className: "model", text }));

@@ -21,7 +21,7 @@ export function pickerOf(place, state, choose) {
     }
     const node = button("", () => choose(e), { title: overview.text("goal", e), "aria-current": String(e === view.episode), "data-row": String(e) });
     node.append(make("span", { className: outcome.name, text: outcome.mark, role: "img", "aria-label": outcome.says }),
-      make("span", { className: "name", text: `${overview.text("task", e)} ` }, make("span", { text: overview.text("id", e) })),
+      make("span", { className: "name" }, make("span", { text: overview.text("id", e) }), ` ${overview.text("task", e)}`),
       make("span", { className: "count", text: String(overview.length(e)), "aria-label": `${overview.length(e)} steps` }), bar);
     return make("li", {}, node);
   };

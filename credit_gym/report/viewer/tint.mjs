@@ -34,7 +34,7 @@ export function paint(node, property, value, scale, strength) {
 }
 
 // At most `most` ticks, each the value farthest from 0 among those it stands for.
-export function ticks(values, begin, end, most = 60) {
+export function ticks(values, begin, end, most = 40) {
   const count = Math.min(most, end - begin);
   return Array.from({ length: count }, (_, i) => {
     let far = 0;

@@ -10,19 +10,28 @@ export function inSight(scrolled, height, row, count, margin = 8) {
 export function virtualList(place, row, draw) {
   const inner = document.createElement("ol");
   place.replaceChildren(inner);
-  let [count, drawn] = [0, ""];
+  let count = 0;
+  let rows = new Map();
+  const made = (i) => {
+    const node = draw(i);
+    node.style.setProperty("transform", `translateY(${i * row}px)`);
+    node.setAttribute("aria-setsize", String(count));
+    node.setAttribute("aria-posinset", String(i + 1));
+    return node;
+  };
   const refresh = (anew) => {
     const [first, last] = inSight(place.scrollTop, place.clientHeight, row, count);
-    if (!anew && drawn === `${first} ${last}`) return;
-    drawn = `${first} ${last}`;
-    const held = inner.contains(document.activeElement) ? document.activeElement.dataset.row : undefined;
-    inner.replaceChildren(...Array.from({ length: last - first }, (_, i) => {
-      const node = draw(first + i);
-      node.style.setProperty("transform", `translateY(${(first + i) * row}px)`);
-      node.setAttribute("aria-setsize", String(count));
-      node.setAttribute("aria-posinset", String(first + i + 1));
-      return node;
-    }));
+    const held = anew && inner.contains(document.activeElement) ? document.activeElement.dataset.row : undefined;
+    const before = rows;
+    rows = new Map();
+    for (let i = first; i < last; i += 1) if (!anew && before.has(i)) rows.set(i, before.get(i));
+    for (const [i, node] of before) if (rows.get(i) !== node) node.remove();
+    let next = null;
+    for (let i = last - 1; i >= first; i -= 1) { // from the end, so that each knows what it stands before
+      if (!rows.has(i)) rows.set(i, made(i));
+      if (rows.get(i).nextSibling !== next || rows.get(i).parentNode !== inner) inner.insertBefore(rows.get(i), next);
+      next = rows.get(i);
+    }
     if (held !== undefined) inner.querySelector(`[data-row="${held}"]`)?.focus({ preventScroll: true });
   };
   let due = 0;
