@@ -144,7 +144,7 @@ class ALFWorldEnv(TextEnv):
         self._state: Any = None
         self._handcoded: HandcodedExpert | None = None
         self._advice = ""
-        self._arrivals = Arrivals({}, 0.0)
+        self._arrivals = Arrivals(0.0, ())
         self._steps = 0
         self._distance = 0.0
 

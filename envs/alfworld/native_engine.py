@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from bisect import bisect
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from credit_gym.envs.alfworld.answers import answer, enumeration, introduction
 from credit_gym.envs.alfworld.keys import Replay
 from credit_gym.envs.alfworld.layout import Layout
 from credit_gym.envs.alfworld.problem import Facts, Row
+from credit_gym.envs.alfworld.remembered import keep
 from credit_gym.envs.alfworld.rules import (
     AS_BEFORE,
     EMPTY,
@@ -23,21 +24,13 @@ from credit_gym.envs.alfworld.rules import (
     Operator,
     members,
     operator,
-    phrase,
     possible,
     visible,
 )
 from credit_gym.envs.alfworld.situation import Situation, Watch
 from credit_gym.errors import ManifestError
 
-K = TypeVar("K")
-V = TypeVar("V")
-
 Trail = tuple[Any, str] | None  # (the trail before, the last command)
-
-_MOST_VIEWS = 256
-_MOST_OPERATORS = 512
-_MOST_LISTINGS = 128
 
 
 class View(NamedTuple):
@@ -46,12 +39,12 @@ class View(NamedTuple):
     Attributes:
         before: the commands that sort before ``go to``, sorted.
         after: those that sort after it, sorted.
-        deeds: what each of them does.
+        operators: what each of them does.
     """
 
     before: tuple[str, ...]
     after: tuple[str, ...]
-    deeds: dict[str, Deed]
+    operators: dict[str, Operator]
 
 
 class NativeGame:
@@ -76,9 +69,9 @@ class NativeGame:
         self.checked_thing: int = self.checked_receptacle + len(layout.receptacles)
         located = [receptacle for receptacle, location in enumerate(layout.location_of) if location >= 0]
         walks = [("gotolocation", 0, receptacle) for receptacle in located]
-        self.goto = {typed: operator(self, walk, typed) for walk in walks for typed in [phrase(self, walk)]}
+        self.goto = {walk.command: walk for walk in (operator(self, deed) for deed in walks)}
         self.elsewhere = [
-            tuple(sorted(command for command, deed in self.goto.items() if deed.change.goes != location))
+            tuple(sorted(command for command, walk in self.goto.items() if walk.change.goes != location))
             for location in range(len(layout.locations))
         ]
         self.visible = {
@@ -86,10 +79,9 @@ class NativeGame:
             for holding in (False, True)
         }
         self.views: dict[int, View] = {}
-        self.typed: dict[Deed, tuple[str, Deed]] = {}
         self.operators: dict[Deed, Operator] = {}
         self.listings: dict[int, str] = {}
-        self.marks: dict[int, int] = {}
+        self.marks: dict[int, int] = {}  # by the lengths of their bits: powers of two share a few dozen hashes
         self._watched: tuple[Watch | None, int] = (None, 0)
         self.standing = [1 << self.at + location for location in range(len(layout.locations))]
         self.goal = {1 << number: clauses for number, clauses in layout.goal.items()}
@@ -105,18 +97,11 @@ class NativeGame:
         """The text that opens the game."""
         return introduction(self)
 
-    def command(self, deed: Deed) -> tuple[str, Deed]:
-        """Return how a deed is typed, and the deed: one tuple for all equal ones."""
-        found = self.typed.get(deed)
-        if found is None:
-            found = _kept(self.typed, deed, (phrase(self, deed), deed), _MOST_OPERATORS)
-        return found
-
     def operator(self, deed: Deed) -> Operator:
         """Return the operator of a deed."""
         found = self.operators.get(deed)
         if found is None:
-            found = _kept(self.operators, deed, operator(self, deed, self.command(deed)[0]), _MOST_OPERATORS)
+            found = keep(self.operators, deed, operator(self, deed))
         return found
 
     def fulfilled(self, facts: int) -> bool:
@@ -125,9 +110,10 @@ class NativeGame:
 
     def mark(self, fact: int) -> int:
         """Return what a fact (one bit) adds to the key of a state."""
-        mark = self.marks.get(fact)
+        length = fact.bit_length()
+        mark = self.marks.get(length)
         if mark is None:
-            mark = self.marks[fact] = self.layout.mark(fact.bit_length() - 1)
+            mark = self.marks[length] = self.layout.mark(length - 1)
         return mark
 
     def watched(self, watch: Watch) -> int:
@@ -150,7 +136,7 @@ class NativeGame:
         text = self.listings.get(things)
         if text is None:
             text = enumeration([f"a {self.thing_names[thing]}" for thing in members(things)])
-            _kept(self.listings, things, text, _MOST_LISTINGS)
+            keep(self.listings, things, text)
         return text
 
 
@@ -241,11 +227,8 @@ class State:
 
 def commands(state: State) -> dict[str, Operator]:
     """Return the admissible commands of a state, sorted, each with what it does."""
-    game, deeds = state.game, view(state).deeds
-    return {
-        command: game.operator(deeds[command]) if command in deeds else game.goto[command]
-        for command in admissible(state)
-    }
+    operators, goto = view(state).operators, state.game.goto
+    return {command: operators.get(command) or goto[command] for command in admissible(state)}
 
 
 def admissible(state: State) -> tuple[str, ...]:
@@ -269,8 +252,7 @@ def find(state: State, command: str) -> Operator | None:
     operator = state.game.goto.get(command)
     if operator is not None:
         return None if operator.change.goes == state.at else operator
-    deed = view(state).deeds.get(command)
-    return None if deed is None else state.game.operator(deed)
+    return view(state).operators.get(command)
 
 
 def step(state: State, operator: Operator) -> State:
@@ -284,13 +266,13 @@ def step(state: State, operator: Operator) -> State:
     for fact in deletes:
         if bits & fact:
             bits ^= fact
-            mark ^= marks.get(fact) or game.mark(fact)
+            mark ^= marks.get(fact.bit_length()) or game.mark(fact)
         lost |= fact
     won = state.won and (not deletes or game.fulfilled(bits))
     for fact in adds:
         if not bits & fact:
             bits |= fact
-            mark ^= marks.get(fact) or game.mark(fact)
+            mark ^= marks.get(fact.bit_length()) or game.mark(fact)
         if lost & fact:
             lost ^= fact
         if fact in game.goal and not won:
@@ -323,15 +305,15 @@ def view(state: State) -> View:
     if found is None:
         game = state.game
         pattern = state.bits & game.visible[state.held != EMPTY][state.at]
-        found = state.view = game.views.get(pattern) or _kept(game.views, pattern, _made(state), _MOST_VIEWS)
+        found = state.view = game.views.get(pattern) or keep(game.views, pattern, _made(state))
     return found
 
 
 def _made(state: State) -> View:
-    deeds = dict(map(state.game.command, possible(state)))
-    commands = sorted(deeds)
+    operators = {operator.command: operator for operator in map(state.game.operator, possible(state))}
+    commands = sorted(operators)
     cut = bisect(commands, "go to ")
-    return View(tuple(commands[:cut]), tuple(commands[cut:]), deeds)
+    return View(tuple(commands[:cut]), tuple(commands[cut:]), operators)
 
 
 @lru_cache(maxsize=8)  # of the games that are compared with another engine's, one after another
@@ -341,14 +323,6 @@ def _static_facts(layout: Layout) -> dict[str, frozenset[Row]]:
 
 def _all(bits: int, numbers: frozenset[int]) -> bool:
     return all(bits >> number & 1 for number in numbers)
-
-
-def _kept(cache: dict[K, V], key: K, value: V, most: int) -> V:
-    """Remember a value, forgetting all others when there are too many."""
-    if len(cache) >= most:
-        cache.clear()
-    cache[key] = value
-    return value
 
 
 class NativeEngine:

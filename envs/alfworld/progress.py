@@ -19,6 +19,7 @@ from typing import NamedTuple, TypeVar
 
 from credit_gym.envs.alfworld.games import Game
 from credit_gym.envs.alfworld.problem import NO_ROWS, Facts
+from credit_gym.envs.alfworld.remembered import keep
 from credit_gym.envs.alfworld.situation import Command, Placed, Situation, Watch
 
 _TREATMENTS = {
@@ -30,23 +31,22 @@ _WALK = "gotolocation"
 _LOOKING = frozenset({"look", "inventory", "help", "examinereceptacle", "examineobject", "sliceobject"})  # and slicing
 _STILL = _LOOKING | {_WALK}  # nothing but the agent moves
 _IDLE = _LOOKING | {"closeobject"}  # never brings the goal nearer
-_MOST_SITUATIONS = 256
 
 
 class Arrivals(NamedTuple):
-    """Steps left after arriving at each location where a plan begins.
+    """Where the shortest plans begin. To walk there takes a step, so no longer plan is worth beginning elsewhere.
 
     Attributes:
-        costs: location -> steps left.
-        nearest: the least of them, infinity if there is none.
+        nearest: steps left there, infinity if there is no plan.
+        places: the locations.
     """
 
-    costs: dict[str, float]
     nearest: float
+    places: tuple[str, ...]
 
     def left(self, place: str) -> float:
         """Return the steps left at a place: begin here, or walk to where a plan begins."""
-        return min(self.costs.get(place, inf), 1.0 + self.nearest)
+        return self.nearest if place in self.places else 1.0 + self.nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +182,7 @@ class Progress:
         essence = state.essence(self.watch)
         arrivals = self._known.get(essence)
         if arrivals is None:
-            if len(self._known) >= _MOST_SITUATIONS:
-                self._known.clear()
-            arrivals = self._known[essence] = self._found(state.situation(self.watch))
+            arrivals = keep(self._known, essence, self._found(state.situation(self.watch)))
         return arrivals
 
     def _found(self, s: Situation) -> Arrivals:
@@ -307,7 +305,8 @@ class Progress:
 
 
 def _nearest(costs: dict[str, float]) -> Arrivals:
-    return Arrivals(costs, min(costs.values(), default=inf))
+    nearest = min(costs.values(), default=inf)
+    return Arrivals(nearest, tuple(place for place, cost in costs.items() if cost == nearest))
 
 
 def _pairs(facts: Facts, predicate: str) -> Iterator[tuple[str, str]]:

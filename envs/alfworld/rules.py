@@ -112,20 +112,16 @@ def visible(game: NativeGame, location: int, holding: bool) -> int:
     return facts
 
 
-def phrase(game: NativeGame, deed: Deed) -> str:
-    """Return how a deed is typed; games share the text."""
-    return sys.intern(game.layout.wording.commands[deed[0]].format(**_names(game, deed)))
-
-
-def operator(game: NativeGame, deed: Deed, typed: str) -> Operator:
-    """Return the operator of a deed, given how it is typed."""
+def operator(game: NativeGame, deed: Deed) -> Operator:
+    """Return the operator of a deed; games share its texts."""
     action, first, second = deed
+    wording, names = game.layout.wording, _names(game, deed)
     adds, deletes = _EFFECTS[action](game, first, second)
     goes = game.layout.location_of[second] if action == "gotolocation" else -1
     return Operator(
         action=action,
-        command=typed,
-        sentence=sys.intern(game.layout.wording.sentences.get(action, "").format(**_names(game, deed))),
+        command=sys.intern(wording.commands[action].format(**names)),
+        sentence=sys.intern(wording.sentences.get(action, "").format(**names)),
         subject=first if action == "examineobject" else second,
         change=Change(
             adds=tuple(1 << number for number in adds),
