@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders.commands import call, good, opened
@@ -28,6 +29,7 @@ COMMANDS = (
     "advise",
     "targets",
     "report",
+    "view",
     "sweep",
     "bench",
     "runs",
@@ -195,9 +197,13 @@ def test_targets_are_written_in_both_formats(run_id: str) -> None:
 def test_a_report_shows_the_scorers_of_the_run(run_id: str) -> None:
     good("score", run_id, "--scorer", "crbc")
     page = Path(good("report", run_id).strip()).read_text("utf-8")
-    assert f'"scorers":["crbc","{DEFAULT}"]' in page
+    assert [scorer["name"] for scorer in _overview(page)["scorers"]] == ["crbc", DEFAULT]
     assert good("report", run_id, "--scorer", "grpo", "--episodes", "2", "--out", "r.html") == "r.html\n"
-    assert Path("r.html").read_text("utf-8").count('"id":"3-') == 2
+    assert len(_overview(Path("r.html").read_text("utf-8"))["episodes"]["steps"]) == 2
+
+
+def _overview(page: str) -> dict[str, Any]:
+    return json.loads(re.search(r'<script id="overview" type="application/json">(.*?)</script>', page)[1])
 
 
 def test_a_sweep_runs_resumes_and_is_shown_in_every_format(folder: Path) -> None:
@@ -208,6 +214,13 @@ def test_a_sweep_runs_resumes_and_is_shown_in_every_format(folder: Path) -> None
     assert good("sweep", "--resume", group_id) == out
     assert "| crbc |" in good("report", group_id, "--to", "markdown")
     assert r"\toprule" in good("report", group_id, "--to", "latex")
+    assert good("report", group_id, "--to", "latex", "--out", "t.tex") == "t.tex\n"
+    path = Path(good("report", group_id).strip())
+    page = path.read_text("utf-8")
+    assert path == Path("runs") / group_id / "report.html"
+    assert page.count("<table>") == page.count('src="data:image/svg+xml;base64,') > 0
+    assert "outcome_only" in page
+    assert Path(good("report", group_id, "--out", "g.html").strip()).read_text("utf-8") == page
 
 
 def test_a_person_plays_by_number_or_by_text(folder: Path) -> None:
