@@ -20,6 +20,9 @@ from credit_gym.errors import BackendError
 MOST_LAYERS = 1_000
 """Layers of the deepest model that is built."""
 
+MOST_RANK = 4_096
+"""Rank of the largest matrices of an adapter that are built."""
+
 
 def load_tokenizer(path: str | Path, *, trust_remote_code: bool = False) -> Any:
     """Return the tokenizer of a folder, or of a name on the hub.
@@ -48,6 +51,7 @@ def load_model(kind: Any, path: str | Path, *, trust_remote_code: bool = False, 
     folder = Path(path)
     if (folder / "adapter_config.json").exists() and not (folder / "adapter_model.safetensors").exists():
         raise BackendError(f"The adapter in {str(path)!r} is no safetensors file: save it again as one.")
+    _check_adapter(folder / "adapter_config.json", trust_remote_code)
     return _load(kind, path, trust_remote_code, use_safetensors=True, **options)
 
 
@@ -68,6 +72,27 @@ def _check_config(file: Path, trusted: bool) -> None:
                 f"{file} asks for code from the hub ({name}: {value}), which is not run: take it out, or add "
                 "--trust-remote-code (trust_remote_code=True) if you trust whoever wrote it."
             )
+
+
+def _check_adapter(file: Path, trusted: bool) -> None:
+    """Refuse an adapter of huge matrices, and one whose base is nowhere or would be refused itself."""
+    if not file.exists():
+        return
+    try:
+        about = read_json(file_text(file))
+        base, ranks = (
+            str(about["base_model_name_or_path"]),
+            [about.get("r"), *(about.get("rank_pattern") or {}).values()],
+        )
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise BackendError(f"{file} names no base model ({error}): save the adapter again.") from None
+    rank = max((each for each in ranks if isinstance(each, int)), default=0)
+    if rank > MOST_RANK:
+        raise BackendError(f"{file} asks for matrices of rank {rank}, more than {MOST_RANK}: choose another adapter.")
+    check_path(base)
+    if (Path(base) / "adapter_config.json").exists() and Path(base).resolve() != file.parent.resolve():
+        raise BackendError(f"{file} names an adapter as its base: merge that one into its model first.")
+    _check_config(Path(base) / "config.json", trusted)
 
 
 def _load(kind: Any, path: str | Path, trust_remote_code: bool, **options: Any) -> Any:

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from credit_gym.data.columns import Column
 from credit_gym.data.episode import Episode
-from credit_gym.data.foreign_text import open_file
+from credit_gym.data.foreign_text import LARGEST, open_file
 from credit_gym.errors import StoreError
 from credit_gym.formats.turn_table import EPISODE_COLUMNS, TURN_COLUMNS, Credits, episode_row, turn_rows
 from credit_gym.formats.whole_file import whole_file
@@ -27,6 +27,7 @@ SCHEMA_VERSION = 3
 _VERSION_KEY = b"credit_gym.schema"
 _GROUP, _PIECE = 1 << 13, 1 << 9  # rows
 _LONGEST_VERSION = 9  # digits
+_MOST_ROWS = 100  # a byte of a file; a row has texts and numbers of its own
 _MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string()), ("rest", pa.string())])
 _CALL = pa.struct([("id", pa.string()), ("name", pa.string()), ("arguments", pa.string())])
 _TYPES = {
@@ -100,6 +101,22 @@ def write_parquet(path: str | Path, episodes: Sequence[Episode], credits: Credit
     return episode_path(path)
 
 
+def _bounded(file: pq.ParquetFile, size: int) -> pa.Table:
+    """Read a table in pieces, unless it states more rows than its bytes can hold or grows beyond what is read whole.
+
+    Columns that repeat take next to nothing in a file, however many rows they are said to have.
+    """
+    if file.metadata.num_rows > _MOST_ROWS * size:
+        raise ValueError(f"it states {file.metadata.num_rows} rows in {size} bytes")
+    batches, taken = list[pa.RecordBatch](), 0
+    for batch in file.iter_batches(_GROUP):
+        batches.append(batch)
+        taken += batch.nbytes
+        if taken > LARGEST:
+            raise ValueError(f"it unpacks to more than {LARGEST} bytes")
+    return pa.Table.from_batches(batches, file.schema_arrow)
+
+
 def _write(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> None:
     with whole_file(path) as part, pq.ParquetWriter(part, schema) as writer:
         for table in _tables(iter(rows), schema):
@@ -141,8 +158,8 @@ def _stamped(schema: pa.Schema, more: Iterable[pa.Field] = ()) -> pa.Schema:
 def _read(path: Path) -> pa.Table:
     try:
         with open_file(path) as file:
-            table = pq.read_table(file)
-    except (OSError, pa.ArrowInvalid) as error:
+            table = _bounded(pq.ParquetFile(file), path.stat().st_size)
+    except (OSError, ValueError) as error:  # what Arrow finds invalid is a ValueError
         raise StoreError(f"{path} cannot be read as Parquet ({error}): give a file that was exported here.") from error
     version = (table.schema.metadata or {}).get(_VERSION_KEY, b"").decode("ascii", "replace")
     if not version.isdecimal() or len(version) > _LONGEST_VERSION:

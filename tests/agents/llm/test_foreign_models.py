@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("transformers")
+transformers = pytest.importorskip("transformers")
 
 from builders.tiny_models import tiny_model  # noqa: E402
 
@@ -19,7 +19,7 @@ from credit_gym.agents.likelihood.language_model import LanguageModel, release  
 from credit_gym.agents.likelihood.wild_reward import WildReward  # noqa: E402
 from credit_gym.agents.llm.backends import Settings, parse_backend, settings_from, settings_record  # noqa: E402
 from credit_gym.agents.llm.chat_tokens import ChatTokens  # noqa: E402
-from credit_gym.agents.llm.pretrained import load_tokenizer  # noqa: E402
+from credit_gym.agents.llm.pretrained import load_model, load_tokenizer  # noqa: E402
 from credit_gym.cli.language_model import read_settings  # noqa: E402
 from credit_gym.errors import BackendError  # noqa: E402
 
@@ -153,6 +153,36 @@ def test_a_chat_template_reaches_no_python(template: str, tmp_path: Path) -> Non
     tokenizer.chat_template = template
     with pytest.raises(BackendError, match="chat template"):
         ChatTokens(tokenizer).prompt([{"role": "user", "content": "hi"}])
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ({"base_model_name_or_path": "/nowhere/model"}, "no model folder"),
+        ({"base_model_name_or_path": "{deep}"}, "1000000000 layers"),
+        ({"base_model_name_or_path": "{adapter}"}, "an adapter as its base"),
+        ({"r": 10**9}, "rank 1000000000"),
+        ({"rank_pattern": {"q_proj": 10**9}}, "rank 1000000000"),
+        ({"rank_pattern": 3}, "names no base model"),
+    ],
+)
+def test_an_adapter_has_nothing_loaded_that_would_be_refused_itself(
+    entries: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    base, deep, folder = (tiny_model(tmp_path / name) for name in ("base", "deep", "folder"))
+    (deep / "config.json").write_text(
+        json.dumps({**json.loads((deep / "config.json").read_text()), "num_layers": 10**9})
+    )
+    (tmp_path / "adapter").mkdir()
+    (tmp_path / "adapter" / "adapter_config.json").write_text("{}")
+    about = {"peft_type": "LORA", "base_model_name_or_path": str(base), "r": 1, "target_modules": ["q_proj"]} | entries
+    about["base_model_name_or_path"] = str(about["base_model_name_or_path"]).format(
+        deep=deep, adapter=tmp_path / "adapter"
+    )
+    (folder / "adapter_config.json").write_text(json.dumps(about))
+    (folder / "adapter_model.safetensors").touch()
+    with pytest.raises(BackendError, match=said):
+        load_model(transformers.AutoModelForCausalLM, folder)
 
 
 @pytest.mark.parametrize("bad", ["{", "[]", '{"base_model_name_or_path": ', "[" * 5000])

@@ -33,6 +33,23 @@ def test_what_is_no_table_of_ours_is_refused_in_a_sentence(kind: str, tmp_path: 
         read_parquet(path)
 
 
+def test_a_table_of_more_rows_than_its_bytes_can_hold_is_not_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "turns.parquet"
+    metadata = {"credit_gym.schema": str(SCHEMA_VERSION)}
+    pq.write_table(pa.table({"action": pa.nulls(3_000_000)}).replace_schema_metadata(metadata), path)
+    assert path.stat().st_size < 30_000
+    with pytest.raises(StoreError, match="states 3000000 rows"):
+        read_parquet(path)
+
+
+def test_a_table_that_unpacks_beyond_the_bound_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "turns.parquet"
+    write_parquet(path, [walk(f"{number}-0") for number in range(4)], {})
+    monkeypatch.setattr("credit_gym.formats.parquet.LARGEST", 100)
+    with pytest.raises(StoreError, match="unpacks to more than 100 bytes"):
+        read_parquet(path)
+
+
 @pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(episode=episodes())
