@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from credit_gym.baselines.protocol.experiment import save_json
+from credit_gym.baselines.stress.growth import allowed
 from credit_gym.baselines.stress.rounds import Tally
 from credit_gym.baselines.stress.trial import FLAWS
 from credit_gym.report import Table, to_markdown
@@ -38,7 +39,7 @@ def write_page(path: Path, tallies: Mapping[str, Tally], *, minutes: float, seed
         f"Made on {os.cpu_count()} cores with Python {platform.python_version()} by\n\n"
         f"    credit-gym stress --minutes {minutes:g}{chosen} --seed {seed} --markdown docs/stress.md\n\n"
     )
-    content = f"{BEGIN}\n{made}{to_markdown(replace(table(tallies), title=''))}{END}"
+    content = f"{BEGIN}\n{made}{to_markdown(replace(table(tallies), title=''))}\n{allowed()}\n{END}"
     page = path.read_text("utf-8") if path.exists() else f"{BEGIN}\n{END}\n"
     before, _, rest = page.partition(BEGIN)
     path.write_text(f"{before}{content}{rest.partition(END)[2]}", encoding="utf-8")

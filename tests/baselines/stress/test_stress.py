@@ -17,6 +17,7 @@ import pytest
 from builders.commands import call
 
 from credit_gym.baselines.stress import kinds, rounds, stress_page, trial
+from credit_gym.baselines.stress.growth import allowed
 from credit_gym.baselines.stress.jobs import run_job
 from credit_gym.baselines.stress.kills import kill_job
 from credit_gym.baselines.stress.launching import Launched
@@ -138,6 +139,7 @@ def test_a_kind_that_loses_is_reported_and_shows_in_the_exit_code(
     assert "an earlier table" not in written
     assert "| loses | 1 | 0 | 1 | 0 | 0 | 0 | 0 |" in written
     assert "| all | 2 | 1 | 1 | 0 | 0 | 0 | 0 |" in written
+    assert allowed() in written
     assert json.loads(kept.read_text())["results"]["loses"][0]["flaw"] == "lost"
 
 
