@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import gymnasium as gym
@@ -35,6 +36,8 @@ from credit_gym.wrappers import RecordBelief, RecordVerifier
 
 SPEED = "speed.jsonl"
 MODEL = "model"
+REDRAWN = 30.0
+"""Seconds after which a step draws the figure anew; it takes well under one."""
 DTYPES = ("auto", "float32", "bfloat16")
 
 Told = Callable[[Mapping[str, float]], None]
@@ -56,8 +59,8 @@ def train(folder: str | Path, training: Training, on_step: Told = _to_nobody, on
     ``trust_weight`` where the scorer goes by what was learned of the verifier), another with what the step took
     (``speed.jsonl``, see :meth:`credit_gym.agents.learning.throughput.Stopwatch.lap`), one per evaluation
     (``evaluation.jsonl``, see :class:`~credit_gym.agents.learning.evaluation.Evaluation`), a figure of both
-    (``curve.png``, drawn at each checkpoint), sealed checkpoints, and at the end the model with its tokenizer in
-    ``model/``. On SIGTERM the step under way is finished and saved.
+    (``curve.png``, drawn at each checkpoint and every half a minute), sealed checkpoints, and at the end the model with
+    its tokenizer in ``model/``. On SIGTERM the step under way is finished and saved.
 
     Args:
         folder: where; it must not hold a training yet, but for one that ended before its first step.
@@ -170,7 +173,7 @@ class _Run:
             path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
         if checkpoint is not None:
             self._rollout.scorer.load(checkpoint)
-        self._stopwatch = Stopwatch()
+        self._stopwatch, self._drawn = Stopwatch(), monotonic()
         try:
             with _terminating(self._stop):
                 self._trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
@@ -201,6 +204,9 @@ class _Run:
         row = {"step": step, "loss": loss, **self._rollout.summary}
         self._add(SPEED, {"step": step, **self._stopwatch.lap(self._rollout.effort)})
         self._add(CURVE, row)
+        if monotonic() - self._drawn >= REDRAWN:
+            draw(self._folder)
+            self._stopwatch, self._drawn = Stopwatch(), monotonic()
         self._on_step(row)
         every = self._training.eval_every
         if every and step % every == 0 and step < self._training.steps:

@@ -24,7 +24,8 @@ from credit_gym.agents.learning.softmax import SoftmaxAgent
 from credit_gym.agents.learning.tabular import whiten
 from credit_gym.agents.learning.trusting import TrustingScorer
 from credit_gym.agents.rollout.runner import run_episodes
-from credit_gym.baselines.protocol.options import MarkdownFile
+from credit_gym.baselines.protocol.options import MarkdownFile, PlotFolder
+from credit_gym.baselines.protocol.publish import publish
 from credit_gym.baselines.studies.key_recurrence import as_chats
 from credit_gym.credit.advise import advise
 from credit_gym.data.batch import EpisodeBatch
@@ -32,7 +33,7 @@ from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import FloatArray
 from credit_gym.data.keys import Key
 from credit_gym.metrics.statistics import paired_difference
-from credit_gym.report import Table, show, to_markdown
+from credit_gym.report import Table, to_markdown
 from credit_gym.report.command import run as run_command
 from credit_gym.wrappers import RecordVerifier
 
@@ -147,12 +148,13 @@ def main(
     batches: Annotated[int, typer.Option(min=4, help="Batches of a training.")] = 24,
     environment: Annotated[list[str] | None, typer.Option(help=f"Only these of {', '.join(CASES)}.")] = None,
     markdown: MarkdownFile = None,
+    plots: PlotFolder = None,
 ) -> None:
     """Advise on a played run, then train with what was advised and with others."""
     tables = []
     for name in environment or CASES:
         tables.append(compared(name, seeds=seeds, batches=batches))
-        show(tables[-1])
+        publish(tables[-1:], plots=plots)
     if markdown is not None:
         markdown.write_text("\n".join(map(to_markdown, tables)), encoding="utf-8")
 

@@ -36,6 +36,8 @@ from credit_gym.baselines.protocol.compute import (
     open_executor,
 )
 from credit_gym.baselines.protocol.experiment import save_json
+from credit_gym.baselines.protocol.options import PlotFolder
+from credit_gym.baselines.protocol.publish import publish
 from credit_gym.baselines.studies.counterfactual_methods import Method, decision_methods, flat_methods, team_methods
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.episode import Episode
@@ -52,7 +54,7 @@ from credit_gym.metrics import replay_fidelity as cf
 from credit_gym.metrics.bucket import Bucket, dead_rate, duplicate_rate
 from credit_gym.metrics.influence import influence
 from credit_gym.metrics.statistics import Estimate, bootstrap, spearman
-from credit_gym.report import Table, show, to_markdown
+from credit_gym.report import Table, to_markdown
 from credit_gym.report.command import run as run_command
 from credit_gym.scorers import score
 
@@ -339,6 +341,7 @@ def main(
     gpus: ExecutorGpus = 0.0,
     markdown: Annotated[Path | None, typer.Option(help="Write the tables here.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write the tables here as JSON.")] = None,
+    plots: PlotFolder = None,
 ) -> None:
     """Counterfactual credit: fidelity, bias, noise and cost."""
     with open_executor(executor, workers=workers, gpus=gpus) as place:
@@ -352,8 +355,6 @@ def main(
         else:
             tables = team_tables(questions, FanOut.parse(fanout), seed, place.grow)
             tables += decision_tables(max(questions // 5, 2), seed, place.grow)
-    for table in tables:
-        show(table)
     if markdown:
         pages = [f"## {table.title}\n\n{to_markdown(replace(table, title=''))}" for table in tables]
         head = "" if env else PAGE.format(questions=questions)
@@ -361,6 +362,7 @@ def main(
     if json:
         config = {"baseline": "counterfactual", "env": env, "agent": agent, "questions": questions, "seed": seed}
         save_json(json, config, {table.title: [table.columns, *table.rows] for table in tables})
+    publish(tables, plots=plots)
 
 
 if __name__ == "__main__":

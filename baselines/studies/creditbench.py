@@ -1,6 +1,6 @@
 """CreditBench: every scorer on every controlled environment against the exact advantage.
 
-    OPENBLAS_NUM_THREADS=1 python -m credit_gym.baselines.studies.creditbench [--seeds N] [--json FILE]
+    OPENBLAS_NUM_THREADS=1 python -m credit_gym.baselines.studies.creditbench [--seeds N] [--json FILE] [--plots DIR]
     ... creditbench --kept FOLDER --scorers evidence_lambda    # anew for one scorer, the others as they were kept
 
 For each environment and seed one suite of tasks is sampled and every scorer sees the same episodes. Two trainers use
@@ -28,7 +28,8 @@ from credit_gym.agents.replay.allocation import FanOut, PerDecision
 from credit_gym.baselines.protocol.controlled import Judge, Row, all_rows, load_model, sample_suite
 from credit_gym.baselines.protocol.exact_columns import with_exact_columns
 from credit_gym.baselines.protocol.experiment import Results, collect, save_json, summary
-from credit_gym.baselines.protocol.options import Processes
+from credit_gym.baselines.protocol.options import PlotFolder, Processes
+from credit_gym.baselines.protocol.publish import publish
 from credit_gym.baselines.studies.counterfactual import compare
 from credit_gym.baselines.studies.counterfactual_methods import Method
 from credit_gym.baselines.studies.leaderboard import SIZED, leaderboard, markdown
@@ -39,7 +40,7 @@ from credit_gym.envs.tabular.env import stochastic
 from credit_gym.errors import unknown
 from credit_gym.exact.tabular_model import TabularModel
 from credit_gym.metrics import fidelity as metrics
-from credit_gym.report import Table, show
+from credit_gym.report import Table
 from credit_gym.report.command import run as run_command
 from credit_gym.scorers import get, score
 
@@ -208,18 +209,18 @@ def main(
     questions: Annotated[int, typer.Option(help="Replay trees.")] = 200,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all metrics here.")] = None,
     markdown_file: Annotated[Path | None, typer.Option("--markdown", help="Write the leaderboard here.")] = None,
+    plots: PlotFolder = None,
 ) -> None:
     """The leaderboard of every scorer on every controlled environment."""
     wanted = [name.strip() for name in scorers.split(";") if name.strip()]
     results = run(seeds=seeds, workers=workers, scorers=wanted, kept=kept)
     board = [*leaderboard(results, list(DIAGNOSTIC_TASKS), _reads()), tree_table(questions)]
-    for table in board:
-        show(table)
     if json_file:
         by_scorer = {row: {suite: results[suite][row] for suite in results} for row in results["stochastic"]}
         save_json(json_file, {"baseline": "creditbench", "seeds": seeds}, by_scorer)
     if markdown_file:
         markdown_file.write_text(markdown(board, seeds), encoding="utf-8")
+    publish(board, plots=plots)
 
 
 def _reads() -> dict[str, str]:

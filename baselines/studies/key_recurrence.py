@@ -1,6 +1,6 @@
 """What a key buys: how often states recur under it, and what a scorer that pools them then knows of good actions.
 
-    python -m credit_gym.baselines.studies.key_recurrence [--seeds N] [--markdown FILE] [--json FILE]
+    python -m credit_gym.baselines.studies.key_recurrence [--seeds N] [--markdown FILE] [--json FILE] [--plots DIR]
 
 A noisy expert plays groups of one task. The same episodes are written as chats (calls as calls, system message,
 observations, replies and a reward) and imported again, which leaves no true states, no beliefs and no verifier; and
@@ -30,7 +30,8 @@ from credit_gym import rng
 from credit_gym.agents.rollout.runner import run_episodes
 from credit_gym.agents.spec import parse_agent
 from credit_gym.baselines.protocol.experiment import save_json
-from credit_gym.baselines.protocol.options import JsonFile, MarkdownFile
+from credit_gym.baselines.protocol.options import JsonFile, MarkdownFile, PlotFolder
+from credit_gym.baselines.protocol.publish import publish
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.call_dialects import Unreadable, read_calls
 from credit_gym.data.episode import Episode
@@ -40,7 +41,7 @@ from credit_gym.data.recurrence import recurrence
 from credit_gym.formats.credited_turns import CreditedTurn
 from credit_gym.formats.readers import read_episodes
 from credit_gym.metrics.statistics import spearman
-from credit_gym.report import Table, show, to_markdown
+from credit_gym.report import Table
 from credit_gym.report.command import run as run_command
 from credit_gym.scorers import score
 from credit_gym.wrappers import RecordBelief, RecordVerifier
@@ -102,6 +103,7 @@ def main(
     seeds: Annotated[int, typer.Option(min=1, help="Runs that are averaged.")] = 4,
     json: JsonFile = None,
     markdown: MarkdownFile = None,
+    plots: PlotFolder = None,
 ) -> None:
     """Play, write as chats, import, measure every key on both."""
     results: dict[str, list[_Found]] = {}
@@ -123,9 +125,7 @@ def main(
             results.setdefault(f"{name}, as chats", []).append(measure(as_chats(played), good))
             results.setdefault(f"{name}, with stamps", []).append(measure(as_chats(stamped(played)), good))
     table = _table(results)
-    show(table)
-    if markdown is not None:
-        markdown.write_text(to_markdown(table), encoding="utf-8")
+    publish([table], markdown, plots)
     if json is not None:
         config = {
             "baseline": "key_recurrence",

@@ -1,6 +1,6 @@
 """ALFWorld with credit on every step: play, record verifier signals, score the same episodes several ways, report.
 
-    python -m credit_gym.baselines.tables.alfworld [--episodes N] [--agent SPEC] [--json FILE]
+    python -m credit_gym.baselines.tables.alfworld [--episodes N] [--agent SPEC] [--json FILE] [--plots DIR]
     python -m credit_gym.baselines.tables.alfworld --agent anthropic:MODEL --prompting listed --episodes 50
         --group-size 5 --seed 7 --seed 11 --seed 19    # as Tables 4 and 5 were collected; vllm:PATH, openai:MODEL@URL
 
@@ -22,8 +22,9 @@ import typer
 
 from credit_gym.baselines.protocol.collection import Plan, collect, comparison_table, write_outputs
 from credit_gym.baselines.protocol.experiment import save_json
-from credit_gym.baselines.protocol.options import JsonFile, RunsFolder
-from credit_gym.report import Table, show
+from credit_gym.baselines.protocol.options import JsonFile, PlotFolder, RunsFolder
+from credit_gym.baselines.protocol.publish import publish
+from credit_gym.report import Table
 from credit_gym.report.command import run as run_command
 
 PUBLISHED: dict[str, dict[str, float]] = {
@@ -43,6 +44,7 @@ def main(
     prompting: Annotated[str | None, typer.Option(help="How a language model is asked: listed, react, ...")] = None,
     runs_dir: RunsFolder = Path("runs"),
     json: JsonFile = None,
+    plots: PlotFolder = None,
 ) -> None:
     """Play, score, compare, and write ``runs/<id>/``."""
     arguments = {"split": split, "max_steps": max_turns, "engine": engine}
@@ -53,7 +55,6 @@ def main(
         solved, steps = sum(episode.success for episode in found.completed), sum(map(len, found.completed))
         title = f"ALFWorld, {agent}, seed {number}: {solved}/{len(found.completed)} episodes solved, {steps} steps"
         comparison = comparison_table(title, found.comparison)
-        show(comparison)
         write_outputs(found, title, [comparison])
         typer.echo(f"{found.folder}/ holds store.sqlite, targets.parquet and report.html.")
         for scorer, measures in found.comparison.items():
@@ -62,7 +63,8 @@ def main(
             path = json if len(seed or [7]) == 1 else json.with_stem(f"{json.stem}-{number}")
             settings = {"episodes": episodes, "group_size": group_size, "seed": number}
             save_json(path, {"baseline": "alfworld", "agent": agent, **arguments, **settings}, found.comparison)
-    show(published_table(agent, shares))
+        publish([comparison], plots=plots)
+    publish([published_table(agent, shares)], plots=plots)
 
 
 def published_table(agent: str, shares: Mapping[str, Sequence[float]]) -> Table:

@@ -1,6 +1,6 @@
 """The caveats beside Table 1: more data, a larger lambda, and a trainer that resamples.
 
-    python -m credit_gym.baselines.tables.caveats [--seeds N] [--json FILE]
+    python -m credit_gym.baselines.tables.caveats [--seeds N] [--json FILE] [--plots DIR]
 
 On the two tasks whose verifier misleads: does ``combined`` recover with more episodes, with a larger lambda, or with an
 on-policy trainer? And on the stochastic suite: how soon does a policy gradient learn from each credit, and what do the
@@ -16,8 +16,9 @@ import numpy as np
 from credit_gym.agents.learning.tabular import policy_gradient_curve
 from credit_gym.baselines.protocol.controlled import Row, load_model
 from credit_gym.baselines.protocol.experiment import run_experiment, save_json
-from credit_gym.baselines.protocol.options import JsonFile, Suites
-from credit_gym.report import Table, show
+from credit_gym.baselines.protocol.options import JsonFile, PlotFolder, Suites
+from credit_gym.baselines.protocol.publish import publish
+from credit_gym.report import Table
 from credit_gym.report.command import run as run_command
 
 TASKS = ("regress", "keydoor")
@@ -52,6 +53,7 @@ def curve(env_id: str, arguments: dict[str, Any], scorer: str, seeds: int) -> li
 def main(
     seeds: Suites = 15,
     json: JsonFile = None,
+    plots: PlotFolder = None,
 ) -> None:
     """Group sizes, lambdas and policy-gradient curves."""
     sizes = {
@@ -84,12 +86,16 @@ def main(
         f"Published options on Stochastic-v0 ({seeds} seeds)": (("success", "sd"), published),
         f"Policy gradient: success after so many iterations ({seeds} seeds)": (ITERATIONS, curves),
     }
-    for title, (columns, rows) in tables.items():
-        heads = ("scorer", *map(str, columns))
-        show(Table(title, heads, tuple((name, *values) for name, values in rows.items())))
     if json:
         results = {"sizes": sizes, "lambdas": lambdas, "published": published, "curves": curves}
         save_json(json, {"baseline": "caveats", "seeds": seeds}, results)
+    publish(
+        [
+            Table(title, ("scorer", *map(str, columns)), tuple((name, *values) for name, values in rows.items()))
+            for title, (columns, rows) in tables.items()
+        ],
+        plots=plots,
+    )
 
 
 if __name__ == "__main__":

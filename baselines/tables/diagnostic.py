@@ -1,6 +1,6 @@
 """Tables 2 and 3: the 14 diagnostic tasks, each a disease of credit assignment, and the two manifests.
 
-    python -m credit_gym.baselines.tables.diagnostic [--seeds N] [--json FILE]
+    python -m credit_gym.baselines.tables.diagnostic [--seeds N] [--json FILE] [--plots DIR]
 
 Each cell is the exact success of the greedy score table (15 seeds x 6 instances x 64 episodes). ``combined`` is at 0 on
 ``regress`` and ``keydoor``, where the verifier's reading points the wrong way by more than its hindsight term weighs.
@@ -14,11 +14,11 @@ import numpy as np
 
 from credit_gym.baselines.protocol.controlled import Row, all_rows, load_model
 from credit_gym.baselines.protocol.experiment import Results, run_experiment, save_json, summary
-from credit_gym.baselines.protocol.options import JsonFile, Processes, Suites
+from credit_gym.baselines.protocol.options import JsonFile, PlotFolder, Processes, Suites
+from credit_gym.baselines.protocol.publish import publish
 from credit_gym.baselines.protocol.scorer_rows import results_table
 from credit_gym.envs.tabular.diagnostic import DIAGNOSTIC_TASKS
 from credit_gym.exact import oracle
-from credit_gym.report import show
 from credit_gym.report.command import run as run_command
 
 MANIFESTS = {"webshop": "credit/WebShopManifest-v0", "alfworld": "credit/ALFWorldManifest-v0"}
@@ -52,15 +52,19 @@ def main(
     seeds: Suites = 15,
     workers: Processes = 2,
     json: JsonFile = None,
+    plots: PlotFolder = None,
 ) -> None:
     """Tables 2 and 3, and the matrix of 14 tasks."""
     results = run(seeds=seeds, workers=workers)
     headline = {row: results[row] for row in ("behaviour", "ceiling", *HEADLINE)}
-    show(results_table(f"Table 2: means ({seeds} seeds)", headline, ("success", *MANIFESTS)))
-    show(results_table(f"Table 3: each task ({seeds} seeds)", headline, tuple(DIAGNOSTIC_TASKS), spread=False))
-    show(results_table("All scorers", results, ("success", *DIAGNOSTIC_TASKS, *MANIFESTS), spread=False))
     if json:
         save_json(json, {"baseline": "diagnostic", "seeds": seeds, "instances": 6, "episodes": 64}, results)
+    tables = [
+        results_table(f"Table 2: means ({seeds} seeds)", headline, ("success", *MANIFESTS)),
+        results_table(f"Table 3: each task ({seeds} seeds)", headline, tuple(DIAGNOSTIC_TASKS), spread=False),
+        results_table("All scorers", results, ("success", *DIAGNOSTIC_TASKS, *MANIFESTS), spread=False),
+    ]
+    publish(tables, plots=plots)
 
 
 if __name__ == "__main__":

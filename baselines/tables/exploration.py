@@ -1,16 +1,16 @@
 """Table 6: how much the behaviour explores (epsilon .1 to .9), on the stochastic and the diagnostic tasks.
 
-python -m credit_gym.baselines.tables.exploration [--seeds N] [--json FILE]
+python -m credit_gym.baselines.tables.exploration [--seeds N] [--json FILE] [--plots DIR]
 """
 
 from __future__ import annotations
 
 from credit_gym.baselines.protocol.controlled import Row
 from credit_gym.baselines.protocol.experiment import Results, run_experiment, save_json
-from credit_gym.baselines.protocol.options import JsonFile, Processes, Suites
+from credit_gym.baselines.protocol.options import JsonFile, PlotFolder, Processes, Suites
+from credit_gym.baselines.protocol.publish import publish
 from credit_gym.baselines.protocol.scorer_rows import results_table
 from credit_gym.baselines.tables import diagnostic
-from credit_gym.report import show
 from credit_gym.report.command import run as run_command
 
 RATES = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -35,13 +35,17 @@ def main(
     seeds: Suites = 15,
     workers: Processes = 2,
     json: JsonFile = None,
+    plots: PlotFolder = None,
 ) -> None:
     """Table 6 on Stochastic-v0 and the mean of the 14 diagnostics."""
     results = run(seeds=seeds, workers=workers)
-    for suite in ("stochastic", "diagnostic"):
-        show(results_table(f"Table 6, {suite} ({seeds} seeds)", results, tuple(f"{suite} {rate:g}" for rate in RATES)))
     if json:
         save_json(json, {"baseline": "exploration", "seeds": seeds, "rates": list(RATES)}, results)
+    tables = [
+        results_table(f"Table 6, {suite} ({seeds} seeds)", results, tuple(f"{suite} {rate:g}" for rate in RATES))
+        for suite in ("stochastic", "diagnostic")
+    ]
+    publish(tables, plots=plots)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ import numpy as np
 import typer
 
 from credit_gym.baselines.protocol.compute import Executor, ExecutorGpus, ExecutorName, ExecutorWorkers, open_executor
-from credit_gym.baselines.protocol.options import MarkdownFile
+from credit_gym.baselines.protocol.options import MarkdownFile, PlotFolder
 from credit_gym.baselines.protocol.planted_pair import make_pair
 from credit_gym.baselines.protocol.publish import publish
 from credit_gym.baselines.protocol.recorded_episodes import language_model
@@ -279,6 +279,7 @@ def main(
     workers: ExecutorWorkers = None,
     gpus: ExecutorGpus = 0.0,
     markdown: MarkdownFile = None,
+    plots: PlotFolder = None,
 ) -> None:
     """Compare attributions."""
     if bool(policy) != bool(reference):
@@ -306,7 +307,7 @@ def main(
                 scores = model_scores(found, policy, reference, form=form, cache=_cache() / "scores", executor=place)
             tables += model_tables(f"{name}, {form}", scores, table, whole=whole)
         tables += (critic_table(name, spec, found, form=form) for spec in reward_model or ())
-    publish(tables, markdown)
+    publish(tables, markdown, plots)
 
 
 if __name__ == "__main__":

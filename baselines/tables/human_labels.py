@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from credit_gym.baselines.protocol.options import MarkdownFile
+from credit_gym.baselines.protocol.options import MarkdownFile, PlotFolder
 from credit_gym.baselines.protocol.publish import publish
 from credit_gym.credit.stored_runs import label
 from credit_gym.data.batch import EpisodeBatch
@@ -99,6 +99,7 @@ def main(
     option: Annotated[list[str] | None, typer.Option(help="KEY=VALUE of each named scorer; repeatable.")] = None,
     threshold: Annotated[float, typer.Option(min=0.0, help="Credits no larger than this say 0.")] = 0.0,
     markdown: MarkdownFile = None,
+    plots: PlotFolder = None,
 ) -> None:
     """Compare scorers with human labels."""
     folder = data or os.environ.get(VARIABLE)
@@ -121,6 +122,7 @@ def main(
             for s in filled
         ),
         markdown,
+        plots,
     )
 
 

@@ -1,6 +1,6 @@
 """Table 1: outcome-only against branch-aware and combined credit on stochastic tasks.
 
-    python -m credit_gym.baselines.tables.stochastic [--seeds N] [--json FILE]
+    python -m credit_gym.baselines.tables.stochastic [--seeds N] [--json FILE] [--plots DIR]
 
 15 seeds x 20 tasks x 64 episodes. The published row is 0.240 / 0.979 / 1.000 for outcome-only / branch-aware /
 combined. What keeps it honest: scorers that pool the transition graph reach the same without any verifier;
@@ -17,10 +17,10 @@ import typer
 
 from credit_gym.baselines.protocol.controlled import all_rows, load_model
 from credit_gym.baselines.protocol.experiment import Results, run_experiment, save_json, summary
-from credit_gym.baselines.protocol.options import JsonFile, Processes, Suites
+from credit_gym.baselines.protocol.options import JsonFile, PlotFolder, Processes, Suites
+from credit_gym.baselines.protocol.publish import publish
 from credit_gym.baselines.protocol.scorer_rows import results_table
 from credit_gym.exact import oracle
-from credit_gym.report import show
 from credit_gym.report.command import run as run_command
 
 LAMBDAS = {"credit/Stochastic-v0": 1.0, "credit/StochasticNoisy-v0": 2.0}
@@ -65,20 +65,24 @@ def main(
     policy_gradient: Annotated[bool, typer.Option(help="Also train each scorer on-policy (minutes).")] = False,
     workers: Processes = 2,
     json: JsonFile = None,
+    plots: PlotFolder = None,
 ) -> None:
     """Table 1 on Stochastic-v0 and StochasticNoisy-v0."""
     metrics = METRICS + (("pg_success", "pg_curve_mean") if policy_gradient else ())
     merged: Results = {}
+    tables = []
     for env_id, prefix in zip(LAMBDAS, ("", "noisy_"), strict=True):
         results = run(
             env_id, seeds=seeds, tasks=tasks, episodes=episodes, policy_gradient=policy_gradient, workers=workers
         )
-        show(results_table(f"{env_id}: {seeds} seeds x {tasks} tasks x {episodes} episodes", results, metrics))
+        title = f"{env_id}: {seeds} seeds x {tasks} tasks x {episodes} episodes"
+        tables.append(results_table(title, results, metrics))
         for row, values in results.items():
             merged.setdefault(row, {}).update({prefix + metric: value for metric, value in values.items()})
     if json:
         config = {"baseline": "stochastic", "seeds": seeds, "tasks": tasks, "episodes": episodes, "lambda": LAMBDAS}
         save_json(json, config, merged)
+    publish(tables, plots=plots)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """tau2 with credit on every step: how often agents serve every time, what it costs, and which steps earned it.
 
-    python -m credit_gym.baselines.tables.tau2 [--episodes N] [--agent SPEC] [--domain NAME] [--json FILE]
+    python -m credit_gym.baselines.tables.tau2 [--episodes N] [--agent SPEC] [--domain NAME] [--json FILE] [--plots DIR]
 
 Groups of rollouts of the same tasks: pass^k and pass@k with bootstrap intervals over tasks, steps and dollars a task,
 and breaches of the policy, which a successful episode may have too. Scorers are judged as in
@@ -20,14 +20,15 @@ import typer
 
 from credit_gym.baselines.protocol.collection import Plan, collect, comparison_table, play, write_outputs
 from credit_gym.baselines.protocol.experiment import save_json
-from credit_gym.baselines.protocol.options import JsonFile, RunsFolder
+from credit_gym.baselines.protocol.options import JsonFile, PlotFolder, RunsFolder
+from credit_gym.baselines.protocol.publish import publish
 from credit_gym.data.episode import Episode
 from credit_gym.envs.tau2.domain import Domain
 from credit_gym.envs.tau2.env import Tau2Env
 from credit_gym.envs.tau2.results import from_episode, replay, write_results
 from credit_gym.metrics.pass_at_k import PassRate, pass_table
 from credit_gym.metrics.statistics import Estimate
-from credit_gym.report import Table, show
+from credit_gym.report import Table
 from credit_gym.report.command import run as run_command
 
 ENV_ID = "credit/Tau2-v0"
@@ -55,6 +56,7 @@ def main(
     seed: Annotated[int, typer.Option(help="Seed of the run.")] = 7,
     runs_dir: RunsFolder = Path("runs"),
     json: JsonFile = None,
+    plots: PlotFolder = None,
 ) -> None:
     """Play, score, compare, and write ``runs/<id>/``."""
     arguments = {"domain": domain, "split": split}
@@ -73,8 +75,6 @@ def main(
         _pass_rates(domain, rates),
         comparison_table(f"Credits of {agent} against the expert", found.comparison),
     ]
-    for table in tables:
-        show(table)
     write_outputs(found, f"tau2 {domain}, {agent}", tables)
     simulations = [from_episode(place, episode, trial=i % group_size) for i, episode in enumerate(found.completed)]
     write_results(found.folder / "results.json", place, simulations, agent=agent)
@@ -86,6 +86,7 @@ def main(
             "scorers": found.comparison,
         }
         save_json(json, {"baseline": "tau2", "agent": agent, **arguments, **plan._asdict()}, results)
+    publish(tables, plots=plots)
 
 
 def _service_table(domain: str, summaries: dict[str, dict[str, float]]) -> Table:

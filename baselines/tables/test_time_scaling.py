@@ -22,6 +22,7 @@ import typer
 from credit_gym.baselines.protocol.compute import ExecutorGpus, ExecutorName, ExecutorWorkers, open_executor
 from credit_gym.baselines.protocol.options import (
     MarkdownFile,
+    PlotFolder,
     RecordedModel,
     RewardModels,
     StoredRun,
@@ -87,6 +88,7 @@ def main(
     workers: ExecutorWorkers = None,
     gpus: ExecutorGpus = 0.0,
     markdown: MarkdownFile = None,
+    plots: PlotFolder = None,
 ) -> None:
     """Compare the scores."""
     shown = tuple(k for k in (1, 2, 4, 8, 16, 32) if k <= candidates)
@@ -108,7 +110,7 @@ def main(
         for games, batches in study_batches(study, recipe, seeds, candidates).items():
             title = f"Policy trained by {recipe!r}, {games}, {len(batches)} seeds"
             tables.append(selection_table(title, [Recorded(batch, {}, "default") for batch in batches.values()], shown))
-    publish(tables, markdown)
+    publish(tables, markdown, plots)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ import typer
 from credit_gym.baselines.protocol.compute import ExecutorGpus, ExecutorName, ExecutorWorkers, open_executor
 from credit_gym.baselines.protocol.options import (
     MarkdownFile,
+    PlotFolder,
     RecordedModel,
     RewardModels,
     StoredRun,
@@ -114,6 +115,7 @@ def main(
     workers: ExecutorWorkers = None,
     gpus: ExecutorGpus = 0.0,
     markdown: MarkdownFile = None,
+    plots: PlotFolder = None,
 ) -> None:
     """Compare the scores."""
     tables = []
@@ -128,7 +130,7 @@ def main(
         for games, batches in study_batches(study, recipe, seeds, repeats).items():
             tables.append(seed_table(f"Policy trained by {recipe!r}, {games}", batches))
             tables.append(episode_table(f"The same, seed 0, {games}", Recorded(batches[0], {}, "default")))
-    publish(tables, markdown)
+    publish(tables, markdown, plots)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """WebShop with credit on every step: play, score the same episodes several ways, compare with the optimal shopper.
 
-    python -m credit_gym.baselines.tables.webshop [--episodes N] [--agent SPEC] [--json FILE]
+    python -m credit_gym.baselines.tables.webshop [--episodes N] [--agent SPEC] [--json FILE] [--plots DIR]
 
 The noisy shopper plays groups of rollouts in the invented catalogue (in the published one where ``WEBSHOP_DATA`` is
 set), beside the optimal one and a random one on the same goals. The paper's score is the mean reward times 100. Scorers
@@ -20,12 +20,13 @@ import typer
 from credit_gym.baselines.protocol.collection import Plan, collect, comparison_table, play, write_outputs
 from credit_gym.baselines.protocol.controlled import all_rows
 from credit_gym.baselines.protocol.experiment import Results, run_experiment, save_json
-from credit_gym.baselines.protocol.options import JsonFile, RunsFolder
+from credit_gym.baselines.protocol.options import JsonFile, PlotFolder, RunsFolder
+from credit_gym.baselines.protocol.publish import publish
 from credit_gym.baselines.protocol.scorer_rows import results_table
 from credit_gym.baselines.tables.diagnostic import HEADLINE, MANIFESTS
 from credit_gym.data.episode import Episode
 from credit_gym.envs.webshop.trials import write_trials
-from credit_gym.report import Table, show
+from credit_gym.report import Table
 from credit_gym.report.command import run as run_command
 
 ENV_ID = "credit/WebShop-v0"
@@ -58,6 +59,7 @@ def main(
     trials: Annotated[bool, typer.Option(help="Also write best-of-N folders.")] = False,
     runs_dir: RunsFolder = Path("runs"),
     json: JsonFile = None,
+    plots: PlotFolder = None,
 ) -> None:
     """Play, score, compare, and write ``runs/<id>/``."""
     arguments = {"split": split, "max_steps": max_turns}
@@ -77,18 +79,19 @@ def main(
         ),
     )
     comparison = comparison_table(f"Credits of {agent} against the optimal shopper", found.comparison)
-    show(shoppers)
-    show(comparison)
+    tables = [shoppers, comparison]
     results: dict[str, Any] = {"shoppers": scores, "scorers": found.comparison}
     if manifest_seeds:
         results["manifest"] = manifest_rows(manifest_seeds)
-        show(results_table(f"WebShop manifest ({manifest_seeds} seeds)", results["manifest"], ("success", "top1")))
+        title = f"WebShop manifest ({manifest_seeds} seeds)"
+        tables.append(results_table(title, results["manifest"], ("success", "top1")))
     write_outputs(found, f"WebShop, {agent}", [shoppers, comparison])
     if trials:
         write_trials(found.folder / "trials", found.completed)
     typer.echo(f"{found.folder}/ holds store.sqlite, targets.parquet and report.html.")
     if json:
         save_json(json, {"baseline": "webshop", "agent": agent, **arguments, **plan._asdict()}, results)
+    publish(tables, plots=plots)
 
 
 if __name__ == "__main__":

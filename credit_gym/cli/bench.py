@@ -58,7 +58,7 @@ def bench(
     group's id is printed first. Options for language models are for those among the agents, and a cap is for each of
     them over all environments.
     """
-    from credit_gym.agents.rollout.bench import bench_config, run_bench
+    from credit_gym.agents.rollout.bench import bench_config, bench_tables, run_bench
     from credit_gym.agents.rollout.run_log import check_logs, open_logs
     from credit_gym.agents.spec import parse_agent
     from credit_gym.store import sole_use
@@ -120,7 +120,8 @@ def bench(
         except KeyboardInterrupt as error:
             typer.echo(f"Interrupted; go on with: credit-gym bench --out {out} --resume {group_id}", err=True)
             raise typer.Exit(exit_code(error)) from None
-    show_bench(store, group_id, to)
+    for table in bench_tables(store, group_id):
+        table_writer(to)(table)
     empty = _say_failures(store, group_id)
     if reason is not None:
         typer.echo(f"Stopped: {reason} Then: credit-gym bench --out {out} --resume {group_id}", err=True)
@@ -128,14 +129,6 @@ def bench(
         typer.echo(f"Play them again with: credit-gym bench --out {out} --resume {group_id}", err=True)
     if empty or reason is not None:
         raise typer.Exit(1)
-
-
-def show_bench(store: Store, group_id: str, to: str) -> None:
-    """Print the tables of a benchmark."""
-    from credit_gym.agents.rollout.bench import bench_tables
-
-    for table in bench_tables(store, group_id):
-        table_writer(to)(table)
 
 
 def _say_failures(store: Store, group_id: str) -> bool:

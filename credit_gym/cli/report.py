@@ -1,4 +1,4 @@
-"""Write the page of a run, or show the tables of a group."""
+"""Write the page of a run, a training, a sweep or a benchmark."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from credit_gym.cli.app import (
     Options,
     RunsDir,
     Scorers,
-    TableFormat,
     app,
     asked,
     find,
@@ -38,25 +37,30 @@ def report(
     scorer: Scorers = None,
     option: Options = None,
     episodes: Annotated[int, typer.Option(min=1, help="At most this many episodes in the page.")] = 2000,
-    to: TableFormat = "terminal",
+    to: Annotated[
+        str | None, typer.Option(help="The tables alone: terminal, markdown, latex or html.", show_default="a page")
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="File of a run's page or table; report.html in its folder by default.")
+        Path | None, typer.Option(help="File of the page or the tables; report.html in its folder by default.")
     ] = None,
     runs_dir: RunsDir = RUNS,
 ) -> None:
-    """Write one HTML file to read a run's episodes in, or show the tables of a sweep or a benchmark.
+    """Write one HTML file: a run's episodes to read, or the tables of a sweep or a benchmark with their figures.
 
-    With --to it is the run's table alone, in that format; with --out too, into that file.
+    With --to it is the tables alone, in that format; with --out too, into that file.
     """
     from credit_gym.credit.stored_runs import label, run_credits
     from credit_gym.report import write_report
     from credit_gym.report.run_summary import summary
 
+    if to is not None:
+        table_writer(to)
+    if to == "terminal" and out is not None:
+        raise typer.BadParameter("a file holds no terminal's tables: give --to markdown, latex or html, or no --out.")
     if Path(run).name.startswith("group_"):
         store, group_id = find(run, runs_dir)
-        show_group(store, group_id, to)
+        _report_group(store, group_id, to, out)
         return
-    table_writer(to)
     if (Path(run) / "training.json").is_file():
         _report_training(Path(run), to, out)
         return
@@ -74,7 +78,7 @@ def report(
             typer.echo(f"{label(name, options)} is left out: {error}", err=True)  # kept once, not to be made anew
     wanted = [each for each in wanted if label(*each) in credits]
     say_plainness(store, run_id, played, wanted)
-    if to != "terminal":
+    if to is not None:
         _write_tables([summary(store, run_id, played, wanted)], to, out)
         return
     shown = list(played[:episodes])
@@ -91,7 +95,29 @@ def report(
     typer.echo(path)
 
 
-def _report_training(folder: Path, to: str, out: Path | None) -> None:
+def _report_group(store: Store, group_id: str, to: str | None, out: Path | None) -> None:
+    """Write the tables of a group and their figures as a page, or the tables alone."""
+    from credit_gym.report.tables_page import write_tables_page
+
+    tables = group_tables(store, group_id)
+    if to is not None:
+        _write_tables(tables, to, out)
+        return
+    path = out or own_file(store, "report.html")
+    write_tables_page(path, title=group_id, tables=tables)
+    typer.echo(path)
+
+
+def group_tables(store: Store, group_id: str) -> list[Table]:
+    """Return the tables of a group: a benchmark's, which has agents, or a sweep's."""
+    from credit_gym.agents.rollout.bench import bench_tables
+    from credit_gym.cli.sweep import sweep_tables
+
+    tables = bench_tables if "agents" in store.group(group_id).config else sweep_tables
+    return list(tables(store, group_id))
+
+
+def _report_training(folder: Path, to: str | None, out: Path | None) -> None:
     """Write the page of a training, or show its tables."""
     from credit_gym.agents.learning.learning_curve import PICTURE, tables
     from credit_gym.data.foreign_text import file_bytes
@@ -100,7 +126,7 @@ def _report_training(folder: Path, to: str, out: Path | None) -> None:
     found, picture = tables(folder), folder / PICTURE
     if not found:
         raise CreditGymError(f"{folder} holds a training without a step: there is nothing to report yet.")
-    if to != "terminal":
+    if to is not None:
         _write_tables(found, to, out)
         return
     path = out or folder / "report.html"
@@ -119,12 +145,3 @@ def _write_tables(tables: Sequence[Table], to: str, out: Path | None) -> None:
 
     out.write_text("\n".join(WRITERS[to](table) for table in tables), encoding="utf-8")
     typer.echo(out)
-
-
-def show_group(store: Store, group_id: str, to: str) -> None:
-    """Print the tables of a group: a benchmark's, which has agents, or a sweep's."""
-    from credit_gym.cli.bench import show_bench
-    from credit_gym.cli.sweep import show_sweep
-
-    show_tables = show_bench if "agents" in store.group(group_id).config else show_sweep
-    show_tables(store, group_id, to)

@@ -11,6 +11,7 @@ from credit_gym.cli.app import RUNS, Out, TableFormat, app, find, table_writer
 from credit_gym.cli.stopping import exit_code, marking_the_stopped
 
 if TYPE_CHECKING:
+    from credit_gym.report import Table
     from credit_gym.store import Store
 
 
@@ -50,15 +51,15 @@ def sweep(
         except KeyboardInterrupt as error:
             typer.echo(f"Interrupted; go on with: credit-gym sweep --out {out} --resume {group_id}", err=True)
             raise typer.Exit(exit_code(error)) from None
-    show_sweep(store, group_id, to)
+    for table in sweep_tables(store, group_id):
+        table_writer(to)(table)
 
 
-def show_sweep(store: Store, group_id: str, to: str) -> None:
-    """Print the tables of a sweep, mean and standard deviation over its seeds."""
+def sweep_tables(store: Store, group_id: str) -> list[Table]:
+    """Return the tables of a sweep, mean and standard deviation over its seeds."""
     from credit_gym.baselines.protocol.scorer_rows import results_table
     from credit_gym.baselines.protocol.sweep import sweep_results
 
-    write = table_writer(to)
-    for title, results in sweep_results(store, group_id).items():
-        metrics = list(dict.fromkeys(metric for row in results.values() for metric in row))
-        write(results_table(f"{group_id}: {title}", results, metrics))
+    found = sweep_results(store, group_id)
+    metrics = {title: dict.fromkeys(metric for row in rows.values() for metric in row) for title, rows in found.items()}
+    return [results_table(f"{group_id}: {title}", rows, list(metrics[title])) for title, rows in found.items()]

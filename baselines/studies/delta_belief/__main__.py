@@ -146,7 +146,7 @@ def main(
         }
         episodes = play_games(env, model, seed=0, **settings)
         table = games_table(f"{env}, {model}, answered by {judge or 'the rules'}", episodes, repeats, turns)
-        publish([table], markdown)
+        publish([table], markdown, plots)
         return
     chosen = [name for name in RECIPES if not recipe or name in recipe or name == BASELINE]
     lengths = {name: games if name in CROSSED else min(games, other_games) for name in chosen}
@@ -165,7 +165,7 @@ def main(
         correlation_table({"taught": taught} | {name: trained(folder, name, 0) for name in LONG if name in chosen}),
         best_of_table(taught, best_of),
     ]
-    publish(tables, markdown)
+    publish(tables, markdown, plots)
     if plots is not None:
         lines = {name: seed_curve(runs, "games") for name, runs in curves.items()}
         growth = {

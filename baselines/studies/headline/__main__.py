@@ -20,6 +20,7 @@ import typer
 from rich.progress import Progress
 
 from credit_gym.baselines.protocol.options import JsonFile, MarkdownFile, PlotFolder, TrainingProcesses
+from credit_gym.baselines.protocol.publish import publish
 from credit_gym.baselines.protocol.seed_curve import seed_curve
 from credit_gym.baselines.studies.headline.headline_games import GAMES
 from credit_gym.baselines.studies.headline.headline_study import (
@@ -34,10 +35,9 @@ from credit_gym.baselines.studies.headline.headline_study import (
 from credit_gym.baselines.studies.headline.learner import BASELINE, RECIPES
 from credit_gym.errors import unknown
 from credit_gym.metrics.statistics import Estimate, paired_difference
-from credit_gym.report import Table, console, show
+from credit_gym.report import Table, console
 from credit_gym.report.command import run as run_command
 from credit_gym.report.plots import plot_curves, save
-from credit_gym.report.table import to_markdown
 
 
 def rate_table(studied: Mapping[str, Studied]) -> Table:
@@ -141,14 +141,10 @@ def main(
         )
     tables = [cost_table(studied), *(success_table(each, found.curves) for each, found in studied.items())]
     tables.append(rate_table(studied))
-    for table in tables:
-        show(table)
     if json is not None:
         json.write_text(dumps({each: found._asdict() for each, found in studied.items()}), encoding="utf-8")
-    if markdown is not None:
-        markdown.write_text("\n".join(map(to_markdown, tables)), encoding="utf-8")
+    publish(tables, markdown, plots)
     if plots is not None:
-        plots.mkdir(parents=True, exist_ok=True)
         for each, found in studied.items():
             lines = {name: seed_curve(runs, "tokens") for name, runs in found.curves.items()}
             figure = plot_curves(lines, x="sampled tokens", y=f"success on {each}")

@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
-from credit_gym.baselines.protocol.options import Processes
+from credit_gym.baselines.protocol.options import PlotFolder, Processes
+from credit_gym.baselines.protocol.publish import publish
 from credit_gym.baselines.studies.regimes.map_points import AXES, drawn_points, read_points
 from credit_gym.baselines.studies.regimes.regimes_advice import advice_table
 from credit_gym.baselines.studies.regimes.regimes_page import map_tables, write_page
 from credit_gym.baselines.studies.regimes.regimes_study import SCORERS, run_map
-from credit_gym.report import show
 from credit_gym.report.command import run as run_command
 
 
@@ -29,6 +29,7 @@ def main(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write everything here.")] = None,
     advice: Annotated[Path | None, typer.Option(help="Write here what `credit-gym advise` reads of it.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write the page and its figure here.")] = None,
+    plots: PlotFolder = None,
 ) -> None:
     """Episodes until the task is learned, for every scorer at every point of the map."""
     axes = read_points(points) if points else drawn_points(drawn, seed) if drawn else AXES
@@ -39,14 +40,13 @@ def main(
     minutes = sum(os.times()[:4]) / 60  # those of the worker processes too, which have ended
     found = {"study": "regimes", "seeds": seeds, "pilots": pilots, "axes": {}, "points": records}
     found["axes"] = {axis: [regime.name for regime in group] for axis, group in axes.items()}
-    for table in map_tables(found):
-        show(table)
     if json_file:
         json_file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     if advice:
         advice.write_text(json.dumps(advice_table(found), separators=(",", ":")) + "\n", encoding="utf-8")
     if markdown:
         write_page(found, markdown, minutes=minutes)
+    publish(map_tables(found), plots=plots)
 
 
 if __name__ == "__main__":

@@ -17,14 +17,14 @@ import typer
 from rich.progress import Progress
 
 from credit_gym.baselines.protocol.options import MarkdownFile, PlotFolder, TrainingProcesses
+from credit_gym.baselines.protocol.publish import publish
 from credit_gym.baselines.protocol.seed_curve import seed_curve
 from credit_gym.baselines.studies.team_training.team_policy_gradient import RECIPES
 from credit_gym.baselines.studies.team_training.team_study import EVERY, Curves, fidelity, run_study
 from credit_gym.metrics.statistics import paired_difference, t_interval
-from credit_gym.report import Table, console, show
+from credit_gym.report import Table, console
 from credit_gym.report.command import run as run_command
 from credit_gym.report.plots import plot_curves, save
-from credit_gym.report.table import to_markdown
 
 BASELINE = "c3"
 
@@ -104,10 +104,7 @@ def main(
             chosen, folder, steps=steps, seeds=seeds, workers=workers, on_run=lambda: progress.advance(bar)
         )
     tables = [success_table(curves, steps), budget_table(curves, steps), fidelity_table(chosen, seeds)]
-    for each in tables:
-        show(each)
-    if markdown is not None:
-        markdown.write_text("\n".join(map(to_markdown, tables)), encoding="utf-8")
+    publish(tables, markdown, plots)
     if plots is not None:
         lines = {name: seed_curve(runs, "steps") for name, runs in curves.items()}
         save(plot_curves(lines, x="gradient steps", y="exact success"), plots / "team_training.png")

@@ -186,6 +186,19 @@ def test_the_curve_is_drawn_while_it_grows_and_shown_on_a_page(model: Path, tmp_
     assert "Learning curve" in shown.output
 
 
+@pytest.mark.slow
+def test_the_curve_is_redrawn_between_checkpoints(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("credit_gym.agents.learning.train.REDRAWN", 0.0)
+    drawn: list[bytes] = []
+    train(
+        tmp_path / "t",
+        settings(model, steps=2, save_every=100),
+        lambda _: drawn.append((tmp_path / "t" / "curve.png").read_bytes()),
+    )
+    assert len(set(drawn)) == 2
+    assert not [*(tmp_path / "t").glob("*.part")]
+
+
 def test_an_unknown_environment_is_told_by_the_ids_near_it(model: Path, tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="did you mean credit/ALFWorld-v0"):
         train(tmp_path / "t", settings(model, env="ALFWorld-v0", env_args={}))

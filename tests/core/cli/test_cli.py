@@ -215,6 +215,8 @@ def test_a_sweep_runs_resumes_and_is_shown_in_every_format(folder: Path) -> None
     assert "| crbc |" in good("report", group_id, "--to", "markdown")
     assert r"\toprule" in good("report", group_id, "--to", "latex")
     assert good("report", group_id, "--to", "latex", "--out", "t.tex") == "t.tex\n"
+    assert good("report", group_id, "--to", "terminal").strip() in out
+    assert "give --to markdown" in call("report", group_id, "--to", "terminal", "--out", "t").stderr
     path = Path(good("report", group_id).strip())
     page = path.read_text("utf-8")
     assert path == Path("runs") / group_id / "report.html"
