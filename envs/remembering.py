@@ -25,10 +25,11 @@ def remember_short(
     """
 
     def decorated(function: Callable[Concatenate[str, P], T]) -> Callable[Concatenate[str, P], T]:
-        short, long = lru_cache(entries)(function), lru_cache(1)(function)
+        short: Callable[..., T] = lru_cache(entries)(function)
+        long: Callable[..., T] = lru_cache(1)(function)
 
         @wraps(function)
-        def answer(text: str, *others: P.args, **named: P.kwargs) -> T:
+        def answer(text: str, /, *others: P.args, **named: P.kwargs) -> T:
             return (short if len(text) <= longest else long)(text, *others, **named)
 
         return answer
