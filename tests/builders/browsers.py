@@ -1,9 +1,23 @@
-"""Waiting in a real browser whose page may run no text: what Playwright waits with would be refused."""
+"""A real browser, and waiting in it: a page that may run no text refuses what Playwright waits with."""
 
 from __future__ import annotations
 
+import shutil
 import time
 from typing import Any
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+SWITCHES = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--enable-precise-memory-info",
+)
 
 
 def until(page: Any, expression: str, *, seconds: float = 20.0) -> None:

@@ -98,6 +98,8 @@ def live_server(title: str, runs: LiveRuns, *, port: int = 0) -> tuple[Threading
 
         protocol_version = "HTTP/1.1"
         timeout = 60
+        wbufsize = -1  # an answer is one packet: the body of two would wait for the head to be acknowledged
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]

@@ -118,6 +118,7 @@ async function search(text) {
     const size = overview.data.leaf;
     for (let first = 0; first < overview.count; first += size) {
       const steps = overview.data.episodes.steps.slice(first, first + size);
+      if (source.state && first + size < overview.count) source.leaf("steps", first / size + 1); // on its way meanwhile
       for (const [e, found] of matches(await source.leaf("steps", first / size), steps, wanted)) hits.set(first + e, found);
       if (performance.now() - begun > SLICE) {
         find("found").textContent = `searching, ${Math.round((100 * first) / overview.count)} %`;
@@ -291,6 +292,7 @@ async function start() {
     event.preventDefault();
     keys[does]();
   });
+  window.addEventListener("unhandledrejection", ({ reason }) => say(reason.message)); // of a server that is gone
   window.addEventListener("hashchange", () => follow(location.hash));
   const data = await source.overview();
   take(data);

@@ -8,6 +8,7 @@ export function remembered(load, most) {
     const found = kept.get(name) ?? load(...names);
     kept.delete(name);
     kept.set(name, found);
+    found.catch?.(() => kept.delete(name)); // what failed once may be asked again
     if (kept.size > most) kept.delete(kept.keys().next().value);
     return found;
   };

@@ -1,7 +1,7 @@
 // A list of any length of which only what is in sight is in the document.
 
 // The first row in sight and the one after the last, with a margin on both sides.
-export function inSight(scrolled, height, row, count, margin = 8) {
+export function inSight(scrolled, height, row, count, margin = 4) {
   const first = Math.max(0, Math.min(count, Math.floor(scrolled / row) - margin));
   return [first, Math.max(first, Math.min(count, Math.ceil((scrolled + height) / row) + margin))];
 }
