@@ -17,7 +17,7 @@ from credit_gym.data.batch import EpisodeBatch
 from credit_gym.scorers import DEFAULT, score
 
 STEPS = 10_000_000
-SCORERS = ("outcome_only", "mc", "grpo", "gae", "gigpo", "hca", "loo", "adaptive_q", DEFAULT)
+SCORERS = ("outcome_only", "mc", "grpo", "gae", "gigpo", "hgpo", "hca", "hiper", "loo", "crbc", "adaptive_q", DEFAULT)
 """Closed forms, scorers of pooled states, scorers of the pooled graph, the default."""
 MOST = 3.0
 

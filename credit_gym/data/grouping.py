@@ -55,7 +55,8 @@ def _number(key: IntArray, size: int) -> tuple[IntArray, int]:
     np.not_equal(own[1:], own[:-1], out=first[1:])
     del own
     key %= key.size
-    rank = np.cumsum(first, dtype=np.int64)
+    rank = np.cumsum(first, dtype=np.int32 if key.size < 2**31 else np.int64)
+    del first
     np.subtract(rank, 1, out=rank)
     ids = np.empty(key.size, dtype=np.int64)
     ids[key] = rank
@@ -75,7 +76,9 @@ def group_size(ids: IntArray, count: int) -> IntArray:
 
 def group_mean(values: npt.ArrayLike, ids: IntArray, count: int) -> FloatArray:
     """Mean of each group, 0 where a group is empty; (count,)."""
-    return group_sum(values, ids, count) / np.maximum(group_size(ids, count), 1)
+    mean = group_sum(values, ids, count)
+    mean /= np.maximum(group_size(ids, count), 1)
+    return mean
 
 
 def group_std(values: npt.ArrayLike, ids: IntArray, count: int) -> FloatArray:
@@ -86,8 +89,10 @@ def group_std(values: npt.ArrayLike, ids: IntArray, count: int) -> FloatArray:
     else:
         power = group_power(values, ids, count)
         values = values / power[ids]
-    centred = values - group_mean(values, ids, count)[ids]
-    return power * np.sqrt(group_mean(centred * centred, ids, count))
+    centred = group_mean(values, ids, count)[ids]
+    np.subtract(values, centred, out=centred)
+    centred *= centred
+    return power * np.sqrt(group_mean(centred, ids, count))
 
 
 def squares_safely(values: FloatArray) -> bool:

@@ -38,8 +38,12 @@ def branch_contrast(graph: PooledGraph, verifier: FloatArray) -> FloatArray:
         (M,) float64; a step without a reading takes the mean of its action, and 0 if that, or every other, has none.
     """
     read = np.isfinite(verifier)
-    edge_mean = group_mean(verifier[read], graph.edge[read], graph.num_edges)
-    known = group_size(graph.edge[read], graph.num_edges) > 0
+    read_edge = graph.edge[read]
+    edge_mean = group_mean(verifier[read], read_edge, graph.num_edges)
+    known = group_size(read_edge, graph.num_edges) > 0
+    del read_edge
     compared = known & (group_size(graph.edge_node[known], graph.num_nodes)[graph.edge_node] > 1)
     reading = np.where(read, verifier, edge_mean[graph.edge])
-    return np.where(compared[graph.edge], reading - other_actions_mean(graph, edge_mean, known)[graph.edge], 0.0)
+    reading -= other_actions_mean(graph, edge_mean, known)[graph.edge]
+    reading[~compared[graph.edge]] = 0.0
+    return reading

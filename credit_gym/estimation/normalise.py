@@ -20,7 +20,8 @@ RELATIVE_FLOOR = 1e-9
 
 def centre(values: FloatArray, ids: IntArray, count: int) -> FloatArray:
     """Value minus the mean of its group; (M,), (M,) ids in ``0..count-1`` -> (M,)."""
-    return values - group_mean(values, ids, count)[ids]
+    centred = group_mean(values, ids, count)[ids]
+    return np.subtract(values, centred, out=centred)
 
 
 def standardise(values: FloatArray, ids: IntArray, count: int) -> FloatArray:
@@ -40,7 +41,8 @@ def standardise(values: FloatArray, ids: IntArray, count: int) -> FloatArray:
     deviation = np.sqrt(group_mean(centred * centred, ids, count))
     floor = RELATIVE_FLOOR * np.sqrt(group_mean(values * values, ids, count))
     scale = np.divide(1.0, deviation, out=np.zeros(count), where=deviation > floor)
-    return centred * scale[ids]
+    centred *= scale[ids]
+    return centred
 
 
 def standardise_upstream(

@@ -36,13 +36,13 @@ def optimal_action_value(graph: PooledGraph, discount: float, pseudo_count: floa
     Returns:
         (K,) float64 optimal value of each edge; 0 where every trial was cut off.
     """
+    best = _best_edge(graph, action_value(graph, success_value(graph, discount), discount))
     counts = graph.edge_counts
     cut_off = counts[:, [graph.num_nodes + TRUNCATED]].toarray()[:, 0]
     trials = np.maximum(graph.edge_visits - cut_off + pseudo_count, 1.0)
     moves = csr_array(diags_array(1.0 / trials) @ counts[:, : graph.num_nodes])
     wins = counts[:, [graph.num_nodes + SUCCESS]].toarray()[:, 0] / trials
 
-    best = _best_edge(graph, action_value(graph, success_value(graph, discount), discount))
     for _ in range(_MAX_ROUNDS):
         value = solve_chain(csr_array(moves[best]), discount * wins[best], discount)
         quality: FloatArray = discount * (moves @ value + wins)

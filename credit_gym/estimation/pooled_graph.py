@@ -111,7 +111,8 @@ def pool(batch: EpisodeBatch) -> PooledGraph:
     Returns:
         The graph of the batch's M steps.
     """
-    node, num_nodes = compact(batch.step_group, batch.state)
+    group = batch.group[batch.episode]  # which the batch need not keep
+    node, num_nodes = compact(group, batch.state)
     edge, num_edges = compact(node, batch.action)
     outcome = np.where(batch.success, SUCCESS, np.where(batch.terminated, FAILURE, TRUNCATED))
     moved = batch.lengths > 0
@@ -121,7 +122,7 @@ def pool(batch: EpisodeBatch) -> PooledGraph:
     edge_node = np.zeros(num_edges, dtype=np.int64)
     edge_node[edge] = node
     node_group = np.zeros(num_nodes, dtype=np.int64)
-    node_group[node] = batch.step_group
+    node_group[node] = group
     return PooledGraph(node=node, edge=edge, next_node=next_node, edge_node=edge_node, node_group=node_group)
 
 
@@ -138,8 +139,7 @@ def success_value(graph: PooledGraph, discount: float) -> FloatArray:
     Returns:
         (N,) float64 in [0, 1] up to rounding.
     """
-    solved = np.asarray(graph.next_node == graph.num_nodes + SUCCESS, dtype=np.float64)
-    return chain_value(graph, discount * solved, discount)
+    return chain_value(graph, discount * (graph.next_node == graph.num_nodes + SUCCESS), discount)
 
 
 def chain_value(graph: PooledGraph, reward: FloatArray, discount: float) -> FloatArray:
@@ -153,9 +153,15 @@ def chain_value(graph: PooledGraph, reward: FloatArray, discount: float) -> Floa
     Returns:
         (N,) float64; outcomes are worth 0 after their step's reward.
     """
-    moves = graph.node_counts[:, : graph.num_nodes]
-    chain = csr_array(diags_array(1.0 / graph.node_visits) @ moves)
-    return solve_chain(chain, group_mean(reward, graph.node, graph.num_nodes), discount)
+    gain = group_mean(reward, graph.node, graph.num_nodes)
+    del reward  # where nobody else holds it, it need not lie beside the matrices
+    return solve_chain(scaled_rows(graph.node_counts[:, : graph.num_nodes], 1.0 / graph.node_visits), gain, discount)
+
+
+def scaled_rows(matrix: csr_array, factors: FloatArray) -> csr_array:
+    """Multiply each row of a matrix by a factor, in place, and return it; (N, N), (N,) -> (N, N)."""
+    matrix.data *= np.repeat(factors, np.diff(matrix.indptr))
+    return matrix
 
 
 def solve_chain(chain: csr_array, gain: FloatArray, discount: float) -> FloatArray:

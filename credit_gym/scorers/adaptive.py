@@ -77,8 +77,10 @@ def adaptive(batch: EpisodeBatch, *, kappa: NonNegative = 2.0, discount: Share =
 def _mix(batch: EpisodeBatch, graph: PooledGraph, quality: FloatArray, kappa: float) -> FloatArray:
     """``w z(quality) + (1 - w) contrast`` for a (K,) quality of the edges; (M,)."""
     passed = successes_through(batch, graph)
-    weight = np.divide(passed, passed + kappa, out=np.zeros_like(passed), where=passed > 0)[graph.node]
+    weight = np.divide(passed, passed + kappa, out=np.zeros_like(passed), where=passed > 0)
+    mixed = branch_contrast(graph, batch.require("verifier"))
+    mixed *= (1.0 - weight)[graph.node]
     outcome_term = standardise(quality[graph.edge], graph.node, graph.num_nodes)
-    contrast = branch_contrast(graph, batch.require("verifier"))
-    mixed: FloatArray = weight * outcome_term + (1.0 - weight) * contrast
+    outcome_term *= weight[graph.node]
+    mixed += outcome_term
     return mixed

@@ -49,7 +49,11 @@ def crbc(
     graph = pool(batch)
     advantage = _chain_advantage(graph, discount)[graph.edge]
     spread = np.maximum(group_std(advantage, graph.node, graph.num_nodes), floor)[graph.node]
-    credit: FloatArray = weight_group * grpo(batch) + weight_state * advantage / spread
+    advantage *= weight_state
+    advantage /= spread
+    del spread
+    credit: FloatArray = weight_group * grpo(batch)
+    credit += advantage
     return credit
 
 

@@ -6,6 +6,7 @@ to s_t (Feng et al. 2025, GiGPO, arXiv:2505.10978); HGPO (2026, arXiv:2602.22817
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import numpy as np
@@ -83,22 +84,26 @@ def hgpo(
     normalise = standardise if scale else centre
     returns = discounted_sum(batch.reward, batch.offsets, discount)
     total, mass = np.zeros(batch.num_steps), np.zeros(batch.num_steps)
-    ids, count = state_nodes(batch)
+    ids, count = state_nodes(replace(batch))  # whose indices of steps go with it
     state = ids
     for level in range(history + 1):
         importance = np.power(level + 1.0, sharpness)  # infinite, not an exception, where no float holds it
-        company = group_size(ids, count)[ids] > 1
         total += importance * normalise(returns, ids, count)
-        mass += importance * company
+        mass += importance * (group_size(ids, count) > 1)[ids]
         if level < history:
-            ids, count = compact(_of_previous_step(batch, ids), state)
+            ids = _of_previous_step(batch, ids)
+            ids, count = compact(ids, state)
+    del returns, ids, state
     step_advantage = np.divide(total, mass, out=np.zeros_like(total), where=mass > 0)
     return grpo(batch, scale=scale) + weight * step_advantage
 
 
 def _of_previous_step(batch: EpisodeBatch, ids: IntArray) -> IntArray:
     """1 + the id of the step before, 0 at the first step of an episode; (S,)."""
-    return np.where(batch.step == 0, 0, np.roll(ids, 1) + 1)
+    previous = np.roll(ids, 1)
+    previous += 1
+    previous[batch.offsets[:-1][batch.lengths > 0]] = 0
+    return previous
 
 
 @explains("gigpo")

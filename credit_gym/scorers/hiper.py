@@ -59,14 +59,16 @@ def hiper(
     Returns:
         (S,) float64, in reward units.
     """
-    begins = _begins(batch)
+    begins = _begins(replace(batch))  # whose indices of steps go with it
     penalty = keep_penalty * ~begins
     if batch.invalid is not None:
         penalty = penalty + invalid_penalty * batch.invalid
     batch = replace(batch, reward=batch.reward - penalty)
+    del penalty
     over = replace(batch, terminated=np.ones_like(batch.terminated), truncated=np.zeros_like(batch.truncated))
     fitted = monte_carlo_value(batch, discount)
     surprises = temporal_differences(over if is_upstream(mode) else batch, fitted, discount)
+    del fitted
     starts = np.flatnonzero(begins)
     segments = np.append(starts, batch.num_steps)
     credit = discounted_sum(surprises, segments, discount * lam)
