@@ -103,7 +103,6 @@ class CandidateEnv(QuestionEnv):
         self._expert = expert and self.judge is None
         self._guesses = self._wordings()
         self._offered = [item.ask for item in world.questions] + list(self._guesses)
-        self._best = lru_cache(1 << 12)(self._best_question)
 
     @abstractmethod
     def _rules(self) -> Grammar:
@@ -152,7 +151,8 @@ class CandidateEnv(QuestionEnv):
     def _outlook(self) -> dict[str, Any]:
         found: dict[str, Any] = {"admissible_actions": self._offered[:]}
         if self._expert:
-            found["expert_actions"] = [self._best(self.memory, self._left <= 1)]
+            best = _best_question(self.grammar, self._guesses, self.memory, self._left <= 1)
+            found["expert_actions"] = [best]
         return found
 
     def _learn(self, question: Question) -> tuple[str, int]:
@@ -167,24 +167,26 @@ class CandidateEnv(QuestionEnv):
             )
         return int(memory)
 
-    def _best_question(self, candidates: int, last: bool) -> str:
-        """Return the offered question that leaves the fewest candidates, or as good a guess."""
-        total = candidates.bit_count()
-        guess = next(members(candidates))
-        if last or total == 1:
-            return self._guesses[guess]
-        cost = _COST[total - 1]  # a guess parts the candidates into one and the others
-        best = None
-        for item in self.world.questions:
-            now, rest = 0.0, total
-            for _, chosen in item.question.cells[:-1]:
-                count = (candidates & chosen).bit_count()
-                now += _COST[count]
-                rest -= count
-            now += _COST[rest]
-            if now < cost - 1e-9:
-                cost, best = now, item
-        return self._guesses[guess] if best is None else best.ask
+
+@lru_cache(1 << 12)
+def _best_question(grammar: Grammar, guesses: tuple[str, ...], candidates: int, last: bool) -> str:
+    """Return the offered question that leaves the fewest candidates, or as good a guess; for all copies."""
+    total = candidates.bit_count()
+    guess = next(members(candidates))
+    if last or total == 1:
+        return guesses[guess]
+    cost = _COST[total - 1]  # a guess parts the candidates into one and the others
+    best = None
+    for item in grammar.world.questions:
+        now, rest = 0.0, total
+        for _, chosen in item.question.cells[:-1]:
+            count = (candidates & chosen).bit_count()
+            now += _COST[count]
+            rest -= count
+        now += _COST[rest]
+        if now < cost - 1e-9:
+            cost, best = now, item
+    return guesses[guess] if best is None else best.ask
 
 
 @lru_cache(maxsize=4)
