@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # the names of _HOMES once more, for editors and type checker
     from credit_gym.agents.spec import parse_agent
     from credit_gym.credit.advise import advise
     from credit_gym.credit.assign import build_targets
+    from credit_gym.credit.credited import credited
     from credit_gym.data.batch import EpisodeBatch
     from credit_gym.data.episode import Episode, Step
     from credit_gym.data.target import TrainingTarget
@@ -47,6 +48,7 @@ __all__ = [
     "TrainingTarget",
     "advise",
     "build_targets",
+    "credited",
     "new_run",
     "open_run",
     "parse_agent",
@@ -78,6 +80,7 @@ _HOMES = {
     "TrainingTarget": "credit_gym.data.target",
     "advise": "credit_gym.credit.advise",
     "build_targets": "credit_gym.credit.assign",
+    "credited": "credit_gym.credit.credited",
     "new_run": "credit_gym.store",
     "open_run": "credit_gym.store",
     "parse_agent": "credit_gym.agents.spec",

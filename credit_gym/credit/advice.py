@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from pkgutil import resolve_name
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from credit_gym.credit.run_facts import RunFacts
@@ -28,6 +29,9 @@ CautionKind: TypeAlias = Literal[
 ]
 
 
+_SHOWN = "credit_gym.report.notebook:advice_html"
+
+
 class Caution(NamedTuple):
     """What to beware of: its kind, and a sentence that says what to do."""
 
@@ -37,7 +41,7 @@ class Caution(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
-    """Advice on one run; ``str`` writes it down in about ten lines.
+    """Advice on one run; ``str`` writes it down in about ten lines, a notebook shows them as a table.
 
     Attributes:
         scorer: the scorer to use.
@@ -65,8 +69,16 @@ class Advice:
     cautions: tuple[Caution, ...]
 
     def __str__(self) -> str:
+        return "\n".join(f"{head:<11} {text}" for head, text in self.said())
+
+    def _repr_html_(self) -> str:
+        shown: str = resolve_name(_SHOWN)(self)
+        return shown
+
+    def said(self) -> list[tuple[str, str]]:
+        """Return it line by line: what a line is about, and the line."""
         options = "".join(f" --option {name}={value}" for name, value in self.options.items())
-        rows = [
+        return [
             ("episodes", _episodes(self.facts)),
             ("outcomes", _outcomes(self.facts)),
             ("recurrence", _recurrence(self)),
@@ -77,7 +89,6 @@ class Advice:
             *(("because", reason) for reason in self.reasons),
             *(("beware", f"{caution.kind}: {caution.text}") for caution in self.cautions),
         ]
-        return "\n".join(f"{head:<11} {text}" for head, text in rows)
 
     def as_mapping(self) -> dict[str, Any]:
         """Return it as JSON has it: mappings, lists and numbers, null for what is not known."""

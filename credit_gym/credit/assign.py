@@ -43,14 +43,27 @@ def build_targets(
         MissingColumnError: the episodes lack a column that the scorer or the key needs.
         ReadingError: a value at some step, which is named, cannot be computed with.
     """
-    completed = [episode for episode in episodes if episode.error is None]
-    try:
-        batch = EpisodeBatch.from_episodes(completed, key=key)
-    except ReadingError:
-        completed = sound(completed)
-        batch = EpisodeBatch.from_episodes(completed, key=key)
+    completed, batch = scored_batch(episodes, key)
     credit = scorer(batch) if callable(scorer) else score_episodes(completed, batch, scorer, options)
     return pair_with_credit(completed, credit, key=key)
+
+
+def scored_batch(episodes: Iterable[Episode], key: Key) -> tuple[list[Episode], EpisodeBatch]:
+    """Return the episodes that can be scored, and their batch; a warning names those with unsound numbers.
+
+    Args:
+        episodes: recorded episodes.
+        key: what states are pooled by.
+
+    Raises:
+        CreditGymError: those of :func:`build_targets`.
+    """
+    completed = [episode for episode in episodes if episode.error is None]
+    try:
+        return completed, EpisodeBatch.from_episodes(completed, key=key)
+    except ReadingError:
+        completed = sound(completed)
+        return completed, EpisodeBatch.from_episodes(completed, key=key)
 
 
 def score_episodes(

@@ -188,6 +188,11 @@ class Episode(_Columns):
             self.state_keys[t + 1],
         )
 
+    def _repr_html_(self) -> str:
+        """Return it as a notebook shows it."""
+        shown: str = resolve_name(_SHOWN)(self)
+        return shown
+
     @property
     def episode_return(self) -> float:
         """Undiscounted sum of the rewards."""
@@ -195,6 +200,7 @@ class Episode(_Columns):
 
 
 _READS_CHATS = "credit_gym.formats.chat:chat_episode"
+_SHOWN = "credit_gym.report.notebook:episode_html"
 _NAMES = frozenset(column.name for column in COLUMNS)
 _LENGTHS = tuple((column.name, column.extra) for column in COLUMNS if column.kind != "episode")
 

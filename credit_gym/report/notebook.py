@@ -67,12 +67,8 @@ def credits_html(credited: Credited) -> str:
 def advice_html(advice: Advice) -> str:
     """Return advice as a table, a row for each thing to know."""
     said = advice.said()
-    return _table(
-        "Advice",
-        (),
-        ([_text(head), _text(text, LONGEST_ADVICE)] for head, text in said[:MOST_ROWS]),
-        left_out=len(said) - MOST_ROWS,
-    )
+    rows = ([_text(head), _text(text, LONGEST_ADVICE)] for head, text in said[:MOST_ROWS])
+    return _table("Advice", (), rows, left_out=len(said) - MOST_ROWS)
 
 
 def _tinted(values: Sequence[float] | np.ndarray[Any, Any], largest: float) -> list[Cell]:
