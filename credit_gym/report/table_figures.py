@@ -30,6 +30,7 @@ _MOST_ROWS, _MOST_COLUMNS = 200, 60
 _MOST_LINES = 14
 _MOST_PANELS = 6
 _FAR = 1e4  # times the smallest bar, beyond which bars stand on a logarithmic axis
+_ROUND = 1e6  # from here on three digits are shown
 _SERIES = 3  # points that make a curve
 _LONGEST_TITLE = 200
 _LONGEST_NAME = 60  # characters of a file's name, without its ending
@@ -186,12 +187,17 @@ def _map(title: str, names: list[str], measured: list[_Measured]) -> Figure:
     figure, (axes,) = _panels(title, 1, **size)
     image = axes.imshow(np.where(np.isnan(values), np.nan, shade), cmap=rising(), vmin=0.0, vmax=1.0, aspect="auto")
     for row, column in zip(*np.nonzero(~np.isnan(values)), strict=True):
-        axes.text(column, row, f"{values[row, column]:.4g}", ha="center", va="center", fontsize=7)
+        axes.text(column, row, _short(values[row, column]), ha="center", va="center", fontsize=7)
     axes.set_xticks(range(len(measured)), [axis_label(column.head) for column in measured], rotation=40, ha="right")
     axes.set_yticks(range(len(names)), [axis_label(name) for name in names])
     bar = figure.colorbar(image, ax=axes, ticks=[0, 1])
     bar.ax.set_yticklabels(["lowest of\nits column", "highest"], fontsize=7)
     return figure
+
+
+def _short(value: float) -> str:
+    """A number as tables show it, at most three decimals."""
+    return f"{value:.3f}".rstrip("0").rstrip(".") if abs(value) < _ROUND else f"{value:.3g}"
 
 
 def _panels(title: str, count: int, *, width: float, height: float) -> tuple[Figure, list[Axes]]:

@@ -104,10 +104,13 @@ def test_a_series_of_heads_is_a_curve_a_row() -> None:
 
 def test_many_columns_are_a_map_with_the_numbers_in_it() -> None:
     heads = ("scorer", *"abcdefgh")
-    rows = (("grpo", *range(8)), ("crbc", *range(8, 15), None))
+    rows = (("grpo", *range(8)), ("crbc", 0.02544, 1280.0, -0.5, 1e9, None, NAN, "57%", 1e-9))
     figure = draw_table(Table("", heads, rows))
     assert figure is not None
-    assert [text.get_text() for text in figure.axes[0].texts] == [str(number) for number in range(15)]
+    assert [text.get_text() for text in figure.axes[0].texts] == [
+        *map(str, range(8)),
+        *("0.025", "1280", "-0.5", "1e+09", "57", "0"),
+    ]
 
 
 def test_a_long_table_is_cut_and_its_title_says_so() -> None:
