@@ -93,7 +93,7 @@ def take_in(file: Path, source: str, out: Path, *, keep_keys: bool, reward_from:
     Raises:
         CreditGymError: there is no such format, the file cannot be read or holds no episode, or the store refuses.
     """
-    from credit_gym.formats.api_keys import without_keys
+    from credit_gym.formats.api_keys import text_without_keys, without_keys
     from credit_gym.formats.readers import AUTO, each_episode
     from credit_gym.formats.recognise import recognise
     from credit_gym.store import new_run, sole_use
@@ -107,7 +107,8 @@ def take_in(file: Path, source: str, out: Path, *, keep_keys: bool, reward_from:
         else:
             first, whole = first or found, whole + 1
     if first is None:
-        raise CreditGymError(said or f"{file} holds no episode.")
+        raise CreditGymError(text_without_keys(said) or f"{file} holds no episode.")
+    first, said = (first, said) if keep_keys else (without_keys(first), text_without_keys(said))
     store, run_id = new_run(
         out,
         env_id=first.env_id,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from credit_gym.data.columns import COLUMNS
@@ -53,19 +54,30 @@ FORMS = {
 _BEFORE = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))"  # JSON within a text escapes the end of a line
 _KEY = re.compile(rf"{_BEFORE}(?:{'|'.join(form.pattern for form in FORMS.values())})")
 _BEGINS = tuple(begin for form in FORMS.values() for begin in form.begins)
-_TYPES = ("text", "texts", "messages", "calls")
+_TYPES = ("text", "texts", "messages", "calls", "mapping")
 _CLEANED = tuple(column for column in COLUMNS if column.type in _TYPES and column.name != "episode_id")
 
 
 def without_keys(episode: Episode) -> Episode:
-    """Return an episode with :data:`MARK` for every key in its texts; the same episode if there is none. Costs O(n)."""
+    """Return an episode with :data:`MARK` for every key in its texts; the same episode if there is none. Costs O(n).
+
+    An episode id with a key has digits of its hash behind, as two that differ in nothing else stay two.
+    """
     found: dict[str, Any] = {}
+    if (named := text_without_keys(episode.episode_id)) != episode.episode_id:
+        digest = sha256(episode.episode_id.encode(errors="surrogatepass")).hexdigest()
+        found["episode_id"] = f"{named}-{digest[:12]}"
     for column in _CLEANED:
         value = getattr(episode, column.name)
         cleaned = _chats(value) if column.type == "messages" and value else _cleaned(value)
         if cleaned is not value:
             found[column.name] = cleaned
     return replace(episode, **found) if found else episode
+
+
+def text_without_keys(text: str) -> str:
+    """Return a text with :data:`MARK` for every key, itself where there is none."""
+    return _KEY.sub(MARK, text) if any(begin in text for begin in _BEGINS) and _KEY.search(text) else text
 
 
 def _chats(chats: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
@@ -83,10 +95,10 @@ def _chats(chats: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
 def _cleaned(value: Any) -> Any:
     """A value of a column without keys, itself where it has none."""
     if isinstance(value, str):
-        return _KEY.sub(MARK, value) if any(begin in value for begin in _BEGINS) and _KEY.search(value) else value
+        return text_without_keys(value)
     if isinstance(value, Mapping):
-        parts: Any = {key: _cleaned(each) for key, each in value.items()}
-        return parts if any(parts[key] is not each for key, each in value.items()) else value
+        parts: Any = {_cleaned(key): _cleaned(each) for key, each in value.items()}
+        return parts if any(key not in parts or parts[key] is not each for key, each in value.items()) else value
     if isinstance(value, (tuple, list)):
         parts = [_cleaned(each) for each in value]
         return type(value)(parts) if any(new is not old for new, old in zip(parts, value, strict=True)) else value

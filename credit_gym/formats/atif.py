@@ -14,6 +14,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -128,7 +129,7 @@ def _of_trial(told: Mapping[str, Any], called: str, row: Mapping[str, Any], numb
 
 
 def _episode(given: Mapping[str, Any], known: Mapping[str, Any], otherwise: str) -> Episode:
-    document: Document = speakable(given)
+    document: Document = _in_order(speakable(given))
     version = document.get("schema_version")
     if not str(version).startswith("ATIF-v1."):
         raise ValueError(f"its 'schema_version' is {version!r:.40}, and ATIF-v1.0 to v1.8 are what can be read")
@@ -144,6 +145,17 @@ def _episode(given: Mapping[str, Any], known: Mapping[str, Any], otherwise: str)
     extras = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
     read_json(extras)  # what could not be read again is refused now
     return replace(episode, extras=extras)
+
+
+def _in_order(document: Document) -> Document:
+    """The document with the steps of all its agents by their ids, as they stand where these do not tell."""
+    steps, within = (document.get(key) or [] for key in ("steps", "subagent_trajectories"))
+    ids = [each.get("step_id") if isinstance(each, dict) else None for each in steps]
+    if len(set(ids)) == len(ids) and all(type(each) is int for each in ids) and ids != sorted(ids):
+        document = {**document, "steps": sorted(steps, key=itemgetter("step_id"))}
+    if any(isinstance(each, dict) for each in within):
+        document = {**document, "subagent_trajectories": [_in_order(e) if isinstance(e, dict) else e for e in within]}
+    return document
 
 
 def _without_ours(document: Document) -> Document:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from credit_gym.formats.api_keys import text_without_keys
 from credit_gym.formats.json_values import flag, name, number, rows
 
 _SOLVED = ("success", "is_success", "solved", "correct", "is_correct", "passed", "resolved")
@@ -14,6 +15,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "prompt": ("prompt", "instruction", "question", "query"),
     "completion": ("completion", "response", "output", "generation"),
     "steps": ("steps", "transitions", "trajectory"),
+    "step": ("step", "step_id", "step_index", "step_number", "turn", "timestep"),
     "observation": ("observation", "obs", "state"),
     "next_observation": ("next_observation", "next_obs", "next_state"),
     "action": ("action", "act"),
@@ -106,5 +108,5 @@ def lacking(row: Mapping[str, Any]) -> ValueError:
 
 
 def _listed(row: Mapping[str, Any]) -> str:
-    names = [str(each)[:30] for each in list(row)[:8]]
+    names = [text_without_keys(str(each))[:30] for each in list(row)[:8]]
     return f"only {', '.join(names)}" + (", ..." if len(row) > len(names) else "") if names else "it is empty"

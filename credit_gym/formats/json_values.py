@@ -12,6 +12,7 @@ from typing import Any
 
 from credit_gym.data.calls import read_arguments
 from credit_gym.data.columns import COLUMNS, Column
+from credit_gym.formats.api_keys import text_without_keys
 from credit_gym.formats.turn_table import legal_text
 
 BESIDE = tuple(
@@ -114,7 +115,8 @@ def _entry(column: Column, value: Any) -> Any:
 
 
 def _shown(value: Any) -> str:
-    """A value in a sentence, cut where it is long."""
+    """A value in a sentence, without keys and cut where it is long."""
+    value = text_without_keys(value) if isinstance(value, str) else value
     said = repr(value) if isinstance(value, (str, int, float, type(None))) else type(value).__name__
     return said if len(said) <= 40 else f"{said[:40]}..."
 

@@ -30,6 +30,7 @@ _ROLES = {
     "developer": "system",
     "human": "user",
 }
+_TYPES = ("human", "ai", "system", "tool", "function")  # LangChain's, in the place of a role
 _CALLING = ("function_call", "tool_call")  # ShareGPT's roles whose text is a call
 _ITEMS = ("reasoning", "_call", "_call_output")  # how the types of Responses items without a role end
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")
@@ -72,11 +73,11 @@ def read_messages(given: Any) -> list[Said]:
     """Return the messages of a chat, in whichever dialect each is written.
 
     Known are OpenAI's chat messages, Anthropic's with their blocks (tool results in a user's message become messages of
-    their own), Gemini's and Bedrock's with their parts, ShareGPT's (``from`` and ``value``), and Responses items, of
-    which those between two results are one reply. Calls that stand between marks in an assistant's text
-    (:func:`credit_gym.data.call_dialects.marked_calls`) are its calls, unless it has others. A thought at the
-    beginning of an assistant's text (:mod:`credit_gym.formats.thoughts`) is its ``reasoning_content``, unless it has
-    one already. A reply that was declined ends by ``refusal``.
+    their own), Gemini's and Bedrock's with their parts, ShareGPT's (``from`` and ``value``), LangChain's (``type``),
+    and Responses items, of which those between two results are one reply. Calls that stand between marks in an
+    assistant's text (:func:`credit_gym.data.call_dialects.marked_calls`) are its calls, unless it has others. A thought
+    at the beginning of an assistant's text (:mod:`credit_gym.formats.thoughts`) is its ``reasoning_content``, unless it
+    has one already. A reply that was declined ends by ``refusal``.
 
     Raises:
         ValueError: a message has no role or no content; the error says which.
@@ -189,6 +190,8 @@ def _drafts(item: Message) -> Iterator[_Draft]:
     else:
         if "role" not in item and "from" in item:
             item = {**item, "role": item["from"], "content": item["value"]}
+        elif "role" not in item and item.get("type") in _TYPES:
+            item = {**item, **mapping(item.get("data"), "the data of a message"), "role": item["type"]}
         if not isinstance(item["role"], str):
             raise TypeError("a message must have a role and a content that are text")
         role, content = _ROLES.get(item["role"], item["role"]), _content(item)

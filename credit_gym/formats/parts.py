@@ -182,7 +182,7 @@ _ITEMS = (
 _READ: dict[str, Callable[[Content, dict[str, Any]], None]] = {
     **dict.fromkeys(("text", "input_text", "output_text", "summary_text", "reasoning_text"), _text),
     "refusal": _refusal,
-    **dict.fromkeys(("thinking", "reasoning"), _thought),
+    **dict.fromkeys(("thinking", "redacted_thinking", "reasoning"), _thought),
     **dict.fromkeys(_ITEMS, _device_call),
     **dict.fromkeys(("tool_use", "tool_call", "function_call", "custom_tool_call", "function"), _call),
     **dict.fromkeys(("tool_result", *(f"{call}_output" for call in _ITEMS)), _result),

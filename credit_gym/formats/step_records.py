@@ -31,8 +31,11 @@ def joined(found: Iterable[tuple[Place, Any]]) -> Iterator[tuple[Place, Any]]:
     Steps that follow each other are of one episode as long as their ``episode_id`` is the same; where they have none,
     until one says that it is the last. What other fields say last is said of the episode. Where a record between steps
     cannot be read, the episodes on both sides are not whole, and are left out.
+
+    Raises:
+        StoreError: steps of an episode that had not said its last stand apart: what was yielded of it is a part.
     """
-    steps, place, whose = list[dict[str, Any]](), Place(0, ""), ""
+    steps, place, whose, left = list[dict[str, Any]](), Place(0, ""), "", set[str]()
     torn = after_damage = ended = False
     for here, given in found:
         row, own, last = _read_step(here, given)
@@ -40,6 +43,9 @@ def joined(found: Iterable[tuple[Place, Any]]) -> Iterator[tuple[Place, Any]]:
         if steps and not damaged and (own is None or own != whose or (not own and ended)):
             yield place, _put_together(place, steps, torn)
             steps = []
+            left |= set() if ended else {whose}
+        if own and own in left:
+            raise StoreError(f"{here.text} is a step of an episode begun and left before: sort the file by episode.")
         if own is None:
             torn = after_damage = damaged
             yield here, row
@@ -55,12 +61,13 @@ def joined(found: Iterable[tuple[Place, Any]]) -> Iterator[tuple[Place, Any]]:
 def steps_episode(row: Mapping[str, Any], number: int) -> Episode:
     """Return the episode of a record that :func:`has_steps`; what is wrong with it is a KeyError, TypeError, ...
 
-    An observation or an action that is no text is the JSON text of what it is. The last observation is the
+    An observation or an action that is no text is the JSON text of what it is. Steps that all have a number of
+    their own are in its order. The last observation is the
     ``next_observation`` of the last step, or one more in ``observations``. Rewards are those of the steps, or of the
     episode's end. A step may bring the columns of a turn table under their names there (``state_key``, ``verifier``,
     ``thought``), a record those of :data:`credit_gym.formats.json_values.BESIDE` as lists.
     """
-    steps = [] if isinstance(row.get("actions"), list) else find(row, "steps")
+    steps = [] if isinstance(row.get("actions"), list) else _in_order(find(row, "steps"))
     seen, done, rewards = _of_steps(steps) if steps else _of_columns(row)
     rewards = episode_rewards(row, len(done)) if not rewards or find(row, "rewards") is not None else rewards
     if not done:
@@ -85,6 +92,13 @@ def steps_episode(row: Mapping[str, Any], number: int) -> Episode:
 
 
 _Rewards = list[float | None]
+_Steps = list[dict[str, Any]]
+
+
+def _in_order(steps: _Steps) -> _Steps:
+    """Steps by their numbers; as they stand where one has none, or that of another."""
+    numbers = {each: step for step in steps if type(each := find(step, "step")) is int}
+    return [numbers[each] for each in sorted(numbers)] if len(numbers) == len(steps) else steps
 
 
 def _read_step(place: Place, row: Any) -> tuple[Any, str | None, bool]:
@@ -150,4 +164,6 @@ def _put_together(place: Place, steps: list[dict[str, Any]], torn: bool) -> dict
 
 
 def _said(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+    """What is seen or done as a text; null is nothing."""
+    said = "" if value is None else value
+    return said if isinstance(said, str) else json.dumps(said, ensure_ascii=False, sort_keys=True)

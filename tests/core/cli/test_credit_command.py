@@ -116,6 +116,16 @@ def test_keys_in_a_log_reach_neither_store_nor_page_nor_targets_unless_they_are_
     held = [path for path in Path("runs").rglob("*") if path.is_file()]
     assert held
     assert not any(KEY.encode() in path.read_bytes() for path in held)
+    lines(
+        tmp_path / "named", [{**chat(number), "agent_id": KEY, "episode_id": f"{KEY}{number}"} for number in range(2)]
+    )
+    (tmp_path / "named").open("a").write(f'{{"messages": "{KEY}"}}\n{{"{KEY}": 1}}\n')
+    named = call("credit", "named", "--scorer", "grpo", "--out", "elsewhere")
+    assert "[key]" in named.stderr
+    assert KEY[:30] not in named.stderr + named.stdout
+    held = [path for path in Path("elsewhere").rglob("*") if path.is_file()]
+    assert held
+    assert not any(KEY.encode() in path.read_bytes() for path in held)
     kept = call("import", "log", "--keep-keys")
     run = kept.stdout.strip()
     assert any(KEY in text for episode in opened(run).load_episodes(run) for text in episode.observations)

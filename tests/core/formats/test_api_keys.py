@@ -34,7 +34,7 @@ KEYS = {
 def test_a_key_is_taken_out_wherever_it_stands(whose: str) -> None:
     key = KEYS[whose]
     said = f"export TOKEN={key}\nand {json.dumps(f'x{chr(10)}{key}')}"
-    call = {"id": "1", "name": "bash", "arguments": {"env": [key]}}
+    call = {"id": "1", "name": "bash", "arguments": {"env": [key], key: 1}}
     chats = tuple(({"role": "user", "content": said},) * (step + 1) for step in range(3))
     leaky = walk("7-0", observations=(said, "", key, said), messages=chats, tool_calls=((call,), (), ()), extras=said)
     cleaned = without_keys(leaky)
@@ -42,7 +42,13 @@ def test_a_key_is_taken_out_wherever_it_stands(whose: str) -> None:
     assert cleaned.observations[2] == MARK
     assert cleaned.observations[0].startswith(f"export TOKEN={MARK}")
     assert (cleaned.messages or ())[2][1]["content"] == cleaned.observations[0]
-    assert (cleaned.tool_calls or ())[0][0]["arguments"] == {"env": [MARK]}
+    assert (cleaned.tool_calls or ())[0][0]["arguments"] == {"env": [MARK], MARK: 1}
+
+
+def test_ids_with_keys_lose_them_and_stay_two() -> None:
+    ids = [without_keys(walk(f"7-{key}")).episode_id for key in (KEYS["AWS"], KEYS["GitHub"])]
+    assert ids[0] != ids[1]
+    assert all(each.startswith(f"7-{MARK}-") for each in ids)
 
 
 @pytest.mark.parametrize(

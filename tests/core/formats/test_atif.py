@@ -148,6 +148,14 @@ def test_an_episode_comes_back_with_every_column_but_its_chats(
     assert kept == {**columns(episode), "messages": 0}
 
 
+def test_steps_are_in_the_order_of_their_ids(tmp_path: Path) -> None:
+    (whole,) = read(tmp_path / "x", SESSION)
+    mixed = {**SESSION, "steps": [SESSION["steps"][place] for place in (2, 0, 3, 1)]}
+    assert read(tmp_path / "y", mixed) == [whole]
+    unclear = {**mixed, "steps": [{**step, "step_id": 1} for step in SESSION["steps"]]}
+    assert read(tmp_path / "z", unclear)[0].actions == whole.actions
+
+
 def test_steps_of_a_subagent_follow_the_one_that_called_it_as_another_role(tmp_path: Path) -> None:
     subagent = {
         "schema_version": "ATIF-v1.7",

@@ -229,6 +229,12 @@ PARTED = {
         {"role": "user", "content": [{"toolResult": {"toolUseId": "x", "content": [{"json": {"result": 3}}]}}]},
         {"role": "assistant", "content": [{"text": "Done."}]},
     ],
+    "LangChain": [
+        {"type": "human", "content": "Hi."},
+        {"type": "ai", "content": "", "tool_calls": [{"name": "get", "args": {"id": "A"}, "id": "x"}]},
+        {"type": "tool", "content": '{"result": 3}', "tool_call_id": "x"},
+        {"type": "ai", "data": {"content": "Done.", "type": "ai"}},
+    ],
     "ShareGPT": [
         {"from": "human", "value": "Hi."},
         {"from": "function_call", "value": CALLED, "reasoning_content": "hm"},
@@ -269,6 +275,7 @@ def test_a_role_that_calls_must_write_a_call() -> None:
         ({"content": "<think>hm, it was cut"}, "hm, it was cut", ""),
         ({"content": "go <think>"}, "", "go <think>"),
         ({"content": [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "go"}]}, "hm", "go"),
+        ({"content": [{"type": "redacted_thinking", "data": "EmwK"}, {"type": "text", "text": "go"}]}, "", "go"),
     ],
 )
 def test_a_thought_never_reaches_the_action(message: dict[str, Any], thought: str, action: str) -> None:

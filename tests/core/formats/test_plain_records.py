@@ -16,6 +16,7 @@ import credit_gym as cg
 from credit_gym.credit.assign import build_targets
 from credit_gym.data.batch import EpisodeBatch
 from credit_gym.data.episode import Episode
+from credit_gym.errors import StoreError
 from credit_gym.formats.jsonl import write_jsonl
 from credit_gym.formats.readers import READERS, each_episode, read_episodes
 
@@ -195,7 +196,23 @@ def test_single_steps_go_together_by_their_episode_or_until_the_last(tmp_path: P
     ends = [{"done": True}, {"done": False}, {"truncated": True}, {}]
     episodes, _ = read(tmp_path, *({**STEPS[0], **end} for end in ends))
     assert [(len(each), each.truncated) for each in episodes] == [(1, False), (2, True), (1, False)]
-    assert "repeats the episode id 'a'" in read(tmp_path, named[0], named[2], named[1])[1][0]
+
+
+def test_steps_of_an_episode_that_stand_apart_are_refused_and_no_part_is_taken_for_it(tmp_path: Path) -> None:
+    apart = [{**step, "episode_id": name} for step in STEPS for name in "ab"]
+    with pytest.raises(StoreError, match=r"Line 3 of .* begun and left before: sort the file by episode"):
+        read(tmp_path, *apart)
+    ended = [{**step, "done": True} for step in apart]
+    assert "repeats the episode id 'a'" in read(tmp_path, *ended)[1][0]
+
+
+@pytest.mark.parametrize("number", ["step", "turn", "step_id"])
+def test_steps_that_have_numbers_are_in_their_order(number: str, tmp_path: Path) -> None:
+    numbered = [{**step, number: place, "episode_id": "a"} for place, step in enumerate(STEPS, 1)]
+    assert one(tmp_path, *reversed(numbered)) == one(tmp_path, *numbered)
+    assert one(tmp_path, {"steps": numbered[::-1]}).actions == ("open", "enter")
+    unclear = [{**step, number: 1} for step in reversed(numbered)]
+    assert one(tmp_path, *unclear).actions == ("enter", "open")
 
 
 def test_steps_and_chats_may_stand_in_one_file(tmp_path: Path) -> None:
@@ -229,6 +246,8 @@ def test_what_a_step_tells_beside_its_action_is_kept(tmp_path: Path) -> None:
 def test_what_is_no_text_is_the_json_of_what_it_is(tmp_path: Path) -> None:
     episode = one(tmp_path, {"observation": {"x": 1, "b": [True]}, "action": 3, "reward": 1})
     assert (episode.observations[0], episode.actions) == ('{"b": [true], "x": 1}', ("3",))
+    episode = one(tmp_path, {"observation": None, "action": None, "reward": 1})
+    assert (episode.observations, episode.actions) == (("", ""), ("",))
 
 
 def test_an_exported_turn_table_comes_back_as_the_same_steps(tmp_path: Path) -> None:
