@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from credit_gym.envs.remembering import remember_short
 from credit_gym.envs.webshop import remembered
@@ -74,6 +74,7 @@ class Route(NamedTuple):
 
 
 NOTHING = Prospect(0.0, 0)
+Seen: TypeAlias = tuple[Prospect, tuple[str, ...]]
 
 
 class Progress:
@@ -130,18 +131,34 @@ class Progress:
             now = self.reward(state.product, state.options).value
         if state.page == "done":
             return Outlook(key, Prospect(now, 0), now, ())
-        best, actions = self._survey(state, _UNLIMITED)
+        best, actions = self._seen(state, _UNLIMITED)
         lost = f"search[{self.queries[0]}]" if state.page == "start" else _HOME
         return Outlook(key, best, now, actions or (lost,))
 
     def _hurried(self, place: tuple[Any, ...], left: int) -> Outlook:
         """The outlook of a state whose best purchase takes more than the steps that are left."""
         state = State(*place)
-        best, actions = self._survey(state, left)
+        best, actions = self._seen(state, left)
         outlook = _outlook(state.query, self, place)
         return outlook._replace(best=best, actions=actions or outlook.actions)
 
-    def _survey(self, state: State, left: int) -> tuple[Prospect, tuple[str, ...]]:
+    def _seen(self, state: State, left: int) -> Seen:
+        """What there is to see from a state: alike for all that differ in what makes no difference to it.
+
+        That is details, options that meet no want, and with time for a new search every product but the best.
+        """
+        product, options = state.product, self._counting(state.options)
+        if product >= 0 and left >= self._enough and not _earns_most(self, product):
+            product, options = -1, ()
+        elif state.page == "results" and not options:
+            product = -1
+        return _survey(state.query, self, State(state.page, state.query, state.number, product, "", options), left)
+
+    def _counting(self, options: tuple[Choice, ...]) -> tuple[Choice, ...]:
+        """Those options that meet a want; another is as if it had not been chosen."""
+        return options and tuple(choice for choice in options if _met(self, *choice))
+
+    def _look_around(self, state: State, left: int) -> Seen:
         """The best purchase within ``left`` steps, and every first action of a shortest way to it."""
         best, ways = NOTHING, list[Route]()
         for route in self._routes(state, left):
@@ -163,7 +180,7 @@ class Progress:
         """The best purchase at the end of a route."""
         if 0 < route.clicks <= left - route.steps:
             return Prospect(self._top, route.steps + route.clicks)
-        for rung in reversed(_ladder(self, route.product, route.options)):
+        for rung in reversed(self._from(route.product, route.options)):
             steps = route.steps + rung.steps
             if steps <= left:
                 return Prospect(rung.reward, steps)
@@ -178,8 +195,12 @@ class Progress:
         for name, value in self._game.choices(route.product):
             if chosen.get(name) != value and _met(self, name, value):
                 then = tuple((chosen | {name: value}).items())
-                if Prospect(best.reward, best.steps - 1) in _ladder(self, route.product, then):
+                if Prospect(best.reward, best.steps - 1) in self._from(route.product, then):
                     yield f"click[{value}]"
+
+    def _from(self, product: int, options: tuple[Choice, ...]) -> tuple[Prospect, ...]:
+        """The rungs of a product with some options chosen."""
+        return _ladder(self, product, self._counting(options))
 
     def _rungs(self, product: int, options: tuple[Choice, ...]) -> tuple[Prospect, ...]:
         """What buying a product earns after one more click each that improves it, fewest clicks first."""
@@ -232,7 +253,7 @@ class Progress:
         depth = _DEPTH[state.page]  # steps back to the results
         # With time for a new search that ends in the highest reward, only what earns as much as soon can be better.
         hurried = left < self._enough
-        if depth and (hurried or _earns_most(self, state.product)):
+        if depth and (hurried or (state.product >= 0 and _earns_most(self, state.product))):
             yield Route(depth - 1, "" if depth == 1 else _PREVIOUS, state.product, state.options)
         yield from self._elsewhere if hurried else self._shortest
         kept = state.product if state.options and not depth else -1  # from its own page no other way is as short
@@ -284,7 +305,7 @@ class Progress:
 
     def _length(self, route: Route) -> int:
         """Steps until the most is earned at the end of a route."""
-        return route.steps + (route.clicks or _ladder(self, route.product, route.options)[-1].steps)
+        return route.steps + (route.clicks or self._from(route.product, route.options)[-1].steps)
 
     def _worth_searching(self) -> tuple[list[int], float]:
         """The wanted product if it can earn 1, else up to ten of those that earn the most; and how much that is."""
@@ -341,6 +362,11 @@ _earns_most = lru_cache(remembered.JUDGED)(Progress._is_best)
 
 
 @remember_short(remembered.OUTLOOKS, remembered.LONGEST_QUERY)
+def _survey(_: str, progress: Progress, state: State, left: int) -> Seen:
+    return progress._look_around(state, left)
+
+
+@remember_short(remembered.HURRIED, remembered.LONGEST_QUERY)
 def _outlook(_: str, progress: Progress, place: tuple[Any, ...]) -> Outlook:
     return progress._unhurried(place)
 
