@@ -96,7 +96,7 @@ to 512). *reads* says what a scorer needs besides the trajectories. Stand-ins of
 learned model are called "-like". The other public bench of credits against exact advantages that we know of,
 AgentCreditBench (2026), has three small worlds and seven estimators.
 
-How to read it: success hides fidelity (`combined` solves the stochastic suite with flat credits off the path); a verifier
+How to read it: success hides fidelity (`combined` solves the stochastic suite, flat as it is off the path); a verifier
 that misleads is fatal for whoever trusts it (`regress`, `keydoor`); a scorer that pools the transition graph needs no
 verifier here, because states recur; nothing here is a statement about language models. `oracle` is no method but a
 ceiling: its table holds the exact advantage of the recorded behaviour, and its policy gradient the exact advantage of
