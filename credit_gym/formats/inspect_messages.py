@@ -122,12 +122,14 @@ class _Reader:
 
 def _plain(given: Mapping[str, Any]) -> Message:
     """A message as OpenAI writes them."""
-    content = given.get("content")
+    content = given.get("content") or ""
     error = mapping(given.get("error"), "the error of a tool").get("message")
+    if error:  # beside it stands what the tool had said by then
+        content = [*(content if isinstance(content, list) else [content] if content else []), error]
     call_id = given.get("tool_call_id")
     message: Message = {
         "role": given["role"],
-        "content": [_part(each) for each in content] if isinstance(content, list) else content or error or "",
+        "content": [_part(each) for each in content] if isinstance(content, list) else content,
         "reasoning": given.get("reasoning"),  # where it stood before it was a part of the content
         "tool_calls": [_call(each) for each in rows(given.get("tool_calls") or [], "tool_calls")],
     }

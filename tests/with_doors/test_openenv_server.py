@@ -127,6 +127,9 @@ def test_a_fork_is_two_messages_and_the_snapshot_stays_on_the_server(everything:
         begun = client.reset(seed=7)
         actions = begun.observation["admissible_actions"]
         client.step({"text": actions[0]})
+        for odd in ("yes", 1, None):
+            with pytest.raises(RuntimeError, match="is true or false"):
+                client.step({"text": actions[0], "metadata": {"clone": odd}})
         kept = client.step({"text": "", "metadata": {"clone": True}})
         assert kept.metadata.keys() == {"snapshot"}
         assert len(kept.metadata["snapshot"]) < 10

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from credit_gym.errors import CreditGymError
 from credit_gym.wrappers.doors.guard import Guard, Limits, refusal
 
 MOST = 10_000
@@ -129,6 +130,12 @@ def test_every_action_that_is_a_text_passes(action: str, metadata: dict[str, int
     message = {"type": "step", "data": {"text": action, "metadata": metadata}}
     assert refusal(json.dumps(message), 10**7) is None
     assert refusal(json.dumps(message, ensure_ascii=False), 10**7) is None
+
+
+@pytest.mark.parametrize("token", ["", " ", "\t\n"])
+def test_a_token_of_nothing_is_refused(token: str) -> None:
+    with pytest.raises(CreditGymError, match="The token is empty"):
+        Guard(Inner(), token=token)
 
 
 def test_messages_that_come_too_fast_are_refused_one_by_one() -> None:

@@ -17,6 +17,7 @@ from time import monotonic
 from typing import Any, NamedTuple, TypeAlias
 
 from credit_gym.data.foreign_text import read_json
+from credit_gym.errors import CreditGymError
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Event: TypeAlias = MutableMapping[str, Any]
@@ -63,10 +64,15 @@ class Guard:
         token: what a request must carry as ``Authorization: Bearer TOKEN``; None asks for none, and then refuses
             what a web page sends, which could otherwise reach a server on the reader's own machine.
         limits: what is too much.
+
+    Raises:
+        CreditGymError: the token is empty.
     """
 
     def __init__(self, app: Application, *, token: str | None = None, limits: Limits | None = None) -> None:
         self._app = app
+        if token is not None and not token.strip():
+            raise CreditGymError("The token is empty: give --token, or CREDIT_GYM_TOKEN, a text that nobody guesses.")
         self._token = None if token is None else f"Bearer {token}".encode()
         self._limits = limits or Limits()
 

@@ -55,7 +55,10 @@ class CreditEnvironment(Environment):  # type: ignore[misc]
 
     def step(self, action: CreditAction, timeout_s: float | None = None, **_: Any) -> CreditObservation:
         """Play an action, or take a snapshot; an environment here is never stopped in the middle of a step."""
-        if action.metadata.get("clone") is True:
+        clone = action.metadata.get("clone", False)
+        if not isinstance(clone, bool):  # played, it would cost a step that nobody meant
+            raise CreditGymError('The "clone" in the metadata of a step is true or false.')
+        if clone:
             moment, name = self._session.clone()
             return _observation(moment, {"snapshot": name})
         moment = self._session.step(action.text)

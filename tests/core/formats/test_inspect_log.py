@@ -151,6 +151,19 @@ def test_how_a_sample_ended_is_how_its_episode_did(
     assert episode.terminated is (error is None and not truncated)
 
 
+def test_a_tool_that_failed_is_seen_to_fail_whatever_it_had_said(tmp_path: Path) -> None:
+    late = {"type": "timeout", "message": "too late"}
+    asked = [{"role": "user", "content": "go"}, {"role": "assistant", "content": "look"}]
+    for content, seen in (
+        ("half", "half\ntoo late"),
+        ("", "too late"),
+        ([{"type": "text", "text": "a"}], "a\ntoo late"),
+    ):
+        failed = {"role": "tool", "content": content, "function": "f", "error": late}
+        (episode,) = whole(tmp_path, sample(messages=[*asked, failed], events=[]))
+        assert episode.observations == ("go", seen)
+
+
 def test_an_answer_that_came_with_the_task_is_seen_and_not_played(tmp_path: Path) -> None:
     row = sample()
     row["messages"][1:1] = [
