@@ -125,7 +125,8 @@ def _plain(given: Mapping[str, Any]) -> Message:
     content = given.get("content") or ""
     error = mapping(given.get("error"), "the error of a tool").get("message")
     if error:  # beside it stands what the tool had said by then
-        content = [*(content if isinstance(content, list) else [content] if content else []), error]
+        said = content if isinstance(content, list) else [{"type": "text", "text": content}] if content else []
+        content = [*said, {"type": "text", "text": error}]
     call_id = given.get("tool_call_id")
     message: Message = {
         "role": given["role"],
