@@ -150,8 +150,8 @@ def _episode(given: Mapping[str, Any], known: Mapping[str, Any], otherwise: str)
 def _in_order(document: Document) -> Document:
     """The document with the steps of all its agents by their ids, as they stand where these do not tell."""
     steps, within = (document.get(key) or [] for key in ("steps", "subagent_trajectories"))
-    ids = [each.get("step_id") if isinstance(each, dict) else None for each in steps]
-    if len(set(ids)) == len(ids) and all(type(each) is int for each in ids) and ids != sorted(ids):
+    ids = [each["step_id"] for each in steps if isinstance(each, dict) and type(each.get("step_id")) is int]
+    if len(set(ids)) == len(steps) and ids != sorted(ids):
         document = {**document, "steps": sorted(steps, key=itemgetter("step_id"))}
     if any(isinstance(each, dict) for each in within):
         document = {**document, "subagent_trajectories": [_in_order(e) if isinstance(e, dict) else e for e in within]}

@@ -17,7 +17,8 @@ from credit_gym.envs.tau2.env import Tau2Env
 from credit_gym.envs.tau2.results import from_moment, write_results
 
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
-FRAGMENTS = {("scaling.md", 0)}  # goes on from a model and a cluster that the reader has: only its imports can run
+FRAGMENTS = {("scaling.md", 0), ("doors.md", 0)}  # need a model or a cluster that the reader has: their imports run
+ELSEWHERE = {("doors.md", 1), ("doors.md", 2)}  # of packages that have environments of their own: tests/with_verl
 BEFOREHAND = {"tau2.md": "from pathlib import Path\npath = Path('results.json')\n"}
 AFTERWARDS = {
     "README.md": "assert len(info['targets']) > 8\n",
@@ -37,6 +38,7 @@ def blocks(page: Path) -> list[str]:
     return [
         "\n".join(re.findall("^(?:from|import) .*", block, re.MULTILINE)) if (page.name, number) in FRAGMENTS else block
         for number, block in enumerate(found)
+        if (page.name, number) not in ELSEWHERE
     ]
 
 

@@ -13,8 +13,9 @@ if find_spec("playwright") is None or CHROMIUM is None:
     collect_ignore_glob.append("*.py")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator:
+    # Playwright has a loop running as long as it is open: no test elsewhere may meet it.
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -85,7 +85,14 @@ def test_a_large_run_is_served_until_it_is_ended(monkeypatch: pytest.MonkeyPatch
 def test_a_server_says_where_it_is_and_ends_with_ctrl_c() -> None:
     command = [sys.executable, "-m", "credit_gym.cli", "view", stored(), "--scorer", "grpo", "--serve"]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+    started = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    with started as process:
         address = process.stdout.readline().strip()
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[\w-]{20,}/", address)
         parts = urlsplit(address)
