@@ -6,9 +6,10 @@ import asyncio
 import gc
 import json
 import random
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from credit_gym.agents.rollout.runner import play_episode
 from credit_gym.agents.scripted import RandomAgent
 from credit_gym.cli.serve import application
 from credit_gym.registration import ENVIRONMENTS
+from credit_gym.wrappers.doors import guard, listening
 from credit_gym.wrappers.doors.served_session import ServedSession
 
 IDS = [spec.id for spec in ENVIRONMENTS]
@@ -120,6 +122,19 @@ def said(session: Any, kind: str, data: dict[str, Any] | None = None) -> str:
     session.send(json.dumps({"type": kind} if data is None else {"type": kind, "data": data}))
     frame: str = session.recv(timeout=60)
     return frame
+
+
+def test_who_connects_and_asks_nothing_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "PATIENCE", 0.3)
+    monkeypatch.setattr(guard, "PATIENCE", 0.3)
+    with serving(application([STOCHASTIC], {}), http=listening.impatient(), limit_concurrency=4) as url:
+        address = ("127.0.0.1", httpx.URL(url).port)
+        with connect(f"{url}/ws".replace("http", "ws"), proxy=None) as session, ExitStack() as held:
+            said(session, "reset", {"seed": 1})
+            for begun in (b"", b"GET /hea", b"GET /health HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n", b"x"):
+                held.enter_context(socket.create_connection(address)).sendall(begun)
+            until(lambda: httpx.get(f"{url}/health").status_code == 200)
+            assert '"step_count":0' in said(session, "state")
 
 
 def test_a_fork_is_two_messages_and_the_snapshot_stays_on_the_server(everything: str) -> None:

@@ -31,6 +31,8 @@ MESSAGES = ("reset", "step", "state", "close", "mcp")
 _OPEN = "/health"  # what a container's health check asks, without a token
 _SESSIONS = "/ws"
 _IDLE = "The session was idle for {:g} s and has ended: connect again."
+PATIENCE = 30.0
+"""Seconds that the body of a request may take."""
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # may be half of a character, which no text can hold
 
 
@@ -89,7 +91,12 @@ class Guard:
         if scope["path"] != _OPEN and (refused := self._stranger(scope)):
             await _answer(send, "http.response", *refused)
             return
-        body = await _body(receive, self._limits.message_bytes)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                body = await _body(receive, self._limits.message_bytes)
+        except TimeoutError:
+            await _answer(send, "http.response", 408, f"The request was not whole after {PATIENCE:g} s: send it again.")
+            return
         if body is None:
             most = self._limits.message_bytes
             await _answer(send, "http.response", 413, f"A request may have {most} bytes: send less.")

@@ -12,6 +12,8 @@ from credit_gym.errors import CreditGymError, missing_extra
 _SPARE = 64  # connections beside those of sessions: health checks, listings, refusals
 _FRAME = 4  # what is this many times too large closes the connection, where less is answered with a sentence
 _GRACE = 5  # seconds for what is under way when the server stops
+PATIENCE = 10.0
+"""Seconds that a connection may take to ask, once or twice: who says nothing shall not keep others out."""
 
 
 def listen(app: Any, host: str, port: int, *, message_bytes: int, sessions: int, told: Callable[[str], object]) -> None:
@@ -36,6 +38,7 @@ def listen(app: Any, host: str, port: int, *, message_bytes: int, sessions: int,
 
     config = uvicorn.Config(
         app,
+        http=impatient(),
         log_level="error",
         access_log=False,  # no line of it is worth a token in a query
         ws_max_size=_FRAME * message_bytes,
@@ -48,6 +51,27 @@ def listen(app: Any, host: str, port: int, *, message_bytes: int, sessions: int,
         told(f"http://{shown}:{door.getsockname()[1]}")
         with suppress(KeyboardInterrupt):  # uvicorn has stopped by then, and passes the signal on
             uvicorn.Server(config).run(sockets=[door])
+
+
+def impatient() -> Any:
+    """Return the class of uvicorn's HTTP connections, those ended that have no request within :data:`PATIENCE`."""
+    from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+    class Impatient(AutoHTTPProtocol):  # type: ignore[misc]
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self.loop.call_later(PATIENCE, self._look_again, None)
+
+        def _look_again(self, before: Any) -> None:
+            if self not in self.connections:  # it is closed, or has become a session
+                return
+            waits = self.cycle is None or self.cycle.response_complete
+            if waits and self.cycle is before:
+                self.transport.close()
+            else:
+                self.loop.call_later(PATIENCE, self._look_again, self.cycle)
+
+    return Impatient
 
 
 def _listening(host: str, port: int) -> socket.socket:
