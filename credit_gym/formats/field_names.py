@@ -12,7 +12,7 @@ _SOLVED = ("success", "is_success", "solved", "correct", "is_correct", "passed",
 
 NAMES: dict[str, tuple[str, ...]] = {
     "messages": ("messages", "conversations", "conversation", "contents", "dialogue", "dialog", "chat"),
-    "prompt": ("prompt", "instruction", "question", "query"),
+    "prompt": ("prompt", "instruction", "question", "query", "input"),
     "completion": ("completion", "response", "output", "generation"),
     "steps": ("steps", "transitions", "trajectory"),
     "step": ("step", "step_id", "step_index", "step_number", "turn", "timestep"),
@@ -39,6 +39,9 @@ NAMES: dict[str, tuple[str, ...]] = {
 UNKNOWN_REWARD = "its reward is not known, which is not the same as 0: nothing can be credited to it"
 """The error of an episode whose source says that there is no reward, so that it is compared with nothing."""
 
+HOLDERS = ("metadata", "extra_info", "info", "extra")
+"""Objects in which a record may hold its outcome."""
+
 _WORDS = {
     **dict.fromkeys(("true", "yes", "success", "succeeded", "won", "win"), 1.0),
     **dict.fromkeys(("pass", "passed", "correct", "solved", "resolved"), 1.0),
@@ -55,6 +58,18 @@ def find(row: Mapping[str, Any], field: str) -> Any:
 def has(row: Mapping[str, Any], field: str) -> bool:
     """Return whether a record has a field, be it null."""
     return any(each in row for each in NAMES[field])
+
+
+def with_outcome(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a record that says how it ended itself, where one of :data:`HOLDERS` says so in its place."""
+    fields = ("rewards", "reward", "success")
+    if any(has(row, field) for field in fields):
+        return row
+    for holder in (row.get(each) for each in HOLDERS):
+        if isinstance(holder, Mapping) and any(has(holder, field) for field in fields):
+            names = {each for field in fields for each in NAMES[field]}
+            return {**row, **{key: value for key, value in holder.items() if key in names}}
+    return row
 
 
 def identity(row: Mapping[str, Any], field: str, otherwise: str) -> str:

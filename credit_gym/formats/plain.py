@@ -9,6 +9,7 @@ from typing import Any
 from credit_gym.data.episode import Episode
 from credit_gym.errors import StoreError
 from credit_gym.formats.chat import chat_episode
+from credit_gym.formats.field_names import with_outcome
 from credit_gym.formats.json_records import BROKEN, an_object, records
 from credit_gym.formats.step_records import has_steps, is_step, joined, steps_episode
 
@@ -33,4 +34,5 @@ def read_plain(path: Path) -> Iterator[Episode | StoreError]:
 def _episode(row: Any, number: int) -> Episode:
     if isinstance(row, list) and row:
         row = {"steps" if all(map(is_step, row)) else "messages": row}
-    return (steps_episode if has_steps(an_object(row)) else chat_episode)(row, number)
+    read = steps_episode if has_steps(an_object(row)) else chat_episode
+    return read(with_outcome(row), number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import runpy
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -93,6 +94,26 @@ def test_what_a_package_serves_passes_openenv_s_checks_of_a_running_server(packa
     for grader in (RewardWellFormedGrader(), ObservationSchemaGrader(), StateContractGrader()):
         result = grader.run(subject)
         assert result.status.value == "pass", result.evidence
+
+
+@pytest.mark.slow
+def test_a_package_is_served_by_its_own_program(package: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        port = door.getsockname()[1]
+    env = {**os.environ, "PORT": str(port), "CREDIT_GYM_TOKEN": "asked-for"}
+    command = [sys.executable, "-m", "server.app"]
+    process = subprocess.Popen(command, cwd=package, env=env, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == f"http://0.0.0.0:{port}"
+        url = f"http://127.0.0.1:{port}"
+        assert httpx.get(f"{url}/health").status_code == 200
+        assert httpx.get(f"{url}/schema").status_code == 401
+        assert httpx.get(f"{url}/schema", headers={"Authorization": "Bearer asked-for"}).status_code == 200
+        process.terminate()
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
 
 
 def test_a_package_says_nothing_of_the_token_and_is_written_over_nothing(package: Path) -> None:

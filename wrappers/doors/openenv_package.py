@@ -13,21 +13,24 @@ from credit_gym.errors import CreditGymError
 _APP = '''"""{name}, served to OpenEnv's clients."""
 
 import os
+from functools import partial
 
 from credit_gym.cli.serve import application
+from credit_gym.cli.stopping import stoppable
+from credit_gym.wrappers.doors.listening import listen
 
-app = application(
-    token=os.environ.get("CREDIT_GYM_TOKEN"),
+GIVEN = dict(
 {given}
 )
+
+app = application(token=os.environ.get("CREDIT_GYM_TOKEN"), **GIVEN)
 
 
 def main() -> None:
     """Serve, inside a container, whose port is published or not from outside."""
-    import uvicorn
-
-    port = int(os.environ.get("PORT", "8000"))
-    uvicorn.run(app, host="0.0.0.0", port=port, access_log=False, timeout_graceful_shutdown=5)
+    limits = dict(message_bytes=GIVEN["message_bytes"], sessions=GIVEN["sessions"] * len(GIVEN["env_ids"]))
+    with stoppable():
+        listen(app, "0.0.0.0", int(os.environ.get("PORT", "8000")), told=partial(print, flush=True), **limits)
 
 
 if __name__ == "__main__":

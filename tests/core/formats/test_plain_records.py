@@ -86,6 +86,12 @@ CHATS: dict[str, tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]] = {
     "prompt and response": ({"prompt": "where?", "response": "go"}, ("go",), ("where?", "")),
     "prompt and completion of messages": ({"prompt": [USER], "completion": [REPLY]}, ("go",), ("where?", "")),
     "instruction and output": ({"instruction": "where?", "output": "go"}, ("go",), ("where?", "")),
+    "a Responses API log": (
+        {"input": [USER], "output": [{"type": "message", "role": "assistant", "content": "go"}]},
+        ("go",),
+        ("where?", ""),
+    ),
+    "input and output": ({"input": "where?", "output": "go"}, ("go",), ("where?", "")),
     "a trajectory of messages": ({"trajectory": [USER, REPLY]}, ("go",), ("where?", "")),
 }
 
@@ -114,6 +120,9 @@ def test_a_chat_of_any_shape_is_what_it_says(shape: str, tmp_path: Path) -> None
         ({"passed": True, "label": None}, 1.0, True),
         ({"reward": 0.2, "success": False, "score": 9}, 0.2, False),
         ({"reward": 0.2, "solved": "no"}, 0.2, False),
+        ({"metadata": {"reward": 0.5}}, 0.5, True),
+        ({"metadata": {"id": 7}, "extra_info": {"score": 0.5, "success": False}}, 0.5, False),
+        ({"reward": 0.2, "metadata": {"reward": 9, "success": False}}, 0.2, True),
     ],
 )
 def test_an_outcome_by_any_name_is_what_it_says(
