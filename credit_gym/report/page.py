@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from credit_gym.data.episode import Episode
 from credit_gym.errors import StoreError
 from credit_gym.report.table import Table
-from credit_gym.report.viewer.leaves import TokenTexts
-from credit_gym.report.viewer.page_shell import page_parts
-from credit_gym.report.viewer.shown_run import Credit, ShownRun, given_run
+
+if TYPE_CHECKING:
+    from credit_gym.report.viewer.leaves import TokenTexts
+    from credit_gym.report.viewer.shown_run import Credit, ShownRun
 
 _NOTHING: Mapping[str, tuple[str, Mapping[str, Any]]] = {}
 
@@ -45,6 +46,8 @@ def write_report(
         BatchError: a scorer's credits do not match the episodes.
         StoreError: the file cannot be written.
     """
+    from credit_gym.report.viewer.shown_run import given_run  # scorers and all: who wants a table does not wait for it
+
     run = given_run("report", title, episodes, credits, scorers)
     write_page(path, title=title, runs=[run], tables=tables, picture=picture)
 
@@ -63,6 +66,8 @@ def write_page(
     Raises:
         StoreError: the file cannot be written.
     """
+    from credit_gym.report.viewer.page_shell import page_parts
+
     parts = page_parts(title, runs, tables=tables, picture=picture, token_texts=token_texts)
     _write(Path(path), parts)
 

@@ -58,7 +58,10 @@ class Turn(NamedTuple):
 
 
 def turn(rules: Rules, places: Places, here: Position, action: str) -> Turn:
-    """Take an action, given as its text; what is no move, or moves nothing, is answered so and leaves all as it is."""
+    """Take an action, given as its text; what is no move, or moves nothing, is answered so and leaves all as it is.
+
+    What is no move is ``invalid``; one against a wall is not, for it is a move all the same.
+    """
     cut = False
     if rules.form == "list":
         moves, cut = read_moves(action, rules.most_moves)
@@ -100,7 +103,7 @@ def made(rules: Rules, places: Places, here: Position, moves: Sequence[int], cut
     if rules.reward == "published":
         reward = _A_MOVE * tried + _A_BOX * (place.placed - before.placed) + _THE_END * reward
     far = rules.farthest
-    return Turn(position, observation, reward, min(before.left, far) - min(place.left, far), place is before)
+    return Turn(position, observation, reward, min(before.left, far) - min(place.left, far), False)
 
 
 def advice(rules: Rules, places: Places, place: Place) -> list[str]:

@@ -339,6 +339,10 @@ class _MathWorker:
             raise TimeoutError("The worker of the math grader ended: it reached its limit on memory.")
         return json.loads(line)
 
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
+
     def stop(self) -> None:
         """Kill the process."""
         if self._owner == os.getpid():

@@ -10,15 +10,19 @@ from contextlib import contextmanager
 from typing import Generic, Protocol, TypeVar
 
 
-class Stoppable(Protocol):
+class Worker(Protocol):
     """A worker process."""
+
+    def alive(self) -> bool:
+        """Whether it runs."""
+        ...
 
     def stop(self) -> None:
         """Kill it and wait for its end; stopping twice is harmless."""
         ...
 
 
-W = TypeVar("W", bound=Stoppable)
+W = TypeVar("W", bound=Worker)
 
 
 class WorkerPool(Generic[W]):
@@ -47,6 +51,10 @@ class WorkerPool(Generic[W]):
         with self._slots:
             with self._lock:
                 worker = self._idle.pop() if self._idle else None
+                if worker is not None and not worker.alive():  # somebody killed it while it did nothing
+                    self._alive.remove(worker)
+                    worker.stop()
+                    worker = None
             if worker is None:
                 worker = self._start()
                 with self._lock:

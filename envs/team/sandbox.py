@@ -276,6 +276,10 @@ class _Supervisor:
             return Result(False, "The test was stopped by a limit on time, memory or processes.")
         return Result(verdict["error"] is None, verdict["error"] or "")
 
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
+
     def stop(self) -> None:
         """End the process, which ends what it supervises, and kill it if it does not."""
         if self._owner == os.getpid():  # a fork of the owner holds this object too

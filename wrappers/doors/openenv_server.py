@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -26,7 +25,7 @@ except ModuleNotFoundError as error:
 from credit_gym.wrappers.doors.credit_rubric import CreditRubric
 from credit_gym.wrappers.doors.openenv_models import CreditAction, CreditObservation, CreditState
 
-_TASKS = re.compile(r"/[^/]+/(?:splits|tasks|num_tasks|task|task_range)")
+_OF_TASKS = frozenset(("splits", "tasks", "num_tasks", "task", "task_range"))  # routes that carry the name themselves
 
 
 class CreditEnvironment(Environment):  # type: ignore[misc]
@@ -185,11 +184,11 @@ def _by_name(apps: Mapping[str, FastAPI], first: FastAPI) -> Application:
         app = first
         if scope["type"] != "lifespan":
             path = scope["path"]
-            name = path.split("/", 2)[1] if path.startswith("/") else ""
-            if name in apps:
+            name, _, rest = path.removeprefix("/").partition("/")
+            if path.startswith("/") and name in apps:
                 app = apps[name]
-                if not _TASKS.fullmatch(path):  # which carry the name themselves
-                    path = path[len(name) + 1 :] or "/"
+                if rest not in _OF_TASKS:
+                    path = f"/{rest}"
                 scope = {**scope, "path": path, "raw_path": path.encode()}
         await app(scope, receive, send)
 

@@ -25,6 +25,8 @@ COMMANDS = (
     "score",
     "compare",
     "import",
+    "credit",
+    "serve",
     "promptings",
     "advise",
     "targets",
@@ -97,7 +99,7 @@ def test_who_names_no_scorer_gets_the_default_wherever_there_is_something_to_com
     alone = good("run", "--env", "credit/Stochastic-v0", "--episodes", "2").split()[0]
     assert opened(alone).target_sets(alone) == []
     page = call("report", alone)
-    assert f'"scorers":["{DEFAULT}"]' in Path(page.stdout.strip()).read_text("utf-8")
+    assert f'"scorers":[{{"name":"{DEFAULT}"' in Path(page.stdout.strip()).read_text("utf-8")
     assert (
         page.stderr
         == f"{DEFAULT} credits every step as grpo here, which has nothing to compare: each group is one episode.\n"

@@ -306,13 +306,17 @@ PIECES = (
 )  # fmt: skip
 
 
+def seconds(text: str) -> float:
+    start = time.process_time()
+    read_calls(text, TOOLS)
+    return time.process_time() - start
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("piece", PIECES)
 def test_a_megabyte_of_anything_is_read_at_once(piece: str) -> None:
     text = piece * (1_000_000 // len(piece))
     took = []
     for prefix in ("", "get_loan(", "<function=get_loan>"):
-        start = time.process_time()
-        read_calls(prefix + text, TOOLS)
-        took.append(time.process_time() - start)
+        took.append(min(seconds(prefix + text) for _ in range(2)))
     assert max(took) < 0.5  # 0.02 to 0.1 s on a machine that does nothing else; a pattern that doubles back takes hours

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -105,6 +106,15 @@ def test_each_test_is_judged_alone_and_against_a_fresh_copy(sandbox: Sandbox) ->
     results = run(sandbox, source, "assert f(0) == 1", "assert f(0) == 2", "assert f(0) == 1; assert f(0) == 2")
     assert [result.passed for result in results] == [True, False, True]
     assert results[1].error == "An assertion does not hold."
+
+
+def test_a_supervisor_that_was_killed_while_it_was_idle_is_replaced() -> None:
+    with Sandbox(workers=1) as own:
+        assert passes(own, "def f(x): return x", "assert f(1) == 1", names=("f",))
+        (supervisor,) = own._pool._idle
+        os.kill(supervisor._process.pid, signal.SIGKILL)
+        supervisor._process.wait()
+        assert passes(own, "def f(x): return x", "assert f(2) == 2", names=("f",))
 
 
 def test_it_stops_at_the_first_failure_when_asked(sandbox: Sandbox) -> None:
