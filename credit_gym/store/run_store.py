@@ -20,6 +20,7 @@ from credit_gym.data.episode import Episode
 from credit_gym.data.soundness import marked
 from credit_gym.data.target import TrainingTarget, pair_with_credit
 from credit_gym.errors import StoreError, unknown
+from credit_gym.store import blobs
 from credit_gym.store.codecs import dump, load, load_mapping
 from credit_gym.store.database import connect, is_writable, snapshot, transaction
 from credit_gym.store.episode_cells import ManyCells, encode_episode, put_cells, read_cells
@@ -201,7 +202,8 @@ class Store:
         """
         self._check_run(run_id)
         try:
-            encoded = [(episode, encode_episode(self._blobs, marked(episode))) for episode in episodes]
+            with blobs.together():
+                encoded = [(episode, encode_episode(self._blobs, marked(episode))) for episode in episodes]
         except (OSError, ValueError, TypeError, OverflowError) as error:
             raise StoreError(f"An episode of {run_id} cannot be written: {error}.") from error
         with self._write(on_disk=False) as database:

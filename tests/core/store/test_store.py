@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+import os
 import random
 import re
 import signal
@@ -93,6 +94,37 @@ def test_entries_of_one_episode_never_become_anothers(store: Store) -> None:
         store._connection.execute(changed, (kept[2], *checksums([kept]), episode))
     with pytest.raises(StoreError, match=r"'7-0' cannot be read.*not as many entries as its episode"):
         store.load_episodes(run_id)
+
+
+def test_the_files_of_a_commit_reach_the_disk_before_it_and_each_folder_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id, synced, fsync = start(store), list[str](), os.fsync
+
+    def noted(handle: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{handle}"))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    texts = tuple(f"{number} " * 900 for number in range(4))
+    episodes = [walk(f"{k}", observations=tuple(f"{k} {text}" for text in texts)) for k in range(100)]
+    store.add_episodes(run_id, episodes)
+    files = [path for path in (store.folder / "blobs").rglob("*") if path.is_file()]
+    assert len(files) == 400
+    written = [path for path in synced if path.endswith(".tmp")]
+    folders = [path for path in synced if "blobs" in path and not path.endswith(".tmp")]
+    assert len(written) == len(set(written)) == 400
+    assert sorted(folders) == sorted({str(path.parent) for path in files})
+    assert store.load_episodes(run_id) == episodes
+
+
+def test_a_commit_that_fails_leaves_no_file(store: Store) -> None:
+    run_id = start(store)
+    with pytest.raises(StoreError, match="cannot be written"):
+        store.add_episodes(
+            run_id, [walk("a", observations=("x" * 5000, "", "", "")), walk("b", rewards=(object(),) * 3)]
+        )
+    assert [path for path in (store.folder / "blobs").rglob("*") if path.is_file()] == []
 
 
 def test_only_long_texts_and_many_log_probabilities_become_files(store: Store) -> None:
