@@ -1,4 +1,4 @@
-"""Speed-table lines of the dialogue games: whole episodes played by their experts, and single steps."""
+"""Speed-table lines of the games: whole episodes played by their experts, and single steps."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ def games() -> Iterator[Measurement]:
         "Tau2 library, 200 episodes of the expert", "s", 10.0, lambda: _expert(200), "time", lower_is_better=True
     )
     yield Measurement("Tau2 library, median step", "µs", 50.0, _median_step, "value", lower_is_better=True)
+    yield Measurement("Sokoban, raw, resets at episode ends included", "steps/s", 2e5, lambda: _sokoban(50_000))
 
 
 def _expert(episodes: int) -> float:
@@ -60,6 +61,18 @@ def _median_step() -> float:
         rounds.append(statistics.median(times))
     env.close()
     return 1e6 * min(rounds)
+
+
+def _sokoban(steps: int) -> float:
+    """Move at random in the rooms of the default size; return the number of steps."""
+    env = gym.make("credit/Sokoban-v0", disable_env_checker=True).unwrapped
+    moves = ("Up", "Down", "Left", "Right")
+    env.reset(seed=0)
+    for step in range(steps):
+        _, _, terminated, truncated, _ = env.step(moves[step * 7919 >> 3 & 3])
+        if terminated or truncated:
+            env.reset()
+    return float(steps)
 
 
 def _random(games: int) -> float:
