@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from credit_gym import __version__
+from credit_gym.cli.stopping import exit_code
 from credit_gym.errors import CreditGymError, ForeignTextError, unknown
 from credit_gym.registration import unknown_environment
 from credit_gym.report.command import one_sentence
@@ -42,6 +43,12 @@ class _OneSentence(TyperGroup):
     def main(self, *args: Any, **extra: Any) -> NoReturn:
         call = super().main
         one_sentence(lambda: call(*args, **{**extra, "standalone_mode": False}))
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override, unused-ignore]
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:  # Typer would make it 130, whatever the signal
+            raise typer.Exit(exit_code(stop)) from stop
 
 
 app = typer.Typer(

@@ -15,13 +15,7 @@ if TYPE_CHECKING:
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM: ends the work as Ctrl-C does.
-
-    Attributes:
-        number: of the signal; the exit code of a command that says nothing else is 128 more.
-    """
-
-    number = signal.SIGTERM
+    """SIGTERM: ends the work as Ctrl-C does."""
 
 
 @contextmanager

@@ -37,8 +37,8 @@ def one_sentence(call: Callable[[], Any]) -> NoReturn:
         code = _say(error.format_message())
     except _EXPECTED as error:
         code = _say(str(error))
-    except typer.Abort as stop:
-        code = 128 + getattr(stop.__cause__, "number", signal.SIGINT)
+    except typer.Abort:  # the input ended where something was asked
+        code = 128 + signal.SIGINT
     sys.exit(code if isinstance(code, int) else 0)
 
 

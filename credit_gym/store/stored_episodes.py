@@ -21,6 +21,7 @@ from credit_gym.store.records import Outcomes
 from credit_gym.store.schema import LISTED_COLUMNS, quoted
 
 _AT_A_TIME = 256
+_OF_NO_RUN = "SELECT 1 FROM episodes WHERE run_id NOT IN (SELECT run_id FROM runs) LIMIT 1"
 
 TextArray: TypeAlias = np.ndarray[Any, np.dtype[np.object_]]
 
@@ -121,6 +122,8 @@ def _joined(parts: Sequence[Any], steps: Sequence[IntArray], column: Column) -> 
 
 def read_layout(connection: sqlite3.Connection, run_id: str) -> Layout:
     """Return the layout of a run's episodes, numbers inside their ids in numeric order."""
+    if connection.execute(_OF_NO_RUN).fetchone():  # it may be one of this run, which would lack it without a word
+        raise StoreError("An episode of the store belongs to no run, for its row is damaged: restore it from a copy.")
     query = f"SELECT key, {quoted(LISTED_COLUMNS)} FROM episodes NOT INDEXED WHERE run_id = ?"
     rows = connection.execute(query, (run_id,)).fetchall()
     columns = dict(zip(("key", *LISTED_COLUMNS), zip(*rows, strict=True), strict=True)) if rows else {}

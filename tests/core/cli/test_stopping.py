@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -73,6 +74,23 @@ def test_a_run_that_was_asked_to_end_goes_on_to_the_episodes_of_one_that_was_not
     good("run", "--resume", run_id, "--out", "stopped")
     assert good(*SLOW_RUN, "--out", "whole").split()[0] == run_id
     assert opened(run_id, "stopped").load_episodes(run_id) == opened(run_id, "whole").load_episodes(run_id)
+
+
+@pytest.mark.slow
+def test_an_import_that_is_asked_to_end_by_sigterm_ends_as_other_commands_do(folder: Path) -> None:
+    chat = [{"role": role, "content": f"{role} " * 20} for _ in range(40) for role in ("user", "assistant")]
+    record = json.dumps({"messages": chat, "reward": 1.0, "task_id": "t"})
+    (folder / "many.jsonl").write_text(f"{record}\n" * 3000)
+    command = [sys.executable, "-m", "credit_gym.cli", "import", "many.jsonl", "--out", "stopped"]
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list((folder / "stopped").glob("run_*/store.sqlite")):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    time.sleep(0.5)
+    process.terminate()
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, "Traceback" in said) == (143, False)
 
 
 @pytest.mark.slow

@@ -360,6 +360,16 @@ def test_a_row_that_no_episode_has_is_refused_before_any_is_read(store: Store, c
         store.episodes(run_id)
 
 
+def test_an_episode_whose_run_is_damaged_is_missed(store: Store) -> None:
+    run_id = start(store)
+    store.add_episodes(run_id, [walk("a"), walk("b")])
+    with sqlite3.connect(store.folder / "store.sqlite") as database:
+        database.execute("PRAGMA foreign_keys = OFF")
+        database.execute("UPDATE episodes SET run_id = ? WHERE episode_id = 'b'", (1 << 62,))
+    with pytest.raises(StoreError, match="belongs to no run"):
+        store.load_episodes(run_id)
+
+
 def test_a_lost_or_damaged_file_is_an_error_that_names_it(store: Store) -> None:
     run_id = start(store)
     store.add_episode(run_id, walk(goal="x" * 5000))
