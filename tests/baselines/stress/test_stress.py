@@ -96,8 +96,9 @@ def test_a_trial_says_what_is_wrong_and_nothing_of_it_goes_on(
     assert sleeping() == []
 
 
+@pytest.mark.slow
 def test_what_a_machine_lacks_is_no_trial_and_is_not_tried_again() -> None:
-    tallies = go_round({"cannot": cannot, "holds": holds}, minutes=0.02, seed=0)
+    tallies = go_round({"cannot": cannot, "holds": holds}, minutes=0.08, seed=0)
     assert (tallies["cannot"].tried, len(tallies["cannot"].outcomes)) == (0, 1)
     assert tallies["holds"].tried == tallies["holds"].survived > 1
 
