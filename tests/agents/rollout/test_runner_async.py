@@ -237,15 +237,24 @@ def test_control_c_leaves_at_once_although_a_server_never_answers() -> None:
 
 def test_an_environment_that_cannot_be_built_again_ends_the_run_with_its_error() -> None:
     made: list[Corridor] = []
+    asked_again = threading.Event()
 
     def once() -> Corridor:
         if made:
+            asked_again.set()
             raise FileNotFoundError("no such game")
         made.append(Corridor())
         return made[0]
 
+    class Patient(Server):
+        """Does not play the first environment to the end of the run before a second was asked for."""
+
+        async def act_async(self, context: Context) -> str:
+            await asyncio.to_thread(asked_again.wait, 30)
+            return await super().act_async(context)
+
     with pytest.raises(FileNotFoundError, match="no such game"):
-        run(make_env=once, workers=3)
+        run(Patient(), make_env=once, workers=3)
     assert made[0].closed
 
 
