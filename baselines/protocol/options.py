@@ -9,7 +9,9 @@ import typer
 
 JsonFile = Annotated[Path | None, typer.Option(help="Write the results here.")]
 MarkdownFile = Annotated[Path | None, typer.Option(help="Also write the tables to this file.")]
-PlotFolder = Annotated[Path | None, typer.Option(help="Also draw every table into this folder, as SVG and PNG.")]
+PlotFolder = Annotated[
+    Path | None, typer.Option(help="Also write every table into this folder: drawn (SVG, PNG), as LaTeX and as JSON.")
+]
 RunsFolder = Annotated[Path, typer.Option(help="Where runs are kept.")]
 
 Suites = Annotated[int, typer.Option(help="Suites of tasks.")]

@@ -33,7 +33,7 @@ from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import FloatArray
 from credit_gym.data.keys import Key
 from credit_gym.metrics.statistics import paired_difference
-from credit_gym.report import Table, to_markdown
+from credit_gym.report import Table
 from credit_gym.report.command import run as run_command
 from credit_gym.wrappers import RecordVerifier
 
@@ -151,12 +151,7 @@ def main(
     plots: PlotFolder = None,
 ) -> None:
     """Advise on a played run, then train with what was advised and with others."""
-    tables = []
-    for name in environment or CASES:
-        tables.append(compared(name, seeds=seeds, batches=batches))
-        publish(tables[-1:], plots=plots)
-    if markdown is not None:
-        markdown.write_text("\n".join(map(to_markdown, tables)), encoding="utf-8")
+    publish((compared(name, seeds=seeds, batches=batches) for name in environment or CASES), markdown, plots)
 
 
 if __name__ == "__main__":

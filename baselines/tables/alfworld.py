@@ -49,6 +49,7 @@ def main(
     """Play, score, compare, and write ``runs/<id>/``."""
     arguments = {"split": split, "max_steps": max_turns, "engine": engine}
     shares: dict[str, list[float]] = {}
+    tables = []
     for number in seed or [7]:
         plan = Plan(episodes, group_size, number)
         found = collect("credit/ALFWorld-v0", arguments, agent, plan, runs_dir=runs_dir, prompting=prompting)
@@ -63,8 +64,8 @@ def main(
             path = json if len(seed or [7]) == 1 else json.with_stem(f"{json.stem}-{number}")
             settings = {"episodes": episodes, "group_size": group_size, "seed": number}
             save_json(path, {"baseline": "alfworld", "agent": agent, **arguments, **settings}, found.comparison)
-        publish([comparison], plots=plots)
-    publish([published_table(agent, shares)], plots=plots)
+        tables.append(comparison)
+    publish([*tables, published_table(agent, shares)], plots=plots)
 
 
 def published_table(agent: str, shares: Mapping[str, Sequence[float]]) -> Table:

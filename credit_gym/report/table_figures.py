@@ -7,24 +7,19 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from credit_gym.data.grouping import FloatArray
 from credit_gym.report.cell_numbers import column_numbers
-from credit_gym.report.plots import PALETTE, axis_label, line_look, new_figure, rising, save
+from credit_gym.report.plots import PALETTE, axis_label, line_look, new_figure, rising
 from credit_gym.report.table import Table, Value
 from credit_gym.report.text import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-ENDINGS = (".svg", ".png")
-"""The files a figure becomes: vectors and dots."""
 
 _MOST_ROWS, _MOST_COLUMNS = 200, 60
 _MOST_LINES = 14
@@ -33,7 +28,6 @@ _FAR = 1e4  # times the smallest bar, beyond which bars stand on a logarithmic a
 _ROUND = 1e6  # from here on three digits are shown
 _SERIES = 3  # points that make a curve
 _LONGEST_TITLE = 200
-_LONGEST_NAME = 60  # characters of a file's name, without its ending
 
 
 class _Measured(NamedTuple):
@@ -70,34 +64,6 @@ def draw_table(table: Table) -> Figure | None:
     if len(measured) > _MOST_PANELS:
         return _map(title, names, measured[:_MOST_COLUMNS])
     return _bars(title, names, measured)
-
-
-def draw_tables(tables: Iterable[Table], folder: Path) -> list[Path]:
-    """Draw every table that has numbers into a folder, as SVG and as PNG, named by its title.
-
-    Returns:
-        The files.
-
-    Raises:
-        MissingExtraError: matplotlib is not installed.
-        StoreError: a file cannot be written.
-    """
-    written: list[Path] = []
-    taken: set[str] = set()
-    for table in tables:
-        figure = draw_table(table)
-        if figure is None:
-            continue
-        stem = re.sub(r"[^a-z0-9]+", "_", table.title.lower())[:_LONGEST_NAME].strip("_") or "table"
-        name, number = stem, 1
-        while name in taken:
-            number += 1
-            name = f"{stem}_{number}"
-        taken.add(name)
-        for ending in ENDINGS:
-            written.append(folder / f"{name}{ending}")
-            save(figure, written[-1])
-    return written
 
 
 def _told(value: Value) -> str:

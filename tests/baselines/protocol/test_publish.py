@@ -23,7 +23,9 @@ def test_a_baseline_shows_writes_and_draws_its_tables(tmp_path: Path, capsys: py
     publish([table], tmp_path / "t.md", tmp_path / "plots")
     assert "0.25 [0.20, 0.30]" in capsys.readouterr().out
     assert "| grpo |" in (tmp_path / "t.md").read_text("utf-8")
-    assert {path.name for path in (tmp_path / "plots").iterdir()} == {"success.svg", "success.png"}
+    assert {path.name for path in (tmp_path / "plots").iterdir()} == {
+        *("success.svg", "success.png", "success.tex", "tables.json")
+    }
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -18,7 +18,7 @@ from credit_gym.report.tables_page import write_tables_page
 pytest.importorskip("matplotlib")
 
 from credit_gym.report.plots import svg
-from credit_gym.report.table_figures import draw_table, draw_tables
+from credit_gym.report.table_figures import draw_table
 
 NAN = math.nan
 BARS = Table("Success", ("scorer", "mean", "note"), (("grpo", "0.25 [0.20, 0.30]", "a"), ("crbc", "1.0 ± 0.1", None)))
@@ -135,18 +135,6 @@ def test_any_table_is_drawn_or_has_no_numbers(rows: list[tuple[Value, ...]]) -> 
     table = Table(HOSTILE[0], ("a", *HOSTILE[1:4]), tuple(rows))
     columns = [column_numbers([row[i] for row in rows]) for i in range(1, 4)] if rows else []
     assert (draw_table(table) is None) == all(column is None for column in columns)
-
-
-def test_equal_tables_are_drawn_in_equal_bytes_by_names_of_their_own(tmp_path: Path) -> None:
-    hostile = Table("../../$x^2$ \ud800 \x1b[1m 漢", ("a", "$b"), (("\u202e", 1.0),))
-    for folder in ("1", "2"):
-        written = draw_tables([BARS, hostile, BARS], tmp_path / folder)
-        assert [path.name for path in written] == [
-            *("success.svg", "success.png", "x_2_1m.svg", "x_2_1m.png", "success_2.svg", "success_2.png")
-        ]
-    for path in (tmp_path / "1").iterdir():
-        assert path.read_bytes() == (tmp_path / "2" / path.name).read_bytes()
-    assert (tmp_path / "1" / "success.svg").read_bytes() == (tmp_path / "1" / "success_2.svg").read_bytes()
 
 
 class Elements(HTMLParser):
