@@ -10,7 +10,7 @@
 ``who_and_when``  which agent made a failed run fail, and when
 
 In each, ``env.py`` is the Gymnasium face. ``text_env`` and ``text_vector_env`` hold what all families share,
-``inputs`` checks what is given to any of them.
+``inputs`` checks what is given to any of them, ``tool_arguments`` what is given to a tool.
 """
 
 from __future__ import annotations

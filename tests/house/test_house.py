@@ -38,7 +38,7 @@ AGENT_FLOORS = (
 )
 LOOSE = {  # files at a room's root; everything else lies in a folder that says what it is
     "credit_gym": {"errors", "rng", "spaces", "registration"},
-    "envs": {"text_env", "text_vector_env", "inputs", "file_stamp", "remembering"},
+    "envs": {"text_env", "text_vector_env", "inputs", "file_stamp", "remembering", "tool_arguments"},
     "agents": {"core", "spec", "scripted", "human", "score_table", "imported"},
     "baselines": set(),
 }
