@@ -34,6 +34,7 @@ _IN_ORDER = (
     "generate",
     "tiny_lm",
     "train",
+    "reproduce",
     "stress",
 )
 for _name in _IN_ORDER:  # importing a file registers its commands; the help lists them in this order

@@ -39,10 +39,10 @@ def write_tables(tables: Iterable[Table], folder: Path) -> list[Path]:
     tables = list(tables)
     written: list[Path] = []
     for table, name in zip(tables, _names(tables), strict=True):
-        figure = draw_table(table)
-        for ending in ENDINGS if figure is not None else ():
-            written.append(folder / f"{name}{ending}")
-            save(figure, written[-1])
+        if (figure := draw_table(table)) is not None:
+            for ending in ENDINGS:
+                written.append(folder / f"{name}{ending}")
+                save(figure, written[-1])
         written.append(_written(folder / f"{name}.tex", to_latex(table)))
     return [*written, _written(folder / JSON_NAME, _json(tables))]
 
@@ -59,6 +59,17 @@ def read_tables(folder: Path) -> list[Table]:
         return [Table(each["title"], tuple(each["columns"]), tuple(map(tuple, each["rows"]))) for each in found]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{path} holds no tables ({error}): make them again.") from error
+
+
+def read_figures(folder: Path) -> list[tuple[Table, bytes | None]]:
+    """Read the tables that :func:`write_tables` wrote, each with its SVG; None where it has none.
+
+    Raises:
+        StoreError: there is nothing of the kind.
+    """
+    tables = read_tables(folder)
+    paths = [folder / f"{name}.svg" for name in _names(tables)]
+    return [(table, path.read_bytes() if path.exists() else None) for table, path in zip(tables, paths, strict=True)]
 
 
 def _names(tables: list[Table]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,13 +28,20 @@ img { background: white; height: auto; max-width: 100%; }
 """
 
 
-def write_tables_page(path: str | Path, *, title: str, tables: Sequence[Table]) -> None:
+def write_tables_page(
+    path: str | Path,
+    *,
+    title: str,
+    tables: Sequence[Table],
+    figure_of: Callable[[Table], bytes | None] | None = None,
+) -> None:
     """Write tables with their figures; equal arguments give equal bytes. Without matplotlib there are no figures.
 
     Args:
         path: the HTML file.
         title: its title.
         tables: in the order in which they are shown.
+        figure_of: the SVG of a table, None for no figure; by default it is drawn.
 
     Raises:
         StoreError: the file cannot be written.
@@ -47,7 +54,7 @@ def write_tables_page(path: str | Path, *, title: str, tables: Sequence[Table]) 
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{for_html(title)}</title><style>{_STYLE}</style></head>\n<body><h1>{for_html(title)}</h1>\n"
     )
-    parts = [f"{to_html(table)}\n{_image(table)}" for table in tables]
+    parts = [f"{to_html(table)}\n{_image(table, (figure_of or drawn)(table))}" for table in tables]
     try:
         with whole_file(Path(path)) as part:
             part.write_text(f"{head}{''.join(parts)}</body></html>\n", encoding="utf-8", newline="\n")
@@ -55,11 +62,17 @@ def write_tables_page(path: str | Path, *, title: str, tables: Sequence[Table]) 
         raise StoreError(f"{path} cannot be written ({error.strerror}): choose another path.") from error
 
 
-def _image(table: Table) -> str:
-    """The table's figure as an image, which runs and fetches nothing; empty where there is none."""
+def drawn(table: Table) -> bytes | None:
+    """Return the figure of a table as SVG; None where it has no numbers, or matplotlib is not installed."""
     with suppress(MissingExtraError):
         figure = draw_table(table)
-        if figure is not None:
-            data = base64.b64encode(svg(figure)).decode()
-            return f'<img alt="Figure: {for_html(table.title)}" src="data:image/svg+xml;base64,{data}">\n'
-    return ""
+        return None if figure is None else svg(figure)
+    return None
+
+
+def _image(table: Table, figure: bytes | None) -> str:
+    """A figure as an image, which runs and fetches nothing; empty where there is none."""
+    if figure is None:
+        return ""
+    data = base64.b64encode(figure).decode()
+    return f'<img alt="Figure: {for_html(table.title)}" src="data:image/svg+xml;base64,{data}">\n'

@@ -39,6 +39,7 @@ COMMANDS = (
     "alfworld-generate",
     "tiny-lm",
     "train",
+    "reproduce",
     "stress",
 )
 SWEEP = """

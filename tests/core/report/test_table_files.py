@@ -10,7 +10,7 @@ from credit_gym.report.table import Table, to_latex
 
 pytest.importorskip("matplotlib")
 
-from credit_gym.report.table_files import read_tables, write_tables
+from credit_gym.report.table_files import read_figures, read_tables, write_tables
 
 BARS = Table("Success", ("scorer", "mean", "note"), (("grpo", "0.25 [0.20, 0.30]", "a"), ("crbc", "1.0 ± 0.1", None)))
 HOSTILE = Table("../../$x^2$ \ud800 \x1b[1m 漢", ("a", "$b"), (("\u202e", 1.0),))
@@ -28,6 +28,8 @@ def test_equal_tables_are_written_in_equal_bytes_by_names_of_their_own(tmp_path:
     for path in (tmp_path / "1").iterdir():
         assert path.read_bytes() == (tmp_path / "2" / path.name).read_bytes()
     assert (tmp_path / "1" / "success.svg").read_bytes() == (tmp_path / "1" / "success_2.svg").read_bytes()
+    assert [figure is not None for _, figure in read_figures(tmp_path / "1")] == [True, True, True, False]
+    assert read_figures(tmp_path / "1")[0] == (BARS, (tmp_path / "1" / "success.svg").read_bytes())
     assert (tmp_path / "1" / "success.tex").read_text("utf-8") == to_latex(BARS)
 
 
