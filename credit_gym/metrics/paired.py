@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from credit_gym.data.episode import Episode
+from credit_gym.data.grouping import IntArray
 from credit_gym.metrics.statistics import Estimate, t_interval
 from credit_gym.store.stored_episodes import chosen
 
@@ -77,15 +78,37 @@ MEASURES: dict[str, Callable[[Pair], tuple[float, float]]] = {
 """What agents are compared by: the first one's and the second one's value in a pair."""
 
 
+class Matched(NamedTuple):
+    """Pairs, and where their episodes are.
+
+    Attributes:
+        first: (P,) place of each pair's first episode among the first agent's.
+        second: (P,) that of the second among the second's.
+        repetition: (P,) how many episodes of its task and seed came before it.
+        pairs: (P,) what is compared of them.
+    """
+
+    first: IntArray
+    second: IntArray
+    repetition: list[int]
+    pairs: list[Pair]
+
+
 def pair_episodes(first: Sequence[Episode], second: Sequence[Episode]) -> list[Pair]:
     """Return the pairs of episodes of the same task and seed, in the order of the first; an ``error`` is not paired.
 
     Stored runs (:class:`credit_gym.store.StoredEpisodes`) are read twice, a few episodes in memory at a time.
     """
+    return match_episodes(first, second).pairs
+
+
+def match_episodes(first: Sequence[Episode], second: Sequence[Episode]) -> Matched:
+    """Return the same pairs, and where their episodes are."""
     others = dict(_numbered(second))
-    places = [(place, others[key]) for key, place in _numbered(first) if key in others]
-    mine, theirs = np.asarray(places, dtype=np.int64).reshape(-1, 2).T
-    return [pair(*plays) for plays in zip(chosen(first, mine), chosen(second, theirs), strict=True)]
+    found = [(place, others[key], key[2]) for key, place in _numbered(first) if key in others]
+    mine, theirs, repetition = np.asarray(found, dtype=np.int64).reshape(-1, 3).T
+    plays = zip(chosen(first, mine), chosen(second, theirs), strict=True)
+    return Matched(mine, theirs, repetition.tolist(), [pair(*each) for each in plays])
 
 
 def pair(one: Episode, other: Episode) -> Pair:

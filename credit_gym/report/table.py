@@ -35,6 +35,15 @@ class Table:
                 raise ValueError(f"A row of {self.title!r} has {len(row)} values for {len(self.columns)} columns.")
 
 
+def cell_text(value: Value) -> str:
+    """Return a value as every table shows it."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
 def to_rich(table: Table) -> rich.table.Table:
     """Return the table for a terminal, as a rich renderable; rich markup in the texts stays text."""
     out = rich.table.Table(title=Text(one_line(table.title)), title_justify="left", box=rich.box.SIMPLE_HEAD)
@@ -42,14 +51,14 @@ def to_rich(table: Table) -> rich.table.Table:
         numeric = _is_numeric(table, i)
         out.add_column(Text(one_line(name)), justify="right" if numeric else "left", no_wrap=numeric or i == 0)
     for row in table.rows:
-        out.add_row(*(Text(one_line(_shown(value))) for value in row))
+        out.add_row(*(Text(one_line(cell_text(value))) for value in row))
     return out
 
 
 def to_markdown(table: Table) -> str:
     """Return the table in GitHub's Markdown, numbers to the right; markup in the texts is escaped."""
     rules = ["---:" if _is_numeric(table, i) else ":---" for i in range(len(table.columns))]
-    lines = [table.columns, rules, *(map(_shown, row) for row in table.rows)]
+    lines = [table.columns, rules, *(map(cell_text, row) for row in table.rows)]
     written = [[*cells] if cells is rules else [for_markdown(cell) for cell in cells] for cells in lines]
     head = f"**{for_markdown(table.title)}**\n\n" if table.title else ""
     return head + "".join(f"| {' | '.join(cells)} |\n" for cells in written)
@@ -58,7 +67,7 @@ def to_markdown(table: Table) -> str:
 def to_latex(table: Table) -> str:
     r"""Return the table as a ``tabular`` for the package booktabs, in a ``table`` with its caption."""
     align = "".join("r" if _is_numeric(table, i) else "l" for i in range(len(table.columns)))
-    body = [" & ".join(for_latex(_shown(value)) for value in row) + r" \\" for row in (table.columns, *table.rows)]
+    body = [" & ".join(for_latex(cell_text(value)) for value in row) + r" \\" for row in (table.columns, *table.rows)]
     lines = [
         r"\begin{table}",
         r"\centering",
@@ -83,7 +92,7 @@ def to_html(table: Table) -> str:
     )
     rows = "".join(
         "<tr>"
-        + "".join(f"<td{kind}>{for_html(_shown(value))}</td>" for value, kind in zip(row, numeric, strict=True))
+        + "".join(f"<td{kind}>{for_html(cell_text(value))}</td>" for value, kind in zip(row, numeric, strict=True))
         + "</tr>"
         for row in table.rows
     )
@@ -95,14 +104,6 @@ def to_html(table: Table) -> str:
 
 WRITERS: dict[str, Callable[[Table], str]] = {"markdown": to_markdown, "latex": to_latex, "html": to_html}
 """Format -> function that writes a table in it."""
-
-
-def _shown(value: Value) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _is_numeric(table: Table, i: int) -> bool:

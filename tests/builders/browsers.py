@@ -26,3 +26,10 @@ def until(page: Any, expression: str, *, seconds: float = 20.0) -> None:
     while not page.evaluate(expression):
         assert time.monotonic() < deadline, f"{expression} does not come true"
         page.wait_for_timeout(30)
+
+
+def press(page: Any, *keys: str) -> None:
+    """Press keys one after the other, each when what the one before did is drawn."""
+    for key in keys:
+        page.keyboard.press(key)
+        page.evaluate("new Promise((done) => setTimeout(done, 50))")

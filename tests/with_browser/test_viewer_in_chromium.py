@@ -8,7 +8,7 @@ from pathlib import Path
 
 import gymnasium as gym
 import pytest
-from builders.browsers import until
+from builders.browsers import press, until
 from builders.episodes import HOSTILE, played, walk
 
 import credit_gym  # noqa: F401 - registers credit/*
@@ -16,6 +16,7 @@ from credit_gym.agents import parse_agent, run_episodes
 from credit_gym.report.page import write_page
 from credit_gym.report.text import printable
 from credit_gym.report.viewer.live_view import LiveRuns, live_server
+from credit_gym.report.viewer.script_modules import asset
 from credit_gym.report.viewer.shown_run import ShownRun, given_run, scored_run
 from credit_gym.store import Store
 from credit_gym.wrappers import RecordVerifier
@@ -45,12 +46,6 @@ def address(run, tmp_path_factory) -> str:
 
 def shown(page) -> str:
     return page.inner_text("#picker [aria-current=true] .name span")
-
-
-def press(page, *keys: str) -> None:
-    for key in keys:
-        page.keyboard.press(key)
-        page.evaluate("new Promise((done) => setTimeout(done, 50))")
 
 
 def count(page, selector: str) -> int:
@@ -103,7 +98,7 @@ def test_keys_go_everywhere(visit, address, run) -> None:
     page.wait_for_selector(".step.current .written .body > *")
     press(page, "?")
     assert page.is_visible("#help")
-    assert count(page, "#help dt") == 21
+    assert count(page, "#help dt") == len(re.findall(r'^  \["', asset("shortcuts.mjs"), re.MULTILINE))
     press(page, "Escape")
     assert not page.is_visible("#help")
     press(page, "f")
@@ -235,7 +230,7 @@ def test_hostile_text_runs_nothing_and_is_shown_as_text(visit, tmp_path: Path) -
     press(page, "c", "d", "g", "?")
     kinds = page.evaluate("[...document.querySelectorAll('body *')].map((node) => node.localName)")
     assert not {"img", "a", "iframe", "object", "link", "style", "form"} & set(kinds)
-    assert kinds.count("script") == 5
+    assert kinds.count("script") == 6  # an overview, three leaves, a comparison of the two agents, and the script
     names = page.evaluate("[...document.querySelectorAll('*')].flatMap((n) => n.getAttributeNames())")
     assert not {name for name in names if name.startswith("on") or name in ("src", "href")}
     assert page.evaluate("document.querySelectorAll('.step .action')[1].textContent") == printable(HOSTILE[1])

@@ -43,3 +43,14 @@ export function table(heads, rows) {
     make("thead", {}, make("tr", {}, ...heads.map((text) => make("th", { text, scope: "col" })))),
     make("tbody", {}, ...rows.map((row) => make("tr", {}, ...row.map(cell))))));
 }
+
+// A choice of names; `choose(i)` is told which.
+export function select(label, names, chosen, choose) {
+  const options = names.map((name, i) => {
+    const node = make("option", { text: name, value: String(i) });
+    node.selected = i === chosen;
+    return node;
+  });
+  const node = make("select", { "aria-label": label, on: { change: () => choose(Number(node.value)) } }, ...options);
+  return node;
+}

@@ -1,16 +1,36 @@
-// Links to a step: #run/episode/step, the step left out for the whole episode.
+// Links to a step: #run/episode/step, the step left out for the whole episode; and to a step of a pair of episodes:
+// #compare/side/side/episode of the first/step.
+
+const written = (parts) => `#${parts.map((part) => encodeURIComponent(part)).join("/")}`;
+const partsOf = (hash) => hash.replace(/^#/, "").split("/").map(decodeURIComponent);
+const number = (text) => (/^\d+$/.test(text ?? "") ? Number(text) : null);
 
 export function writeLink({ run, id, step = null }) {
-  return `#${[run, id, ...(step === null ? [] : [step])].map((part) => encodeURIComponent(part)).join("/")}`;
+  return written([run, id, ...(step === null ? [] : [step])]);
 }
 
 // What a link names; null where it is none.
 export function readLink(hash) {
   try {
-    const [run, id, step] = hash.replace(/^#/, "").split("/").map(decodeURIComponent);
+    const [run, id, step] = partsOf(hash);
     if (!run || id === undefined) return null;
-    return { run, id, step: /^\d+$/.test(step ?? "") ? Number(step) : null };
+    return { run, id, step: number(step) };
   } catch {
     return null; // a stray percent sign
+  }
+}
+
+export function writeComparison({ sides, id = null, step = null }) {
+  return written(["compare", ...sides, ...(id === null ? [] : [id, ...(step === null ? [] : [step])])]);
+}
+
+// What a link to a comparison names; null where it is none.
+export function readComparison(hash) {
+  try {
+    const [word, one, other, id, step] = partsOf(hash);
+    if (word !== "compare") return null;
+    return { sides: one && other ? [one, other] : [], id: id ?? null, step: number(step) };
+  } catch {
+    return null;
   }
 }

@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
 from credit_gym.errors import CreditGymError
+from credit_gym.report.viewer.comparisons import comparison, count_comparisons
 from credit_gym.report.viewer.leaves import KINDS, TokenTexts, count_leaves, leaf
 from credit_gym.report.viewer.overview import overview
 from credit_gym.report.viewer.page_shell import policy, served_page
@@ -69,6 +70,8 @@ class LiveRuns:
         found = _LEAF.fullmatch(path)
         if found and found[1] in KINDS and int(found[2]) < count_leaves(seen.runs):
             return _json(leaf(seen.runs, found[1], int(found[2]), token_texts=self._token_texts))
+        if found and found[1] == "compare" and int(found[2]) < count_comparisons(seen.runs):
+            return _json(comparison(seen.runs, int(found[2])))
         return None
 
     def _look(self) -> _Seen:

@@ -1,12 +1,13 @@
 // The page: what is looked at, and what keys, links and buttons change of it.
 
 import { overviewOf } from "./columns.mjs";
+import { compareOf } from "./compare.mjs";
 import { byLargest, disagreement } from "./disagreement.mjs";
 import { make } from "./dom.mjs";
 import { drawEpisode } from "./episode_view.mjs";
 import { drawHistogram } from "./histogram.mjs";
 import { matches } from "./leaf.mjs";
-import { readLink, writeLink } from "./link.mjs";
+import { readComparison, readLink, writeLink } from "./link.mjs";
 import { TOKEN_TINTS } from "./model_view.mjs";
 import { ORDERS, drawFilters, drawOrder, pickerOf } from "./picker.mjs";
 import { drawHelp, meaning } from "./shortcuts.mjs";
@@ -22,6 +23,7 @@ const source = find("overview") ? fromBlocks(document) : fromServer((name, optio
 const view = { episode: 0, step: null, scorer: 0, against: 1, filter: "all", search: "", hits: null, range: null, order: "played", scale: "page", token: TOKEN_TINTS[0], scales: [] };
 const state = { overview: null, view, order: [], differing: null };
 let picker = null;
+let compare = null;
 
 const values = () => state.overview.data.credits[view.scorer] ?? null;
 const say = (text) => { find("said").textContent = text; };
@@ -98,8 +100,24 @@ const link = () => writeLink({ run: state.overview.run(view.episode).name, id: s
 function follow(hash) {
   const named_ = readLink(hash);
   const e = named_ === null ? undefined : state.overview.find(named_.run, named_.id);
+  const pair = e === undefined ? readComparison(hash) : null;
+  if (pair !== null) return openComparison(pair);
+  const left = compare.opened;
+  if (left) compare.close();
   if (named_ !== null && e === undefined) say(`There is no episode ${named_.id} of ${named_.run} here.`);
-  return e === undefined ? null : go(e, named_.step, { write: false });
+  return e === undefined ? null : go(e, named_.step, { write: left });
+}
+
+async function openComparison(wanted) {
+  await compare.open(wanted);
+  find("looking").hidden = compare.opened;
+  return compare.opened ? null : draw();
+}
+
+function leaveComparison() {
+  find("looking").hidden = false;
+  history.replaceState(null, "", link());
+  return draw({ scroll: false });
 }
 
 // The search: what is known of each episode at once, then leaf after leaf; a new search ends an older one.
@@ -219,8 +237,9 @@ const keys = {
   nextFilter: () => act.filter(after(Object.keys(FILTERS), view.filter)),
   nextOrder: () => act.order(after(Object.keys(ORDERS), view.order)),
   histogram() { find("histogram").open = !find("histogram").open; },
+  compare: () => openComparison(),
   async copyLink() {
-    const whole = new URL(link(), location.href).href;
+    const whole = new URL(compare.opened ? compare.link() : link(), location.href).href;
     try { await navigator.clipboard.writeText(whole); say("The link is copied."); } catch { say(whole); }
   },
   theme() {
@@ -255,6 +274,7 @@ function take(data) {
   view.against = Math.min(view.against, Math.max(0, state.overview.measures.length - 1));
   view.episode = (seen && state.overview.find(seen.run, seen.id)) ?? 0;
   summary();
+  find("comparing").hidden = data.sides.length < 2;
   drawSides();
   drawList();
 }
@@ -263,8 +283,10 @@ async function grow(version) {
   const found = await source.state().catch(() => null);
   if (found === null) say("The server does not answer: this is what it last said.");
   if (found !== null && found.version !== version) {
+    const pair = compare.opened ? compare.seen() : null;
     take(await source.overview());
-    if (view.search) await search(view.search);
+    if (pair) await compare.open(pair);
+    else if (view.search) await search(view.search);
     else await draw({ scroll: false });
     say(`${state.overview.count} episodes`);
   }
@@ -280,6 +302,8 @@ async function start() {
   find("tables").hidden = !document.querySelector("#tables figure, #tables img");
   drawHelp(find("help"));
   picker = pickerOf(find("picker"), state, (e) => go(e));
+  compare = compareOf(find("compare"), state, source, { ...act, say, leave: leaveComparison });
+  find("comparing").addEventListener("click", () => (compare.opened ? compare.close() : keys.compare()));
   find("histogram").addEventListener("toggle", drawSides);
   let due = 0;
   find("search").addEventListener("input", (event) => {
@@ -288,9 +312,11 @@ async function start() {
   });
   document.addEventListener("keydown", (event) => {
     const does = meaning(event);
-    if (does === undefined || (find("help").open && !["help", "clear"].includes(does))) return;
+    const { theme, help, copyLink } = keys;
+    const doing = compare.opened && !find("help").open ? { theme, help, copyLink, ...compare.keys } : keys;
+    if (!doing[does] || (find("help").open && !["help", "clear"].includes(does))) return;
     event.preventDefault();
-    keys[does]();
+    doing[does]();
   });
   window.addEventListener("unhandledrejection", ({ reason }) => say(reason.message)); // of a server that is gone
   window.addEventListener("hashchange", () => follow(location.hash));

@@ -15,6 +15,7 @@ import numpy as np
 
 from credit_gym.data.episode import Episode
 from credit_gym.report.text import printable
+from credit_gym.report.viewer.comparisons import shown_sides
 from credit_gym.report.viewer.shown_run import ShownRun
 from credit_gym.report.viewer.shown_texts import Texts, all_rounded, rounded
 
@@ -55,6 +56,7 @@ def overview(runs: Sequence[ShownRun]) -> dict[str, Any]:
     return {
         "leaf": LEAF,
         "runs": [{"name": printable(run.name), "title": printable(run.title)} for run in runs],
+        "sides": shown_sides(runs),
         "scorers": [_scorer(label, runs, keys) for label in labels],
         "keys": [printable(key) for key in keys],
         "texts": texts.written,

@@ -17,6 +17,7 @@ from typing import Any
 
 from credit_gym.report.table import Table, to_html
 from credit_gym.report.text import for_html
+from credit_gym.report.viewer.comparisons import comparison, count_comparisons
 from credit_gym.report.viewer.leaves import KINDS, TokenTexts, count_leaves, leaf
 from credit_gym.report.viewer.overview import overview
 from credit_gym.report.viewer.script_modules import asset, script
@@ -48,6 +49,8 @@ def page_parts(
     for number in range(count_leaves(runs)):
         for kind in KINDS:
             yield _block(f"{kind}-{number}", leaf(runs, kind, number, token_texts=token_texts))
+    for number in range(count_comparisons(runs)):
+        yield _block(f"compare-{number}", comparison(runs, number))
     yield after
 
 

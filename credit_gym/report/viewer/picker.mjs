@@ -1,6 +1,6 @@
 // The list of episodes, its filters, and the order it is in.
 
-import { button, make } from "./dom.mjs";
+import { button, make, select } from "./dom.mjs";
 import { FILTERS } from "./sift.mjs";
 import { strip } from "./tint.mjs";
 import { virtualList } from "./virtual_list.mjs";
@@ -30,16 +30,6 @@ export function pickerOf(place, state, choose) {
 
 export function drawFilters(place, chosen, choose) {
   place.replaceChildren(...Object.keys(FILTERS).map((name) => button(name, () => choose(name), { "aria-pressed": String(name === chosen) })));
-}
-
-function select(label, names, chosen, choose) {
-  const options = names.map((name, i) => {
-    const node = make("option", { text: name, value: String(i) });
-    node.selected = i === chosen;
-    return node;
-  });
-  const node = make("select", { "aria-label": label, on: { change: () => choose(Number(node.value)) } }, ...options);
-  return node;
 }
 
 // By what the episodes are ordered; beside disagreement, between which two judges.

@@ -20,6 +20,7 @@ export const SHORTCUTS = [
   ["f", "nextFilter", "all, solved or unsolved"],
   ["o", "nextOrder", "order the episodes by the next of its measures"],
   ["g", "histogram", "steps by credit"],
+  ["x", "compare", "compare two sides on the same tasks and seeds, and back"],
   ["y", "copyLink", "copy a link to the step"],
   ["t", "theme", "light or dark"],
   ["Escape", "clear", "close this; clear the search"],

@@ -14,8 +14,10 @@ from credit_gym.credit.assign import score_episodes
 from credit_gym.credit.company import Company, company
 from credit_gym.credit.run_parts import Part, in_parts, layout_of
 from credit_gym.credit.stored_runs import label
+from credit_gym.data.columns import COLUMNS
 from credit_gym.data.episode import Episode
 from credit_gym.data.grouping import FloatArray, IntArray
+from credit_gym.data.interning import StoredColumns
 from credit_gym.data.key_functions import function_name
 from credit_gym.data.keys import Key
 from credit_gym.errors import BatchError, CreditGymError
@@ -24,6 +26,9 @@ from credit_gym.store.stored_episodes import chosen
 
 Credit = FloatArray | Sequence[Sequence[float] | None]
 """Credits of one scorer: flat, (S,) in the order of the episodes, or a row per episode (None: not scored)."""
+
+
+_AGENT = next(column for column in COLUMNS if column.name == "agent_id")
 
 
 class Asked(NamedTuple):
@@ -57,6 +62,14 @@ class ShownRun:
     def steps(self) -> IntArray:
         """(E,) steps of each episode."""
         return layout_of(self.episodes).steps
+
+    @cached_property
+    def agents(self) -> Sequence[str]:
+        """(E,) who played each episode."""
+        if isinstance(self.episodes, StoredColumns):
+            found: Sequence[str] = self.episodes.flat_columns([_AGENT]).columns[_AGENT.name]
+            return found
+        return [episode.agent_id for episode in self.episodes]
 
     def key_of(self, label: str) -> str:
         """Return the name of the key that a scorer pools states by."""

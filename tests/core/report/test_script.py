@@ -13,14 +13,14 @@ from builders import ROOT
 from credit_gym.report.viewer.script_modules import script
 
 VIEWER = ROOT / "credit_gym" / "report" / "viewer"
-TESTS = Path(__file__).parent / "script" / "viewer.test.mjs"
+TESTS = sorted((Path(__file__).parent / "script").glob("*.test.mjs"))
 NODE = shutil.which("node")
 needs_node = pytest.mark.skipif(NODE is None, reason="Node tests the page's script: apt-get install nodejs.")
 
 
 @needs_node
 def test_the_modules_do_what_their_own_tests_say() -> None:
-    done = subprocess.run([str(NODE), "--test", str(TESTS)], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([str(NODE), "--test", *map(str, TESTS)], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout
     assert re.search(r"^# pass \d\d", done.stdout, re.MULTILINE)
 

@@ -24,6 +24,7 @@ const { byAction } = await from("why_view");
 const overview = overviewOf({
   leaf: 2,
   runs: [{ name: "run_a", title: "a" }],
+  sides: [{ run: 0, name: "run_a", agent: "maze", episodes: 3 }],
   scorers: [{ name: "one", key: 0 }, { name: "other", key: 0 }],
   keys: ["state"],
   texts: ["e0", "e1", "e2", "maze", "find the KEY"],
