@@ -11,7 +11,7 @@ RUN_ARGS ?=
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist worksteal
 ROOMS := envs wrappers agents baselines
 
-.PHONY: run test test-vllm test-verl test-doors fast stress lint types develop links docs clean toolchain
+.PHONY: run test test-vllm test-verl test-doors fast stress lint types develop links docs measured clean toolchain
 
 run: $(VENV)/.extra-report
 	$(BIN)/python -m credit_gym.baselines.tables.alfworld $(RUN_ARGS)
@@ -59,8 +59,12 @@ links: $(ROOMS:%=credit_gym/%)
 $(ROOMS:%=credit_gym/%): credit_gym/%:
 	ln -sfn ../$* $@
 
-# What `docs/` shows is written by these commands.
-docs: $(VENV)/.extra-test
+# The manual, in docs/_build: a warning is an error.
+docs: $(VENV)/.extra-docs links
+	$(BIN)/sphinx-build -q -W --keep-going docs docs/_build
+
+# What `docs/` shows as measured is written by these commands.
+measured: $(VENV)/.extra-test
 	$(BIN)/python -m credit_gym.report.column_table > docs/columns.md
 	$(BIN)/python -m credit_gym.baselines.studies.creditbench --markdown docs/creditbench.md
 
@@ -80,6 +84,10 @@ $(VENV)/.extra-report: pyproject.toml constraints.txt | $(VENV)/bin/pip
 
 $(VENV)/.extra-browser: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	$(BIN)/pip install -q -c constraints.txt -e ".[browser]"
+	@touch $@
+
+$(VENV)/.extra-docs: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	$(BIN)/pip install -q -c constraints.txt -e ".[docs]"
 	@touch $@
 
 # The planner inside the alfworld extra is compiled from source.
@@ -111,4 +119,4 @@ toolchain:
 	@command -v g++ >/dev/null && command -v make >/dev/null || { echo "A C++ compiler is needed for the real ALFWorld engine: apt-get install build-essential python3-dev"; exit 2; }
 
 clean:
-	rm -rf $(VENV) $(VLLM_VENV) $(VERL_VENV) $(DOORS_VENV) build dist *.egg-info
+	rm -rf docs/_build docs/generated $(VENV) $(VLLM_VENV) $(VERL_VENV) $(DOORS_VENV) build dist *.egg-info

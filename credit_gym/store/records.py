@@ -14,7 +14,7 @@ class RunRecord:
     """One run of one agent in one environment.
 
     Attributes:
-        run_id: "run_" and 12 hexadecimal digits.
+        run_id: ``run_`` and 12 hexadecimal digits.
         group_id: the sweep that the run belongs to, None if it stands alone.
         env_id: Gymnasium id.
         agent_id: who played.

@@ -97,7 +97,7 @@ class Store:
     # Groups and their results
 
     def start_group(self, config: Mapping[str, Any], *, group_id: str | None = None) -> str:
-        """Record a sweep and return its id: the given one, else "group_" and 12 hexadecimal digits."""
+        """Record a sweep and return its id: the given one, else ``group_`` and 12 hexadecimal digits."""
         with self._write() as database:
             group_id = group_id or self._free_id("group", [config])
             database.execute("INSERT INTO groups VALUES (?, ?, ?, ?)", (group_id, dump(config), _now(), __version__))
@@ -150,7 +150,7 @@ class Store:
             config: everything else that fixes the run, made of JSON's types.
             seed: the run's seed.
             group_id: the sweep that it belongs to.
-            run_id: its id, where it was settled before; else "run_" and 12 hexadecimal digits.
+            run_id: its id, where it was settled before; else ``run_`` and 12 hexadecimal digits.
 
         Raises:
             UnknownNameError: there is no such sweep.

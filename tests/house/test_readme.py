@@ -16,7 +16,7 @@ from builders.phone_company import write_phone_company
 from credit_gym.envs.tau2.env import Tau2Env
 from credit_gym.envs.tau2.results import from_moment, write_results
 
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 FRAGMENTS = {("scaling.md", 0), ("doors.md", 0)}  # need a model or a cluster that the reader has: their imports run
 ELSEWHERE = {("doors.md", 1), ("doors.md", 2)}  # of packages that have environments of their own: tests/with_verl
 BEFOREHAND = {"tau2.md": "from pathlib import Path\npath = Path('results.json')\n"}
