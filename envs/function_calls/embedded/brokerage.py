@@ -43,7 +43,7 @@ class Brokerage(BackEnd):
 
     def load(self, scenario: Mapping[str, Any], long_context: bool = False) -> None:
         """See :class:`BackEnd`."""
-        self.accounts = scenario.get("accounts", {})
+        self.accounts = {**(_dormant() if long_context else {}), **scenario.get("accounts", {})}
         self.stocks = {**(_exchange() if long_context else {}), **scenario.get("stocks", {})}
         self.orders = scenario.get("orders", {})
         self.watched = sorted(scenario.get("watched", ()))
@@ -51,19 +51,30 @@ class Brokerage(BackEnd):
 
     @reads
     def list_accounts(self) -> Answer:
-        """List your accounts with their cash and shares."""
-        return {"accounts": [{"account": int(key), **row} for key, row in self.accounts.items()]}
+        """List the numbers and names of your accounts."""
+        return {"accounts": [{"account": int(key), "name": row["name"]} for key, row in self.accounts.items()]}
 
     @reads
-    def find_stocks(self, company: str) -> Answer:
-        """Find the symbols of companies by a part of their name.
+    def get_account(self, account: int) -> Answer:
+        """Look at the cash and the shares of an account.
 
         Args:
-            company: The name or a part of it.
+            account: The number of the account.
+        """
+        return {"account": account, **row_of(self.accounts, account, "account")}
+
+    @reads
+    def find_symbol(self, company: str) -> Answer:
+        """Find the symbol of a company's stock.
+
+        Args:
+            company: The full name of the company.
         """
         wanted = company.lower()
-        found = [(symbol, row["company"]) for symbol, row in self.stocks.items() if wanted in row["company"].lower()]
-        return {"stocks": [{"symbol": symbol, "company": name} for symbol, name in found]}
+        found = next((symbol for symbol, row in self.stocks.items() if row["company"].lower() == wanted), None)
+        if found is None:
+            raise Refused(f"There is no company {shown(company)}; give its full name.")
+        return {"symbol": found}
 
     @reads
     def get_price(self, symbol: str) -> Answer:
@@ -152,7 +163,7 @@ class Brokerage(BackEnd):
         if symbol in self.watched:
             raise Refused(f"{shown(symbol)} is watched already.")
         self.watched = sorted([*self.watched, symbol])
-        return {"watched": self.watched}
+        return {"symbol": symbol, "watched": True}
 
     @changes
     def unwatch_stock(self, symbol: str) -> Answer:
@@ -164,7 +175,7 @@ class Brokerage(BackEnd):
         if symbol not in self.watched:
             raise Refused(f"{shown(symbol)} is not watched.")
         self.watched = [each for each in self.watched if each != symbol]
-        return {"watched": self.watched}
+        return {"symbol": symbol, "watched": False}
 
 
 def _moved(account: Mapping[str, Any], order: Mapping[str, Any], sign: int) -> dict[str, Any]:
@@ -178,6 +189,12 @@ def _moved(account: Mapping[str, Any], order: Mapping[str, Any], sign: int) -> d
     if left < 0:
         raise Refused(f"The account {account['name']!r} has fewer shares of {order['symbol']} than that.")
     return {**account, "shares": put(account["shares"], order["symbol"], left)}
+
+
+@cache
+def _dormant() -> Table:
+    """Accounts that nobody asks for."""
+    return {str(5000 + n): {"name": f"client {n:03d}", "cash": 100.0 * n, "shares": {}} for n in range(40)}
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -20,8 +20,6 @@ from credit_gym.envs.function_calls.embedded.back_end import (
     without,
 )
 from credit_gym.envs.tool_arguments import Refused
-
-_MOST_SHOWN = 100
 
 
 class Messages(BackEnd):
@@ -46,19 +44,22 @@ class Messages(BackEnd):
         self.owner = scenario.get("owner", "P100")
         self.people = {**(_crowd() if long_context else {}), **scenario.get("people", {})}
         self.contacts = sorted(scenario.get("contacts", ()))
-        self.messages = scenario.get("messages", {})
+        written = scenario.get("messages", {})
+        talked = {row["sender"] for row in written.values()}
+        self.messages = {**(_chatter(sorted(talked), self.owner) if long_context else {}), **written}
         self.next_message = scenario.get("next_message", 1)
 
     @reads
     def find_people(self, name: str) -> Answer:
-        """Find people by a part of their name.
+        """Find everybody of a name.
 
         Args:
-            name: The name or a part of it.
+            name: The full name.
         """
         wanted = name.lower()
-        found = [{"person_id": key, **row} for key, row in self.people.items() if wanted in row["name"].lower()]
-        return {"people": found[:_MOST_SHOWN], "not_shown": max(0, len(found) - _MOST_SHOWN)}
+        return {
+            "people": [{"person_id": key, **row} for key, row in self.people.items() if row["name"].lower() == wanted]
+        }
 
     @reads
     def list_contacts(self) -> Answer:
@@ -88,7 +89,7 @@ class Messages(BackEnd):
         if person_id in self.contacts or person_id == self.owner:
             raise Refused(f"{shown(person_id)} is a contact already, or yourself.")
         self.contacts = sorted([*self.contacts, person_id])
-        return {"contacts": len(self.contacts)}
+        return {"person_id": person_id}
 
     @changes
     def send_message(self, person_id: str, text: str) -> Answer:
@@ -117,6 +118,15 @@ class Messages(BackEnd):
             raise Refused(f"Message {message_id} is not yours to delete.")
         self.messages = without(self.messages, message_id)
         return {"deleted": message_id}
+
+
+def _chatter(people: Sequence[str], owner: str) -> Table:
+    """What people who have written have written before, and nobody asks for."""
+    return {
+        str(1 + 40 * place + n): {"sender": person, "receiver": owner, "text": f"Minutes of meeting {n} are filed."}
+        for place, person in enumerate(people)
+        for n in range(40)
+    }
 
 
 @cache

@@ -20,7 +20,7 @@ def buy_from_plan(scene: Scene) -> Iterator[Request | None]:
     account = scene.one_of(*accounts)
     yield None
     scene.do("read_file", path=path)
-    scene.do("find_stocks", company=company)
+    scene.do("find_symbol", company=company)
     price = scene.do("get_price", symbol=symbol)["price"]
     shares = int(scene.do("divide_down", number=budget, by=price)["result"])
     scene.look("list_accounts")
@@ -28,11 +28,11 @@ def buy_from_plan(scene: Scene) -> Iterator[Request | None]:
     yield Request(
         scene.one_of(
             f"The file {path} names a company and a budget. Buy as many whole shares of that company as the budget "
-            f"pays for, and take the cash from {GAP}.",
+            f"pays for, let the calculator tell how many, and take the cash from {GAP}.",
             f"Please look into {path}: it has a company and a budget. I want as many whole shares of the company as "
-            f"the budget allows, paid from {GAP}.",
-            f"I wrote down a company and how much I want to spend on it in {path}. Place an order for as many whole "
-            f"shares as that pays for, from {GAP}.",
+            f"the budget allows, by the calculator, paid from {GAP}.",
+            f"I wrote down a company and how much I want to spend on it in {path}. Work out with the calculator how "
+            f"many whole shares that pays for, and order them from {GAP}.",
         ),
         f'the account "{account}"',
         "one of my accounts",
@@ -69,7 +69,7 @@ def sell_shares(scene: Scene) -> Iterator[Request | None]:
     scene.world["Brokerage"]["watched"] += [symbol, wrong]
     amount = scene.chance.randint(12, 90) * 10
     yield None
-    scene.do("find_stocks", company=company)
+    scene.do("find_symbol", company=company)
     scene.look("list_accounts")
     scene.do("place_order", account=accounts[account], symbol=symbol, side="sell", shares=shares)
     scene.do("unwatch_stock", symbol=symbol)
@@ -108,7 +108,7 @@ def watch_the_cheaper(scene: Scene) -> Iterator[Request | None]:
     yield None
     prices = {}
     for name in (first, second):
-        scene.do("find_stocks", company=name)
+        scene.do("find_symbol", company=name)
         prices[name] = scene.do("get_price", symbol=symbols[name])["price"]
     cheaper = min(prices, key=prices.__getitem__)
     scene.do("watch_stock", symbol=symbols[cheaper])
@@ -145,14 +145,16 @@ def share_of_the_cash(scene: Scene) -> Iterator[Request | None]:
     percent = scene.one_of(5, 10, 15, 20, 25)
     scene.use("Calculator")
     yield None
-    listed = scene.do("list_accounts")["accounts"]
-    cash = next(row["cash"] for row in listed if row["account"] == accounts[source])
+    scene.look("list_accounts")
+    cash = scene.do("get_account", account=accounts[source])["cash"]
     amount = scene.do("percent_of", percent=percent, whole=cash)["result"]
     scene.do("transfer_cash", source=accounts[source], destination=accounts[target], amount=round(amount, 2))
     yield Request(
         scene.one_of(
-            f'Move {GAP} of the cash that is now in the account "{source}" to the account "{target}", to the cent.',
-            f'See how much cash the account "{source}" has, and transfer {GAP} of it to "{target}", to the cent.',
+            f'Work out with the calculator what {GAP} of the cash in the account "{source}" is, and move that to the '
+            f'account "{target}".',
+            f'See how much cash the account "{source}" has. Let the calculator take {GAP} of it, and transfer so much '
+            f'to "{target}".',
         ),
         f"{percent} percent",
         "a share",

@@ -17,7 +17,7 @@ def hand_over_a_ticket(scene: Scene) -> Iterator[Request | None]:
     name, team, key = scene.colleague(contact=False)
     priority = scene.one_of(3, 4, 5)
     yield None
-    scene.do("find_tickets", word=customer)
+    scene.do("find_tickets", customer=customer)
     scene.do("set_ticket_priority", ticket_id=ticket, priority=priority)
     scene.do("assign_ticket", ticket_id=ticket, assignee=name)
     yield Request(
@@ -103,14 +103,15 @@ def reopen_a_ticket(scene: Scene) -> Iterator[Request | None]:
     scene.ticket(f"The {other} in {place}", customer, **closed)
     note = f"Back since {scene.one_of('Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday')}."
     yield None
-    scene.do("find_tickets", word=customer)
+    scene.do("find_tickets", customer=customer)
     scene.do("reopen_ticket", ticket_id=ticket)
     scene.do("add_note", ticket_id=ticket, note=note)
     yield Request(
         scene.one_of(
             f"{customer} says that the {fault} in {place} once more. Open the old ticket about that again and add the "
             f"note {GAP}",
-            f"The {fault} in {place} again, says {customer}. Reopen the closed ticket about it, then add a note: {GAP}",
+            f"The {fault} in {place} again, says {customer}. Look through {customer}'s tickets, reopen the one about "
+            f"it, and then add a note: {GAP}",
         ),
         f'"{note}"',
         "the one about when it came back.",
@@ -176,10 +177,10 @@ def send_the_mean(scene: Scene) -> Iterator[Request | None]:
     scene.do("send_message", person_id=key, text=f"Mean: {mean:.2f}")
     yield Request(
         scene.one_of(
-            f'Take the mean of the figures in {GAP} and send it to {name} from {team}, with two decimals, as in "Mean: '
-            '1.00".',
-            f'{name} in {team} needs the mean of the figures in {GAP}. Send it as a message of the form "Mean: 1.00", '
-            "with two decimals.",
+            f"Let the calculator take the mean of the figures in {GAP}, and send it to {name} from {team}, with two "
+            'decimals, as in "Mean: 1.00".',
+            f"{name} in {team} needs the mean of the figures in {GAP}, from the calculator. Send it as "
+            'a message of the form "Mean: 1.00", with two decimals.',
         ),
         path,
         "one of my files",

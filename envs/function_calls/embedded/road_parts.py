@@ -146,8 +146,8 @@ def drive(scene: Scene) -> Iterator[Request | None]:
     scene.do("start_engine")
     yield Request(
         scene.one_of(
-            "Start the engine, with everything that has to be done for it.",
-            "Please get the car running; do what it takes and nothing more.",
+            "Look at the status of the car, and then start the engine, with everything that has to be done for it.",
+            "Check how the car stands and get it running; do what it takes and nothing more.",
         )
     )
     scene.do("set_destination", city=city)
@@ -184,8 +184,8 @@ def _fill_up(scene: Scene, soft: Sequence[str]) -> Request:
     scene.do("add_fuel", litres=litres)
     return Request(
         scene.one_of(
-            f"Fill {GAP} of fuel into the tank.",
-            f"The tank gets {GAP} of fuel; the pump counts litres, so convert that first.",
+            f"Fill {GAP} of fuel into the tank, after the calculator has made litres of them.",
+            f"The tank gets {GAP} of fuel; the pump counts litres, so convert that with the calculator first.",
         ),
         f"{gallons} gallons",
         "some gallons",

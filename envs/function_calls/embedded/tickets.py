@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from credit_gym.envs.function_calls.embedded.back_end import (
@@ -22,7 +21,6 @@ from credit_gym.envs.tool_arguments import Refused
 
 _LONGEST_NAME = 100  # characters
 _MOST_NOTES = 50
-_MOST_SHOWN = 100
 
 
 class Tickets(BackEnd):
@@ -39,23 +37,25 @@ class Tickets(BackEnd):
 
     def load(self, scenario: Mapping[str, Any], long_context: bool = False) -> None:
         """See :class:`BackEnd`."""
-        self.tickets = {**(_backlog() if long_context else {}), **scenario.get("tickets", {})}
+        filed = scenario.get("tickets", {})
+        customers = sorted({row["customer"] for row in filed.values()})
+        self.tickets = {**(_backlog(customers) if long_context else {}), **filed}
         self.next_ticket = scenario.get("next_ticket", 1)
 
     @reads
-    def find_tickets(self, word: str) -> Answer:
-        """Find tickets by a part of their title or of their customer's name.
+    def find_tickets(self, customer: str) -> Answer:
+        """Find all tickets of a customer.
 
         Args:
-            word: What the title or the name must contain.
+            customer: The full name of the customer.
         """
-        wanted = word.lower()
+        wanted = customer.lower()
         found = [
-            {"ticket_id": int(key), **{name: row[name] for name in ("title", "customer", "status")}}
+            {"ticket_id": int(key), "title": row["title"], "status": row["status"]}
             for key, row in self.tickets.items()
-            if wanted in row["title"].lower() or wanted in row["customer"].lower()
+            if row["customer"].lower() == wanted
         ]
-        return {"tickets": found[:_MOST_SHOWN], "not_shown": max(0, len(found) - _MOST_SHOWN)}
+        return {"tickets": found}
 
     @reads
     def get_ticket(self, ticket_id: int) -> Answer:
@@ -153,20 +153,19 @@ class Tickets(BackEnd):
         return {"ticket_id": ticket_id, **values}
 
 
-@cache
-def _backlog() -> Table:
+def _backlog(customers: Sequence[str]) -> Table:
     """Old tickets that nobody asks for."""
     things = ("desk lamp", "door badge", "coffee grinder", "window blind", "standing desk", "wall clock", "ladder")
     faults = ("is loose", "was lost", "makes noise", "needs paint", "is too small", "has no manual")
     return {
         str(100 + n): {
             "title": f"The {things[n % 7]} {faults[n % 6]} ({n})",
-            "customer": f"Site {n % 30}",
-            "priority": 1 + n % 3,
-            "status": ("open", "closed")[n % 2],
+            "customer": customer,
+            "priority": 1,
+            "status": "closed",
             "assignee": None,
             "notes": [],
-            "resolution": (None, "Done by the caretaker.")[n % 2],
+            "resolution": "Done by the caretaker.",
         }
-        for n in range(150)
+        for n, customer in enumerate([*customers, "Site office"] * 30)
     }

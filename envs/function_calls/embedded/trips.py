@@ -49,8 +49,8 @@ class Trips(BackEnd):
         """See :class:`BackEnd`."""
         self.airports = scenario.get("airports", {})
         self.flights = {**(_timetable() if long_context else {}), **scenario.get("flights", {})}
-        self.cards = scenario.get("cards", {})
-        self.bookings = scenario.get("bookings", {})
+        self.cards = {**(_retired() if long_context else {}), **scenario.get("cards", {})}
+        self.bookings = {**(_flown() if long_context else {}), **scenario.get("bookings", {})}
         self.next_booking = scenario.get("next_booking", 1)
 
     @reads
@@ -82,8 +82,17 @@ class Trips(BackEnd):
 
     @reads
     def list_cards(self) -> Answer:
-        """List your cards with their balances."""
-        return {"cards": [{"card_id": key, **row} for key, row in self.cards.items()]}
+        """List the ids and labels of your cards."""
+        return {"cards": [{"card_id": key, "label": row["label"]} for key, row in self.cards.items()]}
+
+    @reads
+    def get_card(self, card_id: str) -> Answer:
+        """Look at the balance of a card.
+
+        Args:
+            card_id: The id of the card, as 'C12'.
+        """
+        return {"card_id": card_id, **row_of(self.cards, card_id, "card")}
 
     @reads
     def get_booking(self, booking_id: int) -> Answer:
@@ -182,6 +191,19 @@ class Trips(BackEnd):
         paid = cents(booking["paid"] + fee)
         self.bookings = put(self.bookings, booking_id, {**booking, **values, "paid": paid})
         return {"booking_id": booking_id, "paid": paid}
+
+
+@cache
+def _retired() -> Table:
+    """Cards that nobody asks for."""
+    return {f"C{500 + n}": {"label": f"retired {n}", "balance": 0.0} for n in range(30)}
+
+
+@cache
+def _flown() -> Table:
+    """Bookings that nobody asks for."""
+    booking = {"card": "C500", "seats": 1, "bags": 0, "cover": None, "paid": 0.0, "status": "cancelled"}
+    return {str(100 + n): {"flight": f"ZZ{100 + n}", "traveller": f"Guest {n}", **booking} for n in range(40)}
 
 
 @cache
