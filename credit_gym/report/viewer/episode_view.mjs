@@ -69,6 +69,7 @@ export async function drawEpisode(overview, source, view, act) {
       current: t === view.step,
       hit: view.hits?.get(e)?.includes(t) ?? false,
       choose: act.step,
+      labels: act.labels(e, t),
       why: overview.data.nodes.length === 0 ? null : async () => drawWhy(overview, {
         scorer: view.scorer, place, local, leaf: await source.leaf("why", where.number), actionAt, go: act.go }),
       model: async () => drawModel(await source.leaf("model", where.number), found, where.steps, local, {

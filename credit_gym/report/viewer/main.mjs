@@ -6,8 +6,10 @@ import { byLargest, disagreement } from "./disagreement.mjs";
 import { make } from "./dom.mjs";
 import { drawEpisode } from "./episode_view.mjs";
 import { drawHistogram } from "./histogram.mjs";
+import { labellingOf } from "./labelling.mjs";
 import { matches } from "./leaf.mjs";
 import { readComparison, readLink, writeLink } from "./link.mjs";
+import { memoryOf } from "./memory.mjs";
 import { TOKEN_TINTS } from "./model_view.mjs";
 import { ORDERS, drawFilters, drawOrder, pickerOf } from "./picker.mjs";
 import { drawHelp, meaning } from "./shortcuts.mjs";
@@ -28,11 +30,8 @@ let compare = null;
 const values = () => state.overview.data.credits[view.scorer] ?? null;
 const say = (text) => { find("said").textContent = text; };
 
-// What was remembered of an earlier visit; a browser may refuse to remember.
-const memory = {
-  get(name) { try { return localStorage.getItem(`credit_gym.${name}`); } catch { return null; } },
-  set(name, value) { try { localStorage.setItem(`credit_gym.${name}`, value); } catch { /* then it is forgotten */ } },
-};
+const memory = memoryOf(() => localStorage);
+const labelling = labellingOf({ state, view, source, memory, find, say, go, redraw: () => draw({ scroll: false }), judged });
 
 // How much the two judges differ at each step, and the steps in that order; worked out when it is first wanted.
 function differing() {
@@ -191,11 +190,18 @@ function opened(className) {
   details.querySelector("summary").focus();
 }
 
+// The judges are others than they were.
+function judged() {
+  view.against = Math.min(view.against, Math.max(0, state.overview.measures.length - 1));
+  drawSides();
+}
+
 const after = (names, name) => names[(names.indexOf(name) + 1) % names.length];
 const around = (count, i) => (count ? (i + 1) % count : 0);
 
 const act = {
   go,
+  labels: labelling.bar,
   step: (t) => go(view.episode, t),
   scale: (name) => { view.scale = name; return draw({ scroll: false }); },
   scorer(s) {
@@ -213,6 +219,7 @@ const act = {
 };
 
 const keys = {
+  ...labelling.keys,
   nextEpisode: () => moveEpisode(1),
   previousEpisode: () => moveEpisode(-1),
   nextStep: () => moveStep(1),
@@ -248,7 +255,7 @@ const keys = {
   },
   clear() {
     if (find("help").open) return find("help").close();
-    find("search").blur();
+    document.activeElement.blur();
     if (!view.search) return undefined;
     find("search").value = "";
     return search("");
@@ -273,6 +280,7 @@ function take(data) {
   view.scorer = Math.min(view.scorer, Math.max(0, state.overview.scorers.length - 1));
   view.against = Math.min(view.against, Math.max(0, state.overview.measures.length - 1));
   view.episode = (seen && state.overview.find(seen.run, seen.id)) ?? 0;
+  labelling.place();
   summary();
   find("comparing").hidden = data.sides.length < 2;
   drawSides();
@@ -305,6 +313,8 @@ async function start() {
   compare = compareOf(find("compare"), state, source, { ...act, say, leave: leaveComparison });
   find("comparing").addEventListener("click", () => (compare.opened ? compare.close() : keys.compare()));
   find("histogram").addEventListener("toggle", drawSides);
+  find("labels").addEventListener("toggle", labelling.panel);
+  window.addEventListener("storage", labelling.heard);
   let due = 0;
   find("search").addEventListener("input", (event) => {
     clearTimeout(due);

@@ -27,8 +27,8 @@ function notes(step) {
 }
 
 // `values` are the credits of the scorers, `scales` their largest ones, `chosen` the scorer that tints; `why` and `model`
-// fill what is read on demand; `hit` is whether a search found the step.
-export function drawStep(step, t, { names, values, scales, chosen, why, model, hit, current, choose }) {
+// fill what is read on demand; `labels` are the buttons of its label; `hit` is whether a search found the step.
+export function drawStep(step, t, { names, values, scales, chosen, why, model, labels, hit, current, choose }) {
   const said = names.length ? `, ${names[chosen]} ${credit(values[chosen])}` : "";
   const index = make("button", {
     type: "button", className: "index", text: String(t), "aria-label": `step ${t}${said}`,
@@ -36,7 +36,7 @@ export function drawStep(step, t, { names, values, scales, chosen, why, model, h
   paint(index, "border-left-color", values[chosen], scales[chosen], 1);
   const details = make("div", { className: "asked" },
     why === null ? null : onDemand("why this number?", why, { className: "why" }),
-    model === null ? null : onDemand("model", model, { className: "written" }));
+    model === null ? null : onDemand("model", model, { className: "written" }), labels);
   const told = make("div", { className: "turn" }, ...passage("observation", step.observation), ...passage("action", step.action), notes(step));
   for (const node of [told, details]) paint(node, "background-color", values[chosen], scales[chosen], 0.2);
   const credits = make("div", { className: "credits" }, ...names.map((name, s) => {
