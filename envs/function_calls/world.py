@@ -1,0 +1,153 @@
+"""The back ends of one conversation: calls are made, answers become text, and what has changed is known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from credit_gym.envs.function_calls.gold import Call
+from credit_gym.envs.function_calls.state import State, compared, mark
+from credit_gym.envs.function_calls.tasks import Task
+
+Document = Mapping[str, Any]
+"""Name, description and parameters of a tool, as JSON schema."""
+
+
+class BackEnd(Protocol):
+    """What :class:`BackEnds` makes of a class: its public methods but this one are tools."""
+
+    def load(self, scenario: dict[str, Any], long_context: bool) -> None:
+        """Begin where a scenario says."""
+
+
+Refusal = Callable[[Callable[..., Any], Call], str | None]
+"""Told a tool and a call of it; says why it is not made, None where it is."""
+
+
+@dataclass(frozen=True)
+class Library:
+    """Back ends that there are.
+
+    Attributes:
+        classes: by name; each is made without arguments.
+        documents: returns the documents of the tools of some classes, in order.
+        in_place: whether a call may change a value inside; else every change is a new value of an attribute.
+        fence: stands around every call.
+        refusal: what is not made at all, if anything.
+    """
+
+    classes: Mapping[str, type[BackEnd]]
+    documents: Callable[[Sequence[str]], Sequence[Document]]
+    in_place: bool = True
+    fence: Callable[[], AbstractContextManager[Any]] = nullcontext
+    refusal: Refusal | None = None
+
+
+class Answer(NamedTuple):
+    """What a call gave.
+
+    Attributes:
+        text: the value as text, JSON where it is an object.
+        error: whether nothing came of it but an error.
+        changed: the class that the call changed; empty for none.
+    """
+
+    text: str
+    error: bool = False
+    changed: str = ""
+
+
+class Running:
+    """The back ends of one task.
+
+    Args:
+        library: where they are from.
+        task: what is loaded into them.
+    """
+
+    def __init__(self, library: Library, task: Task) -> None:
+        self._library = library
+        self._back_ends: dict[str, Any] = {}
+        self._methods: dict[str, tuple[str, Callable[..., Any]]] = {}
+        for name in task.involved_classes:
+            back_end = self._back_ends[name] = library.classes[name]()
+            back_end.load(deepcopy(dict(task.initial_config.get(name, {}))), task.long_context)
+            self._methods |= {tool: (name, getattr(back_end, tool)) for tool in tools_of(type(back_end))}
+        self._marks = {name: mark(back_end) for name, back_end in self._back_ends.items()}
+        self._held = {name: dict(vars(back_end)) for name, back_end in self._back_ends.items()}
+
+    @property
+    def marks(self) -> Iterator[bytes]:
+        """The stable text of each back end."""
+        return (each.text for each in self._marks.values())
+
+    def states(self) -> dict[str, State]:
+        """Return the state of each back end as it is: to be looked at before the next call."""
+        return {name: compared(back_end) for name, back_end in self._back_ends.items()}
+
+    def state(self, name: str) -> State:
+        """Return the state of one back end, to be looked at before the next call."""
+        return compared(self._back_ends[name])
+
+    def kept(self, name: str) -> State:
+        """Return the state of one back end as it stays whatever is called."""
+        state = self.state(name)
+        return deepcopy(state) if self._library.in_place else state
+
+    def call(self, call: Call) -> Answer:
+        """Make a call. Whatever it is, there is an answer: errors are told in the published words."""
+        name, method = self._methods.get(call.name, ("", None))
+        if method is None:
+            return _failed(f"There is no tool called {call.name[:80]!r}.")
+        if self._marks[name].overgrown:
+            return _failed(f"{name} holds more than it can: it takes no more calls.")
+        refusal = self._library.refusal
+        if refusal is not None and (reason := refusal(method, call)):
+            return _failed(reason)
+        try:
+            with self._library.fence():
+                made = deepcopy(call) if self._library.in_place else call  # what was stored is changed in place
+                value = method(*made.positional, **made.named)
+                answer = Answer(_text(value), isinstance(value, dict) and "error" in value)
+        except Exception as error:  # noqa: BLE001 (whatever a stranger's code raises is its answer)
+            answer = _failed(str(error))
+        return answer._replace(changed=name) if self._notes(name) else answer
+
+    def _notes(self, name: str) -> bool:
+        """See whether a back end has changed."""
+        back_end = self._back_ends[name]
+        if not self._library.in_place:
+            if _identical(self._held[name], vars(back_end)):
+                return False
+            self._held[name] = dict(vars(back_end))
+        before, self._marks[name] = self._marks[name], mark(back_end)
+        return before != self._marks[name] or before.overgrown
+
+
+def tools_of(kind: type) -> list[str]:
+    """Return the names of the tools of a class: its public methods, but for the one that begins."""
+    return [name for name in dir(kind) if name[0] != "_" and name != "load" and callable(getattr(kind, name))]
+
+
+def _identical(held: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    return len(held) == len(now) and all(held.get(name, held) is value for name, value in now.items())
+
+
+def _failed(reason: str) -> Answer:
+    return Answer(f"Error during execution: {reason}", error=True)
+
+
+def _text(value: Any) -> str:
+    """An answer as the published checker compares it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        try:
+            return json.dumps(value)
+        except (TypeError, ValueError, RecursionError):
+            return str(value)
+    return str(value)
