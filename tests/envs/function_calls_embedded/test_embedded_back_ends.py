@@ -24,7 +24,7 @@ from credit_gym.envs.function_calls.embedded.tickets import Tickets
 from credit_gym.envs.function_calls.embedded.trips import Trips
 
 TOOLS = [(name, tool) for name, kind in BACK_ENDS.items() for tool in kind.TOOLS]
-NASTY = (
+NASTY: tuple[Any, ...] = (
     10**400, -(10**400), 2**53, float("nan"), float("inf"), -float("inf"), -0.0, 1e308, True, None, "", " ", "/", "a/b",
     "\ud800", "\x00", "\u202e", "x" * 5000, [], {}, [[[[]]]], [True], ["driver"] * 3000, [float("nan")],
     {"a": {"b": []}}, b"bytes", (1, 2), {1, 2}, object,
@@ -251,4 +251,4 @@ def test_the_calculator_is_exact_to_six_decimals() -> None:
     assert sums.multiply(number=1.5, times=4) == {"result": 6.0}
     assert "error" in sums.divide(1, 0)
     assert "error" in sums.convert(1, "mile", "litre")
-    assert "two values" in sums.subtract(1, number=2)["error"]  # type: ignore[misc]
+    assert "two values" in sums.subtract(1, number=2)["error"]  # type: ignore[call-arg]
