@@ -82,7 +82,7 @@ def _pages() -> Iterator[tuple[str, str]]:
         yield f"scorers/{name}.md", scorer_page(name)
     for room in ROOMS:
         yield f"api/{room}.md", f"# `{room}`\n\n{_rst(f'.. automodule:: {room}', *_members(room))}"
-    for name in ("CONTRIBUTING", "SECURITY", "CHANGELOG"):
+    for name in ("ARCHITECTURE", "CONTRIBUTING", "SECURITY", "CHANGELOG"):
         text = (GENERATED.parents[1] / f"{name}.md").read_text("utf-8")
         yield f"project/{name}.md", text.replace("](docs/", "](/")
     yield "project/examples.md", examples_page()
