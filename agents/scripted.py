@@ -45,6 +45,8 @@ class ScriptedExpert:
 class NoisyExpert:
     """Plays a random admissible action with probability epsilon, else the expert's.
 
+    Where the environment says that no action helps any more (a room of Sokoban that is lost), all are random.
+
     Attributes:
         epsilon: probability of a random action, in [0, 1].
         seed: fixes every draw, together with the episode's seed and the step.
@@ -72,7 +74,8 @@ class NoisyExpert:
 
     def _action(self, context: Context) -> str:
         bits = random_bits(context, self.seed)
-        if bits < self.epsilon * 2.0**64:
+        lost = context.info.get("expert_actions") in ([], ()) and bool(context.admissible_actions)
+        if lost or bits < self.epsilon * 2.0**64:
             return uniform_action(context, rng.mix(rng.advance(bits)))
         return _expert_action(context)
 

@@ -12,7 +12,7 @@ over secrets.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,7 +36,8 @@ from credit_gym.baselines.protocol.publish import publish
 from credit_gym.baselines.protocol.recorded_episodes import Recorded, recorded_episodes
 from credit_gym.baselines.protocol.trajectory_scores import trajectory_scores
 from credit_gym.baselines.tables.uncertainty import PAIRS, study_batches
-from credit_gym.data.grouping import IntArray
+from credit_gym.data.batch import EpisodeBatch
+from credit_gym.data.grouping import FloatArray, IntArray
 from credit_gym.errors import CreditGymError
 from credit_gym.metrics.best_of_n import Selection, best_of
 from credit_gym.metrics.statistics import bootstrap
@@ -46,11 +47,8 @@ from credit_gym.report.command import run as run_command
 
 def selection_table(title: str, sources: Sequence[Recorded], shown: tuple[int, ...]) -> Table:
     """Success of best-of-k by every score, chance and oracle first; a secret of another seed is another task."""
-    found: dict[str, list[Selection]] = {}
-    for batch, graded, mode in sources:
-        for name, values in {**graded, **trajectory_scores(batch, mode=mode)}.items():
-            found.setdefault(name, []).append(best_of(values, batch.success.astype(np.float64), batch.task))
-    pooled = {name: Selection(*map(np.concatenate, zip(*parts, strict=True))) for name, parts in found.items()}
+    scored = [(batch, {**graded, **trajectory_scores(batch, mode=mode)}) for batch, graded, mode in sources]
+    pooled = {name: pool(parts) for name, parts in selections(scored).items()}
     one = next(iter(pooled.values()))
     rows: list[tuple[str | None, ...]] = [
         ("chance", *(f"{one.chance.mean():.3f}" for _ in shown), None),
@@ -58,13 +56,31 @@ def selection_table(title: str, sources: Sequence[Recorded], shown: tuple[int, .
     ]
     for name, selection in pooled.items():
         chosen = selection.chosen.mean(axis=0)
-        rows.append((name, *(f"{chosen[k - 1]:.3f}" for k in shown), _gap(selection, shown[-1])))
+        rows.append((name, *(f"{chosen[k - 1]:.3f}" for k in shown), gap(selection, shown[-1])))
     header = ("score", *(f"best of {k}" for k in shown), f"gap recovered at {shown[-1]} [95 % over tasks]")
     return Table(f"{title}: {one.chance.size} tasks", header, tuple(rows))
 
 
-def _gap(found: Selection, k: int) -> str | None:
-    """The share with its interval; None where the oracle is no better than chance."""
+def selections(scored: Sequence[tuple[EpisodeBatch, Mapping[str, FloatArray]]]) -> dict[str, list[Selection]]:
+    """Return what choosing by each score is worth, in every batch.
+
+    Args:
+        scored: batches, each with the (E,) values of the same scores by name.
+    """
+    found: dict[str, list[Selection]] = {}
+    for batch, scores in scored:
+        for name, values in scores.items():
+            found.setdefault(name, []).append(best_of(values, batch.success.astype(np.float64), batch.task))
+    return found
+
+
+def pool(parts: Sequence[Selection]) -> Selection:
+    """Return selections of several batches as one; a task of another batch is another task."""
+    return Selection(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def gap(found: Selection, k: int) -> str | None:
+    """The share of the gap with its interval over tasks; None where the oracle is no better than chance."""
 
     def share(tasks: IntArray) -> float:
         return float(Selection(*(column[tasks] for column in found)).gap_recovered[k - 1])

@@ -71,19 +71,22 @@ def turn(rules: Rules, places: Places, here: Position, action: str) -> Turn:
     before = places[here]
     if not moves:
         return Turn(here, f"{NO_LIST if rules.form == 'list' else NO_MOVE}\n{before.picture}", 0.0, 0.0, True)
-    return made(rules, places, here, moves, cut)
+    return _made(rules, places, here, moves, cut)
 
 
-def made(rules: Rules, places: Places, here: Position, moves: Sequence[int], cut: bool = False) -> Turn:
-    """Make moves one after another until the room is solved; one that is not possible is passed over.
+def advice(rules: Rules, places: Places, place: Place) -> list[str]:
+    """Return what an expert would write: every best move, or for lists one shortest way as far as a list goes."""
+    if rules.form == "one":
+        return [MOVES[move] for move in place.best]
+    way: list[int] = []
+    while place.best and len(way) < rules.most_moves:
+        way.append(place.best[0])
+        place = places[place.moves[place.best[0]] or Position(0, 0)]
+    return [write_moves(way)] if way else []
 
-    Args:
-        rules: of the game.
-        places: of the room.
-        here: where they begin.
-        moves: their numbers, at least one.
-        cut: whether others after them are left out.
-    """
+
+def _made(rules: Rules, places: Places, here: Position, moves: Sequence[int], cut: bool) -> Turn:
+    """Make moves one after another until the room is solved; one that is not possible is passed over."""
     before = place = places[here]
     position, tried = here, 0
     for move in moves:
@@ -104,14 +107,3 @@ def made(rules: Rules, places: Places, here: Position, moves: Sequence[int], cut
         reward = _A_MOVE * tried + _A_BOX * (place.placed - before.placed) + _THE_END * reward
     far = rules.farthest
     return Turn(position, observation, reward, min(before.left, far) - min(place.left, far), False)
-
-
-def advice(rules: Rules, places: Places, place: Place) -> list[str]:
-    """Return what an expert would write: every best move, or for lists one shortest way as far as a list goes."""
-    if rules.form == "one":
-        return [MOVES[move] for move in place.best]
-    way: list[int] = []
-    while place.best and len(way) < rules.most_moves:
-        way.append(place.best[0])
-        place = places[place.moves[place.best[0]] or Position(0, 0)]
-    return [write_moves(way)] if way else []

@@ -65,6 +65,13 @@ def test_a_noisy_expert_errs_as_often_as_it_says(epsilon, share):
     assert abs(played - share) <= 4 * (share * (1 - share) / 4000) ** 0.5
 
 
+def test_where_nothing_helps_any_more_a_noisy_expert_plays_at_random():
+    lost = [context("a", "b", seed=seed)._replace(info={"expert_actions": []}) for seed in range(64)]
+    assert set(NoisyExpert(0.0).act(lost)) == {"a", "b"}
+    with pytest.raises(CreditGymError, match="what an expert would do"):
+        NoisyExpert(0.0).act([context("a", "b")])
+
+
 @pytest.mark.parametrize(
     ("agent", "sentence"),
     [(RandomAgent(), "lists no admissible actions"), (ScriptedExpert(), "what an expert would do")],

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import gymnasium as gym
@@ -62,6 +63,7 @@ def train_tiny_lm(
     folder: str | Path,
     *,
     env_ids: Sequence[str] = ("credit/Stochastic-v0",),
+    env_arguments: Mapping[str, Any] = MappingProxyType({}),
     agent: str = "noisy:0.3",
     episodes: int = 600,
     expert_only: bool = True,
@@ -84,6 +86,7 @@ def train_tiny_lm(
     Args:
         folder: where the model goes; it may exist, but not hold a model.
         env_ids: Gymnasium ids of the environments; the episodes are shared out among them.
+        env_arguments: arguments of them all.
         agent: who is imitated, as :func:`credit_gym.agents.spec.parse_agent` reads it.
         episodes: number of recorded episodes.
         expert_only: learn only from actions that the environment calls an expert's, where it says what an expert would
@@ -104,7 +107,7 @@ def train_tiny_lm(
     folder = Path(folder)
     _check(folder, env_ids, episodes, steps, batch_size, hidden, layers, vocabulary)
     prompting = prompting if isinstance(prompting, Prompting) else load_prompting(prompting)
-    recorded = _record(env_ids, agent, episodes, seed)
+    recorded = _record(env_ids, env_arguments, agent, episodes, seed)
     tokenizer = learn_tokenizer(texts(recorded, prompting), vocabulary)
     rows = transcripts(recorded, prompting, ChatTokens(tokenizer), expert_only=expert_only)
     if not rows:
@@ -160,12 +163,27 @@ def teach(
     return model, losses
 
 
-def _record(env_ids: Sequence[str], agent: str, episodes: int, seed: int) -> list[Episode]:
+def teach_further(
+    model: Any, rows: Sequence[Transcript], *, steps: int, batch_size: int, learning_rate: float, seed: int
+) -> tuple[float, ...]:
+    """Train a model on some rows, from the weights that it has; see :func:`train_tiny_lm` for the arguments.
+
+    Returns:
+        The loss of each step in nats per taught token.
+    """
+    with one_thread(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(rng.derive(seed, 4) >> 1)
+        return tuple(_fit(model, rows, steps, batch_size, learning_rate, lambda step, loss: None))
+
+
+def _record(
+    env_ids: Sequence[str], arguments: Mapping[str, Any], agent: str, episodes: int, seed: int
+) -> list[Episode]:
     recorded = []
     for index, env_id in enumerate(env_ids):
         share = episodes // len(env_ids) + (index < episodes % len(env_ids))
         player = parse_agent(agent, seed=rng.derive(seed, 2, index))
-        make_env = partial(gym.make, env_id)
+        make_env = partial(gym.make, env_id, **arguments)
         recorded += run_episodes(make_env, player, episodes=share, seed=rng.derive(seed, 3, index), progress=False)
     failed = next((episode for episode in recorded if episode.error), None)
     if failed is not None:
