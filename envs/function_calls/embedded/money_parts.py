@@ -41,7 +41,7 @@ def buy_from_plan(scene: Scene) -> Iterator[Request | None]:
     scene.do("append_line", path=path, line=f"Order {order}")
     yield Request(
         scene.one_of(
-            f'Write the number of the {company} order into the same file, as a new line of the form "Order 1".',
+            f'Write the number of the {company} order into {path}, as a new line at the end of the form "Order 1".',
             f'Add a line to {path} that says "Order" and then the number of the {company} order, as in "Order 1".',
         )
     )

@@ -189,8 +189,10 @@ def send_the_mean(scene: Scene) -> Iterator[Request | None]:
     scene.do("create_file", path=f"{folder}/{subject}_mean.txt", text=f"{mean:.2f}")
     yield Request(
         scene.one_of(
-            f"Keep the number, too: create the file {folder}/{subject}_mean.txt with nothing but the mean in it.",
-            f"Write the same mean, just the number as you have sent it, into a new file {folder}/{subject}_mean.txt.",
+            f"Keep the mean, too: create the file {folder}/{subject}_mean.txt with nothing but it, again with "
+            "two decimals.",
+            f"Write the mean that you have sent, just the number with its two decimals, into a new file "
+            f"{folder}/{subject}_mean.txt.",
         )
     )
 
