@@ -13,7 +13,8 @@ import gymnasium as gym
 from gymnasium.envs.registration import load_env_creator
 
 import credit_gym  # noqa: F401  registers the environments
-from credit_gym.data.action_format import declared_format, declaring_class, describe
+from credit_gym.data.action_format import describe
+from credit_gym.data.declarations import declaration
 from credit_gym.registration import ENVIRONMENTS, EnvironmentSpec
 from credit_gym.report import Table, to_markdown
 from credit_gym.scorers import get, names
@@ -103,8 +104,8 @@ def environment_page(spec: EnvironmentSpec) -> str:
     """Return the page of an environment: its docstring, action format and arguments, as they stand in the code."""
     entry_point = gym.spec(spec.id).entry_point
     creator = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
-    form = declared_format(spec.id)
-    exact = getattr(declaring_class(spec.id), "exact_verifier", False)
+    declared = declaration(spec.id)
+    form = declared.action_format
     parameters = [p for p in inspect.signature(creator or dict).parameters.values() if p.kind is not p.VAR_KEYWORD]
     arguments = tuple((f"`{p.name}`", "required" if p.default is p.empty else f"`{p.default!r}`") for p in parameters)
     directive = ".. autoclass::" if inspect.isclass(creator) else ".. autofunction::"
@@ -115,9 +116,16 @@ def environment_page(spec: EnvironmentSpec) -> str:
             f"# `{spec.id}`\n\n{spec.summary[:1].upper()}{spec.summary[1:]}.\n",
             f"- Made by `gym.make({spec.id!r})` once `credit_gym` is imported"
             + ("; `gym.make_vec` has a native vector form." if spec.vector_entry_point else "."),
-            f"- Verifier: {'declared exact, the change of an exact potential' if exact else 'not declared exact'}.",
+            f"- Reward: {declared.reward_rule}",
+            f"- Verifier: {declared.verifier_rule}"
+            + (" Declared exact: the change of an exact potential." if declared.exact_verifier else ""),
             f"- Exact oracle: {'yes' if spec.controlled else 'no'}.\n",
             f"## An action\n\n{form.kind.replace('_', ' ').capitalize()}. {described}\n\n```text\n{examples}\n```\n",
+            "## `info`\n",
+            to_markdown(
+                Table("", ("key", "what it says"), tuple((f"`{k}`", v) for k, v in declared.info_keys.items()))
+            ),
+            "## Arguments\n" if arguments else "",
             to_markdown(Table("", ("argument", "default"), arguments)) if arguments else "",
             f"## In its own words\n\n{_rst(f'{directive} {_target(creator)}')}",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import Any, NamedTuple, Self, SupportsFloat
 
 import gymnasium as gym
@@ -44,6 +44,9 @@ class TextEnv(gym.Env[str, str]):
         reset_options: names that ``options`` of :meth:`reset` may have; any other is refused.
         limit_argument: name of the argument that sets :attr:`most_steps`, empty where there is none. Where it was not
             given, the ``max_episode_steps`` of ``gym.make`` takes its place: see :meth:`limiting`.
+        reward_rule: what earns how much, in a sentence.
+        verifier_rule: what a reading of the verifier is, in a sentence.
+        own_info_keys: what its ``info`` has beside :data:`credit_gym.data.declarations.INFO_KEYS`, each in a few words.
         exact_verifier: whether the verifier's readings are the change of an exact potential, of how good an end can
             still be reached and how soon. Then ``info["exact_verifier"]`` says so at reset, and a scorer may trust them
             before any outcome was seen.
@@ -57,6 +60,9 @@ class TextEnv(gym.Env[str, str]):
     action_format: ActionFormat = LINE
     reset_options: Collection[str] = ("task",)
     limit_argument: str = ""
+    reward_rule: str = ""
+    verifier_rule: str = ""
+    own_info_keys: Mapping[str, str] = MappingProxyType({})
     exact_verifier: bool = False
     blocking: bool = False
     _recipe: _Recipe

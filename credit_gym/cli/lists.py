@@ -28,7 +28,8 @@ def envs(env: Annotated[str | None, typer.Argument(help="Show the details of thi
 
     from gymnasium.envs.registration import load_env_creator
 
-    from credit_gym.data.action_format import declared_format, declaring_class, describe
+    from credit_gym.data.action_format import describe
+    from credit_gym.data.declarations import declaration
 
     typed([env])
     module, _, env = env.rpartition(":")
@@ -40,12 +41,17 @@ def envs(env: Annotated[str | None, typer.Argument(help="Show the details of thi
         raise unknown_environment(env) from None
     creator = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
     typer.echo(f"{env}\n\n{_MARKUP.sub('', inspect.getdoc(creator) or '')}\n")
-    form = declared_format(env)
+    declared = declaration(env)
+    form = declared.action_format
     typer.echo(f"An action is a {form.kind.replace('_', ' ')}. {describe(form)}\n")
-    exact = getattr(declaring_class(env), "exact_verifier", False)
+    for what, rule in (("Reward", declared.reward_rule), ("Verifier", declared.verifier_rule)):
+        if rule:
+            typer.echo(f"{what}: {rule}")
+    exact = declared.exact_verifier
     typer.echo(
         f"Its verifier is {'declared exact: the change of an exact potential' if exact else 'not declared exact'}.\n"
     )
+    show(Table("Info", ("key", "what it says"), tuple(declared.info_keys.items())))
     arguments = [p for p in inspect.signature(creator or dict).parameters.values() if p.kind is not p.VAR_KEYWORD]
     defaults = ("required" if p.default is p.empty else repr(p.default) for p in arguments)
     show(Table("Arguments", ("name", "default"), tuple(zip((p.name for p in arguments), defaults, strict=True))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -113,6 +114,14 @@ class ALFWorldEnv(TextEnv):
 
     limit_argument = "max_steps"
     exact_verifier = True
+    reward_rule = "1 when the goal is reached, and 0 before."
+    verifier_rule = "The decrease of the exact distance to the goal: 1 for an optimal action, 0 for an idle one."
+    own_info_keys = MappingProxyType(
+        {
+            "distance": "steps to the goal, infinite in a dead end",
+            "signals": "with `signals=True`: further verifiers, `goal_conditions` and `subgoals` among them",
+        }
+    )
 
     def __init__(
         self,

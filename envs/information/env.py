@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -82,6 +83,14 @@ class QuestionEnv(TextEnv):
     """
 
     limit_argument = "turns"
+    reward_rule = "1 with the turn that wins, else 0; by `reward='upstream'` the published one of every turn."
+    verifier_rule = "The change of the log-probability of the truth, in nats; NaN where the game cannot tell."
+    own_info_keys: Mapping[str, str] = MappingProxyType(
+        {
+            "kind": "what became of the turn: start, answered, invalid, repeated, unanswered, won, lost",
+            "repeated": "whether the same had been asked before",
+        }
+    )
 
     def __init__(
         self, tasks: Sequence[Task], *, turns: Count = 20, reward: str = "outcome", render_mode: str | None = None

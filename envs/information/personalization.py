@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import product
+from types import MappingProxyType
 from typing import Any
 
 from credit_gym import rng
@@ -53,6 +54,11 @@ class PersonalizationEnv(ScenarioEnv):
         ManifestError: the file is malformed or has no answerer, or there is nothing in the split.
         UnknownNameError: there is no such reward.
     """
+
+    reward_rule = "The fit of the recommendation, in [0, 1]; by `reward='outcome'` 1 for a success."
+    own_info_keys = MappingProxyType(
+        {**ScenarioEnv.own_info_keys, "grade": "the grade from 1 to 10, once something was recommended"}
+    )
 
     action_format = ActionFormat(
         how="Ask about one preference or recommend something on offer, on one line.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -84,6 +85,15 @@ class SokobanEnv(TextEnv):
 
     action_format = ActionFormat(how=_HOW, examples=MOVES, families=_PUSH)
     limit_argument = "max_steps"
+    reward_rule = "1 when every box is on a target; by `reward='published'` gym-sokoban's of every move."
+    verifier_rule = "The decrease of the distance to the end, in moves; in large rooms of a bound on it, in pushes."
+    own_info_keys = MappingProxyType(
+        {
+            "distance": "moves to the end, infinite in a deadlock; in rooms that are small enough",
+            "deadlock": "whether the room is known to be lost",
+            "boxes_on_target": "how many boxes are where they belong",
+        }
+    )
 
     def __init__(
         self,

@@ -40,6 +40,8 @@ class TabularEnv(TextEnv):
     """
 
     action_format = ActionFormat(how="Write one of the actions on offer, on one line.", listed=True)
+    reward_rule = "1 with the step that wins, else 0."
+    verifier_rule = "What the task's own verifier reads of the transition, with the errors that the task gives it."
 
     def __init__(self, model: TabularModel, *, render_mode: str | None = None) -> None:
         super().__init__(render_mode=render_mode)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -120,6 +121,20 @@ class Tau2Env(TextEnv):
     )
 
     limit_argument = "max_steps"
+    reward_rule = "0 until the end, then the published product of checks: database, what was said, actions."
+    verifier_rule = "How much nearer the database and the customer's knowledge came to what the task wants."
+    own_info_keys = MappingProxyType(
+        {
+            "policy": "the rules that the agent serves by",
+            "tools": "its tools, as OpenAI's function descriptions",
+            "errors": "refused calls so far",
+            "hops": "messages passed on so far",
+            "breaches": "rules broken so far, as far as a machine can tell",
+            "reward_components": "at the end: the checks",
+            "reward_info": "at the end: the same as tau2 writes it",
+            "termination": "at the end: who or what ended the conversation",
+        }
+    )
 
     def __init__(
         self,

@@ -47,6 +47,7 @@ class MultiAgentMath(MultiAgentEnv[MathProblem]):
     blocking = True  # a grade may wait for math-verify
     answer_form = "Give the final answer in \\boxed{}."
     action_format = ActionFormat("message", how=answer_form, examples=("Half of 24 is \\boxed{12}.",))
+    reward_rule = "1 where the last message has the right answer, else 0."
 
     def __init__(
         self,
@@ -108,6 +109,7 @@ class MultiAgentCode(MultiAgentEnv[CodeProblem]):
     """
 
     blocking = True
+    reward_rule = "1 where every test passes; by `reward='fraction'` the share of tests that pass."
     answer_form = "Give the whole program in one ```python block."
     action_format = ActionFormat(
         "program",

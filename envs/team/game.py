@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import product
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -73,6 +74,9 @@ class TeamGame(TabularEnv):
     action_format = ActionFormat(
         how="Say one of the messages on offer, on one line.", examples=("say amber",), listed=True
     )
+    reward_rule = "1 where the team's last message is right, else 0."
+    verifier_rule = "The grade alone: 1 or -1 with the last message, 0 before."
+    own_info_keys = MappingProxyType({"role": "whose turn it is"})
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import gymnasium as gym
@@ -69,6 +70,15 @@ class MultiAgentEnv(TextEnv, Generic[P]):
     """
 
     action_format = FORMATS["message"]
+    verifier_rule = "The change of the share of facts that stand right in what reaches the last role, then the verdict."
+    own_info_keys = MappingProxyType(
+        {
+            "role": "whose turn it is; absent at the end",
+            "action_format": "the form of a message that is not graded",
+            "context_key": "a hash of the observation, equal in branches whose contexts are",
+            "grade": "at the end: how the last message was graded",
+        }
+    )
 
     answer_form = ""
     """What the last role is told about the form of its answer."""

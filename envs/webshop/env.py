@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import gymnasium as gym
@@ -110,6 +111,15 @@ class WebShopEnv(TextEnv):
 
     limit_argument = "max_steps"
     exact_verifier = True
+    reward_rule = "What was bought, in [0, 1] by its type, attributes, options and price; 1 is success."
+    verifier_rule = "The change of what the best purchase in reach is worth, steps included."
+    own_info_keys = MappingProxyType(
+        {
+            "best_reward": "the most that can still be earned",
+            "reward_now": "what buying now would earn",
+            "reward_components": "at the end: the parts of the reward",
+        }
+    )
 
     def __init__(
         self,

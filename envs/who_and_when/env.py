@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from math import log2
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -93,6 +94,11 @@ class WhoAndWhenEnv(TextEnv):
         families=(
             Family("answer", "{answer}", "Answer the question.", (("answer", "In its own terms, on one line."),)),
         ),
+    )
+    reward_rule = "1 where the named step is exactly the labelled one, else 0."
+    verifier_rule = "Bits by which the answer narrowed the error down, less those that were left where it lost it."
+    own_info_keys = MappingProxyType(
+        {"attribution": "at the end: the step and the agent that were named, whether each is right, and how far off"}
     )
 
     def __init__(
