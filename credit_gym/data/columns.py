@@ -178,6 +178,8 @@ COLUMNS: tuple[Column, ...] = (
            recorded_by="an agent whose backend calls tools", meaning="tool calls that the action consists of"),
     Column(name="expert_actions", kind="step", type="texts", info="expert_actions", read="before",
            meaning="optimal (or expert) actions before the step, where the environment knows them"),
+    Column(name="human_labels", kind="step", type="number", recorded_by="a file that people labelled",
+           meaning="what a person said of the step: 1 it helps, 0, -1 it harms; NaN where nobody did"),
     Column(name="invalid", kind="step", type="flag", batch="invalid", info="invalid",
            meaning="whether the action was refused"),
     Column(name="parents", kind="step", type="integer", batch="parent", recorded_by="ReplayTree",

@@ -68,6 +68,7 @@ if TYPE_CHECKING:
         finish_reasons: tuple[str, ...] | None = None
         tool_calls: tuple[tuple[Mapping[str, Any], ...], ...] | None = None
         expert_actions: tuple[tuple[str, ...], ...] | None = None
+        human_labels: tuple[float, ...] | None = None
         invalid: tuple[bool, ...] | None = None
         parents: tuple[int, ...] | None = None
         segments: tuple[int, ...] | None = None

@@ -2,12 +2,15 @@
 
 A folder has a file of JSON lines a subset. A line is a chat in OpenAI's form with ``step_labels`` (message index ->
 label) and ``final_label``; ``query_index`` says which trajectories are of one task. The data carry no licence, so
-nothing of them is kept here: ``AGENT_PROCESS_BENCH_DIR`` names a copy.
+nothing of them is kept here: ``AGENT_PROCESS_BENCH_DIR`` names a copy. The viewer writes labels in this form too, with
+the ids of run and episode beside them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,11 +26,25 @@ class Labelled(NamedTuple):
 
     Attributes:
         episode: its group is its task, its reward 1 where the final label is 1, else 0: scorers see the outcome and
-            none of the labels of steps.
+            none of the labels of steps, which its ``human_labels`` are.
         labels: of each step 1 (it helps), 0 or -1 (it harms); None where there is none.
     """
 
     episode: Episode
+    labels: tuple[int | None, ...]
+
+
+class Said(NamedTuple):
+    """What people said of one episode.
+
+    Attributes:
+        run: the run that it is of, None where the line says none.
+        episode: its id.
+        labels: as those of :class:`Labelled`.
+    """
+
+    run: str | None
+    episode: str
     labels: tuple[int | None, ...]
 
 
@@ -66,6 +83,33 @@ def read_process_bench(folder: str | Path) -> list[Subset]:
     return [_subset(path) for path in paths]
 
 
+def read_labelled(path: Path) -> Iterator[Episode | StoreError]:
+    """Yield the episodes of one file with what people said of their steps, and the sentence about a damaged line.
+
+    Raises:
+        StoreError: the file cannot be read.
+    """
+    for each in read_records(path, lambda row, line: _labelled(row, line, path.stem)):
+        yield each if isinstance(each, StoreError) else each.episode
+
+
+def read_labels(path: Path) -> Iterator[Said | StoreError]:
+    """Yield what people said of episodes that are elsewhere, and the sentence about a damaged line.
+
+    An episode is known by its ``episode_id``, else by its ``total_index``.
+
+    Raises:
+        StoreError: the file cannot be read.
+    """
+    return read_records(path, _said)
+
+
+def _said(row: dict[str, Any], line: int) -> Said:
+    run = name(row.get("run_id"), "run_id", "") or None
+    episode = name(row.get("episode_id"), "episode_id", name(row.get("total_index"), "total_index", f"line {line}"))
+    return Said(run, episode, _labelled(row, line, "").labels)
+
+
 def _subset(path: Path) -> Subset:
     found: dict[str, Labelled] = {}
     damaged = []
@@ -99,7 +143,9 @@ def _labelled(row: dict[str, Any], line: int, subset: str) -> Labelled:
     labels = _labels(row["step_labels"])
     if strange := sorted(labels.keys() - set(replies)):
         raise ValueError(f"it labels message {strange[0]}, which is not the assistant's")
-    return Labelled(episode, tuple(labels.get(index) for index in replies))
+    given = tuple(labels.get(index) for index in replies)
+    said = tuple(math.nan if label is None else float(label) for label in given)
+    return Labelled(replace(episode, human_labels=said if labels else None), given)
 
 
 def _labels(given: Any) -> dict[int, int]:

@@ -31,6 +31,7 @@ READERS: dict[str, str] = {
     "atif": "credit_gym.formats.atif:read_atif",
     "verifiers": "credit_gym.formats.verifiers:read_traces",
     "inspect": "credit_gym.formats.inspect_log:read_inspect",
+    "process-bench": "credit_gym.formats.agent_process_bench:read_labelled",
     "tau2": "credit_gym.envs.tau2.episodes:read_episodes",
 }
 """Name -> ``module:function`` of a reader, as ``credit-gym import FILE --from NAME`` calls it; loaded when needed."""

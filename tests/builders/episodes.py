@@ -81,6 +81,7 @@ def episodes(draw: st.DrawFn, *, episode_id: str = "7-0", max_steps: int = 4) ->
         roles=draw(_maybe(_row(texts, steps))),
         parents=draw(_maybe(_row(st.integers(-1, 2**62), steps))),
         segments=draw(_maybe(_row(st.integers(-1, 3), steps))),
+        human_labels=draw(_maybe(_row(st.sampled_from((1.0, 0.0, -1.0, math.nan)), steps))),
         invalid=draw(_maybe(_row(st.booleans(), steps))),
         messages=draw(_maybe(_row(chat.map(tuple), steps))),
         prompt_token_ids=draw(_maybe(_row(tokens, steps))),

@@ -22,6 +22,9 @@ from credit_gym.report.viewer.shown_texts import Texts, all_rounded, rounded
 LEAF = 32
 """Episodes of a leaf."""
 
+HUMAN = "human labels"
+"""What the reference is called that people said."""
+
 SOLVED, FAILED, CUT, BROKEN = range(4)
 """How an episode ended: solved, ended unsolved, cut off by a limit, or not completed."""
 
@@ -40,7 +43,7 @@ def overview(runs: Sequence[ShownRun]) -> dict[str, Any]:
     """Return the overview of some runs, made of JSON's types."""
     texts = Texts()
     episodes: dict[str, list[Any]] = {name: [] for name in (*_ONCE, "run", "outcome", "return", "error", "steps")}
-    references: dict[str, list[Any]] = {"exact advantage": [], "expert": []}
+    references: dict[str, list[Any]] = {"exact advantage": [], "expert": [], HUMAN: []}
     for number, run in enumerate(runs):
         for episode in run.episodes:
             for name, attribute in _ONCE.items():
@@ -52,6 +55,7 @@ def overview(runs: Sequence[ShownRun]) -> dict[str, Any]:
             episodes["steps"].append(len(episode))
             references["exact advantage"] += all_rounded(episode.advantages or (math.nan,) * len(episode))
             references["expert"] += _as_the_expert(episode)
+            references[HUMAN] += _human_labels(run, episode)
     labels, keys = labels_of(runs), keys_of(runs)
     return {
         "leaf": LEAF,
@@ -88,6 +92,13 @@ def _as_the_expert(episode: Episode) -> list[int | None]:
     """1 where the expert would have done it, -1 where it would not, None where nobody knows."""
     known = episode.expert_actions or ((),) * len(episode)
     return [(1 if a in best else -1) if best else None for a, best in zip(episode.actions, known, strict=True)]
+
+
+def _human_labels(run: ShownRun, episode: Episode) -> list[Any]:
+    """What people said of each step: the run's labels of the episode, where they have its length, before its own."""
+    given = run.labels.get(episode.episode_id, ())
+    said = given if len(given) == len(episode) else episode.human_labels or (math.nan,) * len(episode)
+    return all_rounded(math.nan if value is None else value for value in said)
 
 
 def _scorer(label: str, runs: Sequence[ShownRun], keys: Sequence[str]) -> dict[str, Any]:

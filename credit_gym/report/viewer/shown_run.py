@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -49,6 +49,7 @@ class ShownRun:
         credits: label of a scorer -> (S,) credits, NaN where a step was not scored.
         asked: label -> the scorer behind it, where that is known.
         pooled: name of each key in use -> the completed episodes as one batch; none where they make none.
+        labels: id of an episode -> what people said of its steps (1, 0, -1, None), before what it was recorded with.
     """
 
     name: str
@@ -57,6 +58,7 @@ class ShownRun:
     credits: Mapping[str, FloatArray]
     asked: Mapping[str, Asked]
     pooled: Mapping[str, Part]
+    labels: Mapping[str, Sequence[int | None]] = field(default_factory=dict)
 
     @cached_property
     def steps(self) -> IntArray:

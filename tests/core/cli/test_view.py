@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import webbrowser
+from collections.abc import Callable
 from http.client import HTTPConnection
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -102,3 +107,86 @@ def test_a_server_says_where_it_is_and_ends_with_ctrl_c() -> None:
         connection.close()
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
+
+
+def test_a_run_that_is_still_played_is_served_and_a_sentence_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ThreadingHTTPServer, "serve_forever", lambda _: None)
+    first, second = stored(2), stored(3)
+    opened(second).finish_run(second, "running")
+    said = good("view", first, second, "--scorer", "grpo").split("\n")
+    assert said[0].startswith("http://127.0.0.1:")
+    assert said[1].startswith(f"{second} is not finished: this is a server, --file writes a file")
+    path = good("view", second, "--scorer", "grpo", "--file").strip()
+    assert path == str(Path("runs") / second / "view.html")
+    for status in ("stopped", "interrupted", "finished"):
+        opened(second).finish_run(second, status)
+        assert good("view", second, "--scorer", "grpo").strip() == path
+
+
+def test_many_episodes_or_steps_are_served_and_a_sentence_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ThreadingHTTPServer, "serve_forever", lambda _: None)
+    run_id = stored(3)
+    monkeypatch.setattr(view, "FILE_STEPS", 8)
+    assert "\nThere are 9 steps, more than 8: this is a server" in good("view", run_id, "--scorer", "grpo")
+    monkeypatch.setattr(view, "FILE_EPISODES", 2)
+    assert "\nThere are 3 episodes, more than 2: this is a server" in good("view", run_id, "--scorer", "grpo")
+    assert good("view", run_id, "--scorer", "grpo", "--serve").split("\n")[1] == "Ctrl-C ends it."
+
+
+def labelled(**fields: object) -> dict[str, object]:
+    talk = [{"role": role, "content": "x"} for _ in range(3) for role in ("user", "assistant")]
+    return {"messages": talk, "final_label": 1, "step_labels": {"1": 1, "5": -1}, **fields}
+
+
+def test_labels_of_a_file_reach_the_page_beside_the_steps_they_are_of(tmp_path: Path) -> None:
+    run_id = stored(3)
+    rows = [labelled(run_id=run_id, episode_id="0"), labelled(total_index=2), labelled(run_id="run_b", episode_id="1")]
+    file = tmp_path / "labels.jsonl"
+    file.write_text("\n".join(map(json.dumps, [*rows, {}])), encoding="utf-8")
+    done = call("view", run_id, "--scorer", "grpo", "--labels", str(file))
+    assert "Line 4" in done.stderr
+    text = Path(done.stdout.strip()).read_text("utf-8")
+    assert '"human labels":[1,null,-1,null,null,null,1,null,-1]' in text
+    file.write_text(json.dumps(rows[2]), encoding="utf-8")
+    refused = call("view", run_id, "--scorer", "grpo", "--labels", str(file))
+    assert (refused.exit_code, "labels no episode of" in refused.output) == (2, True)
+
+
+def test_labels_of_an_imported_file_are_with_the_run(tmp_path: Path) -> None:
+    file = tmp_path / "hotpotqa.jsonl"
+    file.write_text("\n".join(json.dumps(labelled(total_index=i)) for i in range(2)), encoding="utf-8")
+    good("import", str(file))
+    (run_id,) = [path.name for path in Path("runs").iterdir()]
+    assert [e.human_labels for e in opened(run_id).episodes(run_id)] == [
+        pytest.approx((1, math.nan, -1), nan_ok=True)
+    ] * 2
+    text = Path(good("view", run_id, "--scorer", "grpo").strip()).read_text("utf-8")
+    assert '"human labels":[1,null,-1,1,null,-1]' in text
+
+
+def test_a_server_has_the_same_port_each_time_unless_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ThreadingHTTPServer, "serve_forever", lambda _: None)
+    run_id = stored(1)
+    ports = {urlsplit(good("view", run_id, "--scorer", "grpo", "--serve").split()[0]).port for _ in range(2)}
+    assert len(ports) == 1
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", *ports))
+        holder.listen()
+        other = urlsplit(good("view", run_id, "--scorer", "grpo", "--serve").split()[0]).port
+    assert other not in ports
+
+
+def test_a_run_is_looked_at_before_its_first_episode(monkeypatch: pytest.MonkeyPatch) -> None:
+    pages: list[int] = []
+
+    def serve(_: str, found: list, read: Callable[[], list], **__: object) -> None:
+        pages.append(sum(len(run.credits) for run in read()))
+        ((store, run_id),) = found
+        store.add_episodes(run_id, [walk("0")])
+        pages.append(sum(len(run.credits) for run in read()))
+
+    monkeypatch.setattr(view, "_serve", serve)
+    store, run_id = new_run("runs", env_id="credit/Test-v0", agent_id="a", config={}, seed=None)
+    with store:
+        good("view", run_id, "--scorer", "grpo")
+    assert pages == [0, 1]

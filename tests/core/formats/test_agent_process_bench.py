@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from credit_gym.data.batch import EpisodeBatch
 from credit_gym.errors import StoreError
-from credit_gym.formats.agent_process_bench import read_process_bench
+from credit_gym.formats.agent_process_bench import read_labels, read_process_bench
+from credit_gym.formats.readers import AUTO, read_episodes
+from credit_gym.formats.recognise import recognise
 
 
 def call(name: str) -> dict[str, Any]:
@@ -70,6 +75,26 @@ def test_labels_may_stand_in_a_list_or_as_text(tmp_path: Path) -> None:
     listed = [None, None, 1, None, "-1", None, 0.0]
     (subset,) = read_process_bench(written(tmp_path, [line(0, {}, step_labels=listed), line(1, {"2": "1", "6": True})]))
     assert [each.labels for each in subset.trajectories] == [(1, -1, 0), (1, None, 1)]
+
+
+def test_a_file_is_imported_with_its_labels_and_scorers_see_none(tmp_path: Path) -> None:
+    file = written(tmp_path, [line(0, {"2": 1, "6": -1}), "{", line(1, {})]) / "hotpotqa.jsonl"
+    assert recognise(file) == "process-bench"
+    found = read_episodes(AUTO, file)
+    assert len(found.damaged) == 1
+    assert found.episodes[0].human_labels == pytest.approx((1, math.nan, -1), nan_ok=True)
+    assert found.episodes[1].human_labels is None
+    batch = EpisodeBatch.from_episodes(found.episodes)
+    bare = EpisodeBatch.from_episodes(replace(e, human_labels=None) for e in found.episodes)
+    assert str(batch) == str(bare)
+    assert not [each.name for each in fields(EpisodeBatch) if "label" in each.name]
+
+
+def test_labels_name_the_episode_and_the_run_that_they_are_of(tmp_path: Path) -> None:
+    rows = [line(0, {"2": 1}), line(1, {"4": 0}, run_id="run_a", episode_id="7-0"), line(2, {"3": 1})]
+    found = list(read_labels(written(tmp_path, rows) / "hotpotqa.jsonl"))
+    assert found[:2] == [(None, "0", (1, None, None)), ("run_a", "7-0", (None, 0, None))]
+    assert isinstance(found[2], StoreError)
 
 
 def test_columns_beside_the_chat_are_read(tmp_path: Path) -> None:
