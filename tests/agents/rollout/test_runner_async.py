@@ -223,6 +223,8 @@ def test_control_c_leaves_at_once_although_a_server_never_answers() -> None:
     class Silent(Server):
         async def act_async(self, context: Context) -> str:
             if context.seed == rng.derive(7, 50):
+                while not seen:  # the main thread may be late
+                    await asyncio.sleep(0)
                 os.kill(os.getpid(), signal.SIGINT)
                 await asyncio.Event().wait()
             return await super().act_async(context)
