@@ -19,6 +19,7 @@ Answer = dict[str, Any]
 P = ParamSpec("P")
 
 LONGEST_TEXT = 2000  # characters of a text that is kept
+MOST_ROWS = 1000  # of a table
 
 
 class BackEnd:
@@ -75,7 +76,13 @@ def row_of(table: Table, key: str | int, what: str) -> Row:
 
 
 def put(table: Mapping[str, Any], key: str | int, value: Any) -> dict[str, Any]:
-    """Return a table with a value added or replaced."""
+    """Return a table with a value added or replaced.
+
+    Raises:
+        Refused: there is no room for more.
+    """
+    if len(table) >= MOST_ROWS and str(key) not in table:
+        raise Refused(f"There is no room for more than {MOST_ROWS} entries; nothing was added.")
     return {**table, str(key): value}
 
 

@@ -116,8 +116,9 @@ class Brokerage(BackEnd):
         order = {
             "account": account, "symbol": symbol, "side": side, "shares": shares, "price": price, "status": "open"
         }  # fmt: skip
+        orders = put(self.orders, number, order)
         self.accounts = put(self.accounts, account, _moved(row, order, -1))
-        self.orders, self.next_order = put(self.orders, number, order), number + 1
+        self.orders, self.next_order = orders, number + 1
         return {"order_id": number, "total": cents(shares * price)}
 
     @changes

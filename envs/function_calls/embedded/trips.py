@@ -132,8 +132,9 @@ class Trips(BackEnd):
             "paid": price,
             "status": "booked",
         }
+        bookings = put(self.bookings, number, booking)
         self.cards = self._charged(card_id, price)
-        self.bookings, self.next_booking = put(self.bookings, number, booking), number + 1
+        self.bookings, self.next_booking = bookings, number + 1
         return {"booking_id": number, "paid": price}
 
     @changes

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credit_gym.envs.function_calls.embedded import BACK_ENDS, embedded_task, tool_documents
-from credit_gym.envs.function_calls.embedded.back_end import BackEnd
+from credit_gym.envs.function_calls.embedded.back_end import MOST_ROWS, BackEnd
 from credit_gym.envs.function_calls.embedded.brokerage import Brokerage
 from credit_gym.envs.function_calls.embedded.calculator import Calculator
 from credit_gym.envs.function_calls.embedded.car import Car
@@ -156,6 +156,27 @@ def test_an_order_sets_cash_aside_and_gives_it_back() -> None:
     assert "cannot be cancelled" in broker.cancel_order(1)["error"]
     assert broker.transfer_cash(1, 2, 33.335) == {"source_cash": 66.66, "destination_cash": 33.34}
     assert "error" in broker.transfer_cash(1, 2, 66.67)
+
+
+def test_what_has_no_room_is_refused_and_nothing_is_paid_for_it() -> None:
+    orders = {str(number): {"status": "cancelled"} for number in range(MOST_ROWS)}
+    broker = Brokerage()
+    account = {"name": "a", "cash": 100.0, "shares": {}}
+    stock = {"company": "A B", "price": 1.0}
+    broker.load({"accounts": {"1": account}, "stocks": {"AB": stock}, "orders": orders, "next_order": MOST_ROWS})
+    assert "no room" in broker.place_order(1, "AB", "buy", 1)["error"]
+    assert broker.accounts == {"1": account}
+    trips = Trips()
+    card = {"label": "blue", "balance": 400.0}
+    trips.load(
+        {"flights": {"AB1": {"fare": 1.0}}, "cards": {"C1": card}, "bookings": orders, "next_booking": MOST_ROWS}
+    )
+    assert "no room" in trips.book_flight("AB1", "C1", "Ivo Falk")["error"]
+    assert trips.cards == {"C1": card}
+    files = Folders()
+    files.load({"folders": {"a": dict.fromkeys(map(str, range(MOST_ROWS)), "x")}})
+    assert "no room" in files.create_file("a/new", "x")["error"]
+    assert files.make_folder("b") == {"folder": "b"}
 
 
 def test_an_engine_needs_locked_doors_and_the_brake() -> None:
