@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
+from error_messages import errors_page
 from gymnasium.envs.registration import load_env_creator
 
 import credit_gym  # noqa: F401  registers the environments
@@ -87,6 +88,7 @@ def _pages() -> Iterator[tuple[str, str]]:
         text = (GENERATED.parents[1] / f"{name}.md").read_text("utf-8")
         yield f"project/{name}.md", text.replace("](docs/", "](/")
     yield "project/examples.md", examples_page()
+    yield "errors.md", errors_page()
     for folder, pages in (
         ("environments", [slug(spec.id) for spec in ENVIRONMENTS]),
         ("scorers", list(names())),

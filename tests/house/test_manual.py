@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import re
 from pathlib import Path
 
@@ -19,13 +19,10 @@ _ID = re.compile(r"\bcredit/[A-Z]\w{1,60}-v\d\b")
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    spec = importlib.util.spec_from_file_location("generated_pages", ROOT / "docs" / "generated_pages.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     folder = tmp_path_factory.mktemp("manual")
-    module.write_pages(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "docs"))
+        importlib.import_module("generated_pages").write_pages(folder)
     return folder
 
 
@@ -46,6 +43,12 @@ def test_the_contents_lead_to_every_page(made: Path) -> None:
     for index in made.rglob("index.md"):
         assert f"generated/{index.parent.name}/index" in contents
         assert {path.stem for path in index.parent.iterdir()} <= {"index", *index.read_text("utf-8").split()}
+
+
+def test_the_page_of_errors_has_what_is_raised(made: Path) -> None:
+    page = (made / "errors.md").read_text("utf-8")
+    assert "## UnknownNameError" in page
+    assert "holds no tables (…): make them again." in page
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
