@@ -84,6 +84,18 @@ def checked(tool: Described, arguments: Mapping[str, Any]) -> dict[str, Any]:
     return clean
 
 
+def type_name(schema: Mapping[str, Any]) -> str:
+    """Return what a line for a prompt says of the values of a JSON schema: ``integer``, ``low|high``, ``list of string``.
+
+    Args:
+        schema: of an argument.
+    """
+    if "enum" in schema:
+        return "|".join(map(str, schema["enum"]))
+    items = schema.get("items") if schema.get("type") == "array" else None
+    return f"list of {type_name(items)}" if isinstance(items, Mapping) else str(schema.get("type", "any"))
+
+
 def _docstring(function: Function) -> tuple[str, dict[str, str]]:
     """The text before ``Args:`` and what is said of each argument."""
     summary, _, rest = (inspect.getdoc(function) or "").partition("\nArgs:\n")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from credit_gym.envs.tau2.database import Database, Draft
-from credit_gym.envs.tool_arguments import Described, Function, Refused, checked, describe
+from credit_gym.envs.tool_arguments import Described, Function, Refused, checked, describe, type_name
 
 __all__ = ["Refused", "Result", "Tool", "Toolkit", "render", "signature"]
 
@@ -136,16 +136,10 @@ def render(answer: Any) -> str:
 def signature(schema: Mapping[str, Any]) -> str:
     """Return a function description as one line for a prompt: ``name(argument: type, ...): what it does``."""
     function = schema["function"]
-    shown = ", ".join(f"{name}: {_type_name(kind)}" for name, kind in function["parameters"]["properties"].items())
+    shown = ", ".join(f"{name}: {type_name(kind)}" for name, kind in function["parameters"]["properties"].items())
     return f"{function['name']}({shown}): {function['description'].splitlines()[0]}"
 
 
 def _error(sentence: str) -> str:
     """An error that any file can hold: it may quote the argument of a hostile call."""
     return f"Error: {sentence[:_LONGEST_ERROR].encode('utf-8', 'backslashreplace').decode()}"
-
-
-def _type_name(kind: Mapping[str, Any]) -> str:
-    if "enum" in kind:
-        return "|".join(map(str, kind["enum"]))
-    return f"list of {_type_name(kind['items'])}" if kind.get("type") == "array" else str(kind.get("type", "any"))
