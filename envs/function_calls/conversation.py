@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from credit_gym.envs.function_calls.gold import Call
 from credit_gym.envs.function_calls.plan import Offer, Plan
+from credit_gym.envs.function_calls.progress import Way
 from credit_gym.envs.function_calls.state import State
 from credit_gym.envs.function_calls.world import Running
 
@@ -15,6 +16,9 @@ Event: TypeAlias = "tuple[Call, ...] | None"
 """Calls of one step; ``()`` for one that could not be read; None for the end of a turn."""
 
 ALL_DONE, TOO_LONG = "user_stop", "max_steps"
+
+RESULT = "tool: "
+"""What each answer of a tool begins with."""
 
 _NOT_YET = "Error during execution: The tool {!r} is not on offer."
 
@@ -25,6 +29,7 @@ class Conversation:
     Args:
         plan: the task.
         max_steps: steps of calls in a turn; by the published rule one more ends the conversation.
+        withholds: whether a tool that is not on offer cannot be called; by the published rule it can.
 
     Attributes:
         turn: number of the turn.
@@ -33,27 +38,26 @@ class Conversation:
         over: why the conversation has ended; empty while it goes on.
         made: bits: the gold calls of this turn that were made.
         history: all that was done.
+        offer: the tools of this turn.
         refused: of the last step: whether it could not be read, or had a call that fits no tool on offer.
     """
 
-    def __init__(self, plan: Plan, max_steps: int) -> None:
+    def __init__(self, plan: Plan, max_steps: int = 20, *, withholds: bool = True) -> None:
         self.plan = plan
         self.turn = self.steps = self.made = 0
         self.lost = self.refused = False
         self.over = ""
         self.history: list[Event] = []
-        self._max_steps = max_steps
-        self._running = Running(plan.library, plan.task)
+        self._max_steps, self._withholds = max_steps, withholds
+        self.offer = plan.offers[0]
+        self._running = Running(plan.library, plan.task, plan.marks)
         self._states: dict[str, State] = self._running.states()
-        self._seen: dict[str, int] = {}
+        self._seen = dict.fromkeys(plan.wanted, 0)
         self._acted = False
         self._done = 0
-        self._worth: float | None = None
-
-    @property
-    def offer(self) -> Offer:
-        """The tools of this turn."""
-        return self.plan.offers[min(self.turn, len(self.plan.offers) - 1)]
+        self._way = self._next_way()
+        self._stand = self._known = 0.0
+        self._measure(stand=True, known=True)
 
     @property
     def steps_left(self) -> int:
@@ -71,11 +75,7 @@ class Conversation:
     @property
     def progress(self) -> float:
         """The share of the whole way, in [0, 1]: turns that are done, and of the next one its :class:`Way`'s share."""
-        if self._worth is None:
-            way = next((way for way in self.plan.ways[self.turn :] if way is not None), None)
-            share = 0.0 if way is None else way.share(self._states, self._seen)
-            self._worth = (self._done + share) / self.plan.asked if self.plan.asked else 1.0
-        return self._worth
+        return self._progress
 
     @property
     def worth(self) -> float:
@@ -88,35 +88,25 @@ class Conversation:
 
     def key(self) -> str:
         """Return a stable hash of the true state: the back ends, the turn, and which gold answers were seen."""
-        seen = sorted(self._seen.items())
+        seen = list(self._seen.values())  # in the order of the gold calls
         about = repr((self.plan.task.id, self.turn, self._acted, self.lost, self.over, seen))
-        digest = hashlib.blake2b(about.encode("utf-8", "backslashreplace"), digest_size=16)
-        for text in self._running.marks:
-            digest.update(text)
-            digest.update(b"\0")
-        return digest.hexdigest()
+        whole = about.encode("utf-8", "backslashreplace") + self._running.digest
+        return hashlib.blake2b(whole, digest_size=16).hexdigest()
 
-    def do(self, event: Event) -> list[str]:
-        """Let something happen.
-
-        Args:
-            event: what.
-
-        Returns:
-            The answers of the calls; where a turn has ended, nothing.
-        """
+    def do(self, event: Event) -> str:
+        """Let something happen, and return what is seen of it: the tools' answers, or what the user says next."""
         self.history.append(event)
         self.refused = event == ()
         if event is None:
             self._close(right=self._is_right())
             self.over = ALL_DONE if self.turn == len(self.plan.gold) else ""
-            return []
+            return "" if self.over else self.plan.said(self.turn)
         answers = [self._call(call) for call in event]
         self.steps += 1
         if self.steps > self._max_steps:
             self.over = TOO_LONG
             self._close(right=self.turn + 1 == len(self.plan.gold) and self._is_right())
-        return answers
+        return "\n".join(f"{RESULT}{answer}" for answer in answers)
 
     def replay(self, history: Iterable[Event]) -> None:
         """Let all of a history happen."""
@@ -132,18 +122,18 @@ class Conversation:
 
     def _call(self, call: Call) -> str:
         offer = self.offer
-        if call.name in offer.withheld:
+        if self._withholds and call.name in offer.withheld:
             self.refused = True
             return _NOT_YET.format(call.name)
         self._acted = True
         answer = self._running.call(call)
         if answer.changed:
             self._states[answer.changed] = self._running.state(answer.changed)
-            self._worth = self._worth if self.lost else None
+            self._measure(stand=True)
         most, seen = self.plan.wanted.get(answer.text, 0), self._seen.get(answer.text, 0)
         if seen < most:
             self._seen[answer.text] = seen + 1
-            self._worth = self._worth if self.lost else None
+            self._measure(known=True)
         if answer.error and not _fits(call, offer):
             self.refused = True
         self._note(call)
@@ -159,17 +149,31 @@ class Conversation:
 
     def _close(self, *, right: bool) -> None:
         """Go on to the next turn; what was lost stays lost."""
-        if not self.lost:
-            if not right:
-                self._worth, self.lost = self.progress, True  # it stays
-            elif self.plan.gold[self.turn]:
-                self._done, self._worth = self._done + 1, None
+        self.lost |= not right
+        self._done += self.plan.ways[self.turn] is not None
         self.turn, self.steps, self.made, self._acted = self.turn + 1, 0, 0, False
+        self.offer = self.plan.offers[min(self.turn, len(self.plan.offers) - 1)]
+        self._way = self._next_way()
+        self._measure(stand=True, known=True)
 
     def _is_right(self) -> bool:
         """The published check at the end of a turn; where nothing can be done, nothing is checked."""
-        way = self.plan.ways[self.turn]
-        return way is None or (self._acted and way.share(self._states, self._seen) == 1.0)
+        return self.plan.ways[self.turn] is None or (self._acted and self._stand == self._known == 1.0)
+
+    def _next_way(self) -> Way | None:
+        """The way of this turn, or of the next that has gold calls."""
+        return next((way for way in self.plan.ways[self.turn :] if way is not None), None)
+
+    def _measure(self, *, stand: bool = False, known: bool = False) -> None:
+        """Measure the progress anew; once all is lost it stays where it was."""
+        if self.lost:
+            return
+        share = 0.0
+        if self._way is not None:
+            self._stand = self._way.states_share(self._states) if stand else self._stand
+            self._known = self._way.answers_share(self._seen) if known else self._known
+            share = self._way.share(self._stand, self._known)
+        self._progress = (self._done + share) / self.plan.asked if self.plan.asked else 1.0
 
 
 def _fits(call: Call, offer: Offer) -> bool:

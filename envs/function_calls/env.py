@@ -12,9 +12,11 @@ import gymnasium as gym
 from credit_gym.data.action_format import ActionFormat
 from credit_gym.data.call_dialects import Unreadable
 from credit_gym.envs.function_calls.actions import DONE, read_action, write_action
-from credit_gym.envs.function_calls.conversation import ALL_DONE, Conversation, Event
+from credit_gym.envs.function_calls.conversation import ALL_DONE, RESULT, Conversation, Event
+from credit_gym.envs.function_calls.gold import Call
 from credit_gym.envs.function_calls.plan import Plan, signature
 from credit_gym.envs.function_calls.sources import EMBEDDED, Source, open_source
+from credit_gym.envs.remembering import remember_short
 from credit_gym.envs.text_env import TextEnv, task_number
 from credit_gym.errors import unknown
 from credit_gym.estimation.ranges import Count, Whole
@@ -22,7 +24,6 @@ from credit_gym.estimation.ranges import Count, Whole
 _HOW = """A user asks for something in several turns; do it by calling tools, as tool(argument='x'), as
 {"name": "tool", "arguments": {...}}, or several calls in a list. When all that the user has asked for so far is done,
 or where it cannot be done with these tools or with what is known, write to the user, or call done(): the turn ends."""
-_RESULT = "tool: "
 
 
 class Snapshot(NamedTuple):
@@ -79,7 +80,7 @@ class FunctionCallsEnv(TextEnv):
         "tool_call",
         how="Make tool calls, or write to the user to end the turn.",
         examples=("read_file(path='letters/draft.txt')", DONE),
-        result=_RESULT,
+        result=RESULT,
     )
 
     def __init__(
@@ -105,6 +106,7 @@ class FunctionCallsEnv(TextEnv):
             self._numbers = range(number, number + 1)
         self._max_steps = max_steps
         self._plan: Callable[[int], tuple[Plan, str]] = lru_cache(1024)(self._open)
+        self._read = remember_short(4096, 400)(self._read_anew)
         self._task = -1
         self._talk: Conversation | None = None
         self._observation, self._verifier = "", 0.0
@@ -147,15 +149,12 @@ class FunctionCallsEnv(TextEnv):
         talk = self._talk
         if talk is None or talk.over:
             raise gym.error.ResetNeeded("There is no conversation under way: call reset() first.")
-        worth, turn = talk.worth, talk.turn
-        read = read_action(action, talk.offer.parameters)
+        worth = talk.worth
+        self._offer = talk.offer
+        read = self._read(action, talk.offer.names)
+        said = talk.do(() if isinstance(read, Unreadable) else read or None)
         if isinstance(read, Unreadable):
-            talk.do(())
-            said = f"{_RESULT}Error: {read.reason}"
-        else:
-            said = "\n".join(f"{_RESULT}{answer}" for answer in talk.do(read or None))
-            if talk.turn > turn and not talk.over:
-                said = talk.plan.said(talk.turn)
+            said = f"{RESULT}Error: {read.reason}"
         observation, info = self._at(said, talk.worth - worth)
         truncated = talk.over not in ("", ALL_DONE)
         return observation, float(talk.success), talk.over == ALL_DONE, truncated, info
@@ -180,6 +179,9 @@ class FunctionCallsEnv(TextEnv):
         plan = Plan(self.source.library, self.source.tasks[self._numbers[task]])
         listed = "\n".join(f"- {signature(schema)}" for schema in plan.offers[0].schemas)
         return plan, f"{_HOW}\n\n# Tools\n\n{listed}"
+
+    def _read_anew(self, action: str, names: tuple[str, ...]) -> tuple[Call, ...] | Unreadable:
+        return read_action(action, self._offer.parameters)
 
     def _begin(self, task: int) -> None:
         self._task = task

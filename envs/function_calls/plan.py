@@ -29,6 +29,7 @@ class Offer(NamedTuple):
         parameters: tool -> name -> schema of each parameter.
         required: tool -> the parameters that may not be left out.
         withheld: tools that there will be later.
+        names: tells offers of one source apart.
         actions: calls that may be right here or elsewhere, and ``done()``; in the order of the alphabet.
     """
 
@@ -36,6 +37,7 @@ class Offer(NamedTuple):
     parameters: Mapping[str, Mapping[str, Any]]
     required: Mapping[str, frozenset[str]]
     withheld: frozenset[str]
+    names: tuple[str, ...]
     actions: Sequence[str]
 
 
@@ -53,6 +55,7 @@ class Plan:
         wanted: how often each gold answer must be seen at most.
         asked: turns with gold calls.
         offers: the tools of each turn.
+        marks: of the back ends as they begin.
 
     Raises:
         ManifestError: a gold call cannot be read.
@@ -62,6 +65,7 @@ class Plan:
         self.library, self.task = library, task
         self.gold = tuple(tuple(map(read_gold, turn)) for turn in task.gold)
         running = Running(library, task)
+        self.marks = dict(running.marks)
         states = {name: running.kept(name) for name in task.involved_classes}
         self.ways: list[Way | None] = []
         self.wanted: Counter[str] = Counter()
@@ -114,7 +118,7 @@ class Plan:
         schemas = [{"type": "function", "function": document} for document in (*offered, _DONE_DOCUMENT)]
         actions = sorted((DONE, *(action for action, name in menu.items() if name not in withheld)))
         required = {each["name"]: frozenset(each["parameters"].get("required") or ()) for each in offered}
-        return Offer(schemas, parameters(schemas), required, withheld, actions)
+        return Offer(schemas, parameters(schemas), required, withheld, tuple(required), actions)
 
 
 def signature(schema: Mapping[str, Any]) -> str:

@@ -35,14 +35,8 @@ class Way:
         """How many of the gold calls change a state and are not undone by others."""
         return len(self._path) - 1
 
-    def share(self, states: Mapping[str, State], seen: Mapping[str, int]) -> float:
-        """Return the share of the way, in [0, 1].
-
-        Args:
-            states: as they are, class -> state.
-            seen: answer -> how often it was seen since the conversation began.
-        """
-        stand, known = self.states_share(states), self.answers_share(seen)
+    def share(self, stand: float, known: float) -> float:
+        """Return the share of the way, in [0, 1], from those of its two parts."""
         return (stand + known) / 2 if self.changes else stand * known
 
     def states_share(self, states: Mapping[str, State]) -> float:
@@ -51,6 +45,9 @@ class Way:
         States that the gold calls pass through have come as far as the share of the changes behind them. Any other is
         1 less its distance from the end over the distance of the beginning, both in values that differ: so what is
         done in another order counts, and what should not have been done counts against it.
+
+        Args:
+            states: as they are, class -> state.
         """
         for number in range(len(self._path) - 1, -1, -1):
             if _same(states, self._path[number]):
@@ -59,7 +56,11 @@ class Way:
         return max(0.0, 1.0 - apart / self._whole)
 
     def answers_share(self, seen: Mapping[str, int]) -> float:
-        """Return the share of the gold answers that were seen, in [0, 1]."""
+        """Return the share of the gold answers that were seen, in [0, 1].
+
+        Args:
+            seen: answer -> how often it was seen since the conversation began.
+        """
         found = sum(min(count, seen.get(text, 0)) for text, count in self._answers.items())
         return found / self._answers.total()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import marshal
 from collections.abc import Iterator, Mapping
+from hashlib import blake2b
 from random import Random
 from typing import Any, NamedTuple, TypeAlias
 
@@ -15,19 +16,20 @@ State: TypeAlias = Mapping[str, Any]
 """Attribute -> value, of those that are compared."""
 
 _MOST = 200_000
-"""Values, or bytes of plain data, that a state may have with what it shares counted as often as it is reached."""
+"""Values that a state may have, with what it shares counted as often as it is reached."""
+_LONGEST = 10_000_000  # bytes of the same
 _PLAIN = (str, int, float, bool, bytes, complex, type(None))
 
 
 class Mark(NamedTuple):
-    """A text of everything that a back end holds.
+    """What a back end, or a part of it, comes down to.
 
     Attributes:
-        text: equal for equal back ends, private attributes included.
+        digest: equal for equal content, private attributes included.
         overgrown: whether it holds more than is looked at.
     """
 
-    text: bytes
+    digest: bytes
     overgrown: bool = False
 
 
@@ -38,6 +40,8 @@ def compared(back_end: object) -> dict[str, Any]:
 
 def same(state: State, gold: State) -> bool:
     """Whether a state is the gold one: each attribute that this has is there, and equal."""
+    if len(state) == len(gold):
+        return _equal(state, gold)
     return all(_equal(state.get(name, _NOTHING), value) for name, value in gold.items())
 
 
@@ -47,18 +51,25 @@ def distance(state: State, gold: State) -> int:
     return apart or int(not same(state, gold))
 
 
-def mark(back_end: object) -> Mark:
-    """Return the mark of a back end. Dates that nobody compares are left out: they are the wall clock's."""
+def mark(held: Any) -> Mark:
+    """Return the mark of a value, or of all attributes of a back end.
+
+    Dates are left out but for their kind: they are the wall clock's, and nobody compares them.
+    """
     try:
-        text = marshal.dumps(vars(back_end), 2)  # plain data alone; version 2 knows nothing of what is shared
-        return Mark(text, len(text) > _MOST)
+        return _marked(marshal.dumps(held, 2))  # plain data alone; version 2 knows nothing of what is shared
     except ValueError:
         pass
     walk = _Walk()
     try:
-        return Mark(marshal.dumps(walk.plain(vars(back_end)), 2), walk.size > _MOST)
+        text = marshal.dumps(walk.plain(held), 2)
     except (RecursionError, ValueError):
         return Mark(b"", overgrown=True)
+    return _marked(text, overgrown=walk.size > _MOST)
+
+
+def _marked(text: bytes, *, overgrown: bool = False) -> Mark:
+    return Mark(blake2b(text, digest_size=16).digest(), overgrown or len(text) > _LONGEST)
 
 
 class _Walk:

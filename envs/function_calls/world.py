@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from credit_gym.envs.function_calls.gold import Call
-from credit_gym.envs.function_calls.state import State, compared, mark
+from credit_gym.envs.function_calls.state import Mark, State, compared, mark
 from credit_gym.envs.function_calls.tasks import Task
 
 Document = Mapping[str, Any]
@@ -61,29 +62,37 @@ class Answer(NamedTuple):
     changed: str = ""
 
 
+Marks: TypeAlias = Mapping[str, Mapping[str, Mark]]
+
+
 class Running:
     """The back ends of one task.
+
+    Attributes:
+        marks: class -> attribute -> its mark; where calls change values inside, one for all, under no name.
 
     Args:
         library: where they are from.
         task: what is loaded into them.
+        marks: what :attr:`marks` were at the beginning of another one of the same task.
     """
 
-    def __init__(self, library: Library, task: Task) -> None:
+    def __init__(self, library: Library, task: Task, marks: Marks | None = None) -> None:
         self._library = library
         self._back_ends: dict[str, Any] = {}
         self._methods: dict[str, tuple[str, Callable[..., Any]]] = {}
         for name in task.involved_classes:
             back_end = self._back_ends[name] = library.classes[name]()
-            back_end.load(deepcopy(dict(task.initial_config.get(name, {}))), task.long_context)
+            scenario = dict(task.initial_config.get(name, {}))
+            back_end.load(deepcopy(scenario) if library.in_place else scenario, task.long_context)
             self._methods |= {tool: (name, getattr(back_end, tool)) for tool in tools_of(type(back_end))}
-        self._marks = {name: mark(back_end) for name, back_end in self._back_ends.items()}
         self._held = {name: dict(vars(back_end)) for name, back_end in self._back_ends.items()}
+        self.marks = {name: self._marked(name) for name in self._back_ends} if marks is None else {**marks}
 
     @property
-    def marks(self) -> Iterator[bytes]:
-        """The stable text of each back end."""
-        return (each.text for each in self._marks.values())
+    def digest(self) -> bytes:
+        """What all back ends come down to, private attributes included."""
+        return b"".join(mark.digest for marks in self.marks.values() for mark in marks.values())
 
     def states(self) -> dict[str, State]:
         """Return the state of each back end as it is: to be looked at before the next call."""
@@ -103,7 +112,7 @@ class Running:
         name, method = self._methods.get(call.name, ("", None))
         if method is None:
             return _failed(f"There is no tool called {call.name[:80]!r}.")
-        if self._marks[name].overgrown:
+        if any(mark.overgrown for mark in self.marks[name].values()):
             return _failed(f"{name} holds more than it can: it takes no more calls.")
         refusal = self._library.refusal
         if refusal is not None and (reason := refusal(method, call)):
@@ -119,22 +128,26 @@ class Running:
 
     def _notes(self, name: str) -> bool:
         """See whether a back end has changed."""
-        back_end = self._back_ends[name]
-        if not self._library.in_place:
-            if _identical(self._held[name], vars(back_end)):
-                return False
-            self._held[name] = dict(vars(back_end))
-        before, self._marks[name] = self._marks[name], mark(back_end)
-        return before != self._marks[name] or before.overgrown
+        before = self.marks[name]
+        if self._library.in_place:
+            self.marks[name] = self._marked(name)
+            return before != self.marks[name]
+        held, now = self._held[name], vars(self._back_ends[name])
+        new = {each: value for each, value in now.items() if held.get(each, held) is not value}
+        if new:
+            self._held[name] = dict(now)
+            self.marks[name] = {**before, **{each: mark(value) for each, value in new.items()}}
+        return bool(new)
+
+    def _marked(self, name: str) -> Mapping[str, Mark]:
+        held = vars(self._back_ends[name])
+        return {"": mark(held)} if self._library.in_place else {each: mark(value) for each, value in held.items()}
 
 
-def tools_of(kind: type) -> list[str]:
+@lru_cache(256)
+def tools_of(kind: type) -> tuple[str, ...]:
     """Return the names of the tools of a class: its public methods, but for the one that begins."""
-    return [name for name in dir(kind) if name[0] != "_" and name != "load" and callable(getattr(kind, name))]
-
-
-def _identical(held: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    return len(held) == len(now) and all(held.get(name, held) is value for name, value in now.items())
+    return tuple(name for name in dir(kind) if name[0] != "_" and name != "load" and callable(getattr(kind, name)))
 
 
 def _failed(reason: str) -> Answer:
