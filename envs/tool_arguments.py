@@ -85,7 +85,7 @@ def checked(tool: Described, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def type_name(schema: Mapping[str, Any]) -> str:
-    """Return what a line for a prompt says of the values of a JSON schema: ``integer``, ``low|high``, ``list of string``.
+    """Return what a line for a prompt says of a JSON schema: ``integer``, ``low|high`` or ``list of string``.
 
     Args:
         schema: of an argument.
