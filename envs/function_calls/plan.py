@@ -12,6 +12,7 @@ from credit_gym.envs.function_calls.gold import Call, read_gold, write_gold
 from credit_gym.envs.function_calls.progress import Way
 from credit_gym.envs.function_calls.tasks import Task
 from credit_gym.envs.function_calls.world import Document, Library, Running
+from credit_gym.envs.tool_arguments import type_name
 
 _MOST_OFFERED = 24
 _DONE_DOCUMENT: Document = {
@@ -126,7 +127,7 @@ def signature(schema: Mapping[str, Any]) -> str:
     function = schema["function"]
     required = function["parameters"].get("required") or ()
     shown = ", ".join(
-        f"{name}: {kind.get('type', 'any')}{'' if name in required else ' = ...'}"
+        f"{name}: {type_name(kind)}{'' if name in required else ' = ...'}"
         for name, kind in (function["parameters"].get("properties") or {}).items()
     )
     first = (function["description"].splitlines() or [""])[0]

@@ -144,3 +144,10 @@ def said(env: FunctionCallsEnv, number: int, turns: Sequence[Sequence[str]]) -> 
     """What a conversation with these actions in its turns answers, each turn ended with words."""
     env.reset(options={"task": number})
     return [env.step(action)[0] for actions in turns for action in (*actions, "That is done.")]
+
+
+def test_the_prompt_says_which_values_a_tool_knows() -> None:
+    env = FunctionCallsEnv(num_tasks=40)
+    goals = [env.reset(options={"task": number})[1]["task"]["goal"] for number in range(40)]
+    assert any("side: buy|sell" in goal for goal in goals)
+    assert any("doors: list of driver|passenger|rear_left|rear_right" in goal for goal in goals)
