@@ -104,6 +104,12 @@ ENVIRONMENTS = (
         "serve a customer with tools under a policy; the library ships, mock/retail/airline from TAU2_DATA_DIR",
     ),
     EnvironmentSpec(
+        "credit/FunctionCalls-v0",
+        "credit_gym.envs.function_calls.env:FunctionCallsEnv",
+        None,
+        "do what a user asks in several turns by calling tools, by BFCL v4's rules; made here, or from BFCL_DIR",
+    ),
+    EnvironmentSpec(
         "credit/MultiAgentMath-v0",
         "credit_gym.envs.team.env:MultiAgentMath",
         None,

@@ -6,6 +6,7 @@
 ``sokoban``       boxes pushed onto targets, with the exact distance in small rooms
 ``information``   games of asking: nouns, cities, culprits, faults, preferences
 ``tau2``          serving a customer with tools, under a policy
+``function_calls``  what a user asks in several turns, by tools with a state
 ``team``          several roles answer one question; and a small team game that is exact
 ``who_and_when``  which agent made a failed run fail, and when
 

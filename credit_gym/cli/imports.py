@@ -25,7 +25,7 @@ File = Annotated[Path, typer.Argument(help="The file, maybe packed by gzip; of t
 Source = Annotated[
     str,
     typer.Option(
-        "--from", help="auto tells by the beginning; or chat, steps (plain JSON), atif, verifiers, inspect or tau2."
+        "--from", help="auto tells by the beginning; or chat, steps (plain JSON), atif, verifiers, inspect, tau2 or bfcl."
     ),
 ]
 RewardFrom = Annotated[str, typer.Option(help="Of an inspect log with several scores, the one that counts.")]

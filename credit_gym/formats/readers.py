@@ -33,6 +33,7 @@ READERS: dict[str, str] = {
     "inspect": "credit_gym.formats.inspect_log:read_inspect",
     "process-bench": "credit_gym.formats.agent_process_bench:read_labelled",
     "tau2": "credit_gym.envs.tau2.episodes:read_episodes",
+    "bfcl": "credit_gym.envs.function_calls.results:read_episodes",
 }
 """Name -> ``module:function`` of a reader, as ``credit-gym import FILE --from NAME`` calls it; loaded when needed."""
 

@@ -15,6 +15,7 @@ SIGNS: dict[str, tuple[str, ...]] = {
     "verifiers": ("nodes", "task"),
     "tau2": ("info", "tasks", "simulations"),
     "inspect": ("eval", "status"),
+    "bfcl": ("id", "result"),
     "process-bench": ("messages", "step_labels", "final_label"),
 }
 """Format -> fields of its records; a file of JSON without those of any holds chats or steps."""

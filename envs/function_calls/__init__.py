@@ -3,10 +3,11 @@
 ``tasks``       what a task is
 ``embedded/``   back ends of our own, and tasks made from a seed
 ``published``   the tasks, the documents and the back ends of an unpacked ``bfcl-eval``
-``gold``        reading gold calls and running any call, bounded
-``state``       what is compared: attributes and answers
-``progress``    the verifier: how far on the way of the gold calls a state is
-``rules``       one conversation, step by step, and its reward
+``sources``      the two, by name
+``gold``, ``actions``   reading gold calls; reading what an agent writes
+``world``, ``state``    back ends that are called; what of them is compared
+``plan``, ``progress``  the gold calls run once; how far on their way a state is
+``conversation``        one conversation, step by step, its published check and its worth
 ``results``     published result files, read and written
 ``env``         the Gymnasium face
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -81,6 +82,16 @@ class FunctionCallsEnv(TextEnv):
         how="Make tool calls, or write to the user to end the turn.",
         examples=("read_file(path='letters/draft.txt')", DONE),
         result=RESULT,
+    )
+    reward_rule = "1 at the end if every turn left the gold calls' states behind and had seen their answers."
+    verifier_rule = "The change of progress toward the gold states and answers; the end of a wrong turn loses 1, once."
+    own_info_keys = MappingProxyType(
+        {
+            "tools": "the tools on offer, as OpenAI's function descriptions",
+            "turn": "number of the user's turn",
+            "progress": "share of the whole way that is done, from 0 to 1",
+            "termination": "at the end: what ended the conversation",
+        }
     )
 
     def __init__(

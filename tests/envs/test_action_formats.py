@@ -13,7 +13,12 @@ from credit_gym.data.action_format import FORMATS, LINE, ActionFormat, Kind, dec
 from credit_gym.errors import CreditGymError, UnknownNameError
 from credit_gym.registration import ENVIRONMENTS
 
-KINDS = {"credit/Tau2-v0": "tool_call", "credit/MultiAgentMath-v0": "message", "credit/MultiAgentCode-v0": "program"}
+KINDS = {
+    "credit/FunctionCalls-v0": "tool_call",
+    "credit/Tau2-v0": "tool_call",
+    "credit/MultiAgentMath-v0": "message",
+    "credit/MultiAgentCode-v0": "program",
+}
 
 
 @pytest.mark.parametrize("env_id", [spec.id for spec in ENVIRONMENTS])

@@ -93,6 +93,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "trees of code": {
         "credit_gym.data.python_calls": GRAMMAR,
         "credit_gym.envs.alfworld.grammar": GRAMMAR,
+        "credit_gym.envs.function_calls.gold": GRAMMAR,
         "credit_gym.envs.tau2.actions": GRAMMAR,
         "credit_gym.envs.tau2.arithmetic": GRAMMAR,
         "credit_gym.envs.team.sources": GRAMMAR,
@@ -107,6 +108,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "credit_gym.envs.alfworld.grammar": "loads TextWorld",
         "credit_gym.envs.alfworld.handcoded": "loads ALFWorld",
         "credit_gym.envs.alfworld.textworld_engine": "loads TextWorld",
+        "credit_gym.envs.function_calls.published": "loads BFCL's back ends from the folder that was named",
         "credit_gym.envs.tau2.checkout": "loads tau2",
         "credit_gym.envs.webshop.nouns": "loads spaCy",
         "credit_gym.envs.team.sandbox_call": FENCED,
