@@ -37,6 +37,22 @@ export function onDemand(title, fill, properties = {}) {
   return node;
 }
 
+// Details that are as they were left; `left(open)` is told how they are left now, `fill` makes their content.
+export async function fold(title, fill, { open, left, ...properties }) {
+  const body = make("div", { className: "body" });
+  const node = make("details", properties, make("summary", { text: title }), body);
+  node.open = open;
+  let filled = open;
+  node.addEventListener("toggle", async () => {
+    left(node.open);
+    if (!node.open || filled) return;
+    filled = true;
+    body.replaceChildren(...await fill());
+  });
+  if (open) body.replaceChildren(...await fill());
+  return node;
+}
+
 export function table(heads, rows) {
   const cell = (value) => (value instanceof Node ? make("td", {}, value) : make("td", { text: String(value) }));
   return make("div", { className: "scroll" }, make("table", {},

@@ -1,10 +1,13 @@
 // One episode: what it was about, how it ended, and its steps, of a long one a part at a time.
 
-import { button, make, passage } from "./dom.mjs";
+import { treeOf } from "./branches.mjs";
+import { curvesOf, drawCurves } from "./curves.mjs";
+import { button, fold, make, passage } from "./dom.mjs";
 import { stepOf, whereIs } from "./leaf.mjs";
 import { drawModel } from "./model_view.mjs";
 import { drawStep } from "./step_view.mjs";
 import { largest } from "./tint.mjs";
+import { drawTree } from "./tree_view.mjs";
 import { drawWhy } from "./why_view.mjs";
 
 export const PART = 100; // steps in the document at once
@@ -37,6 +40,27 @@ function heads(overview, view, act) {
   const names = overview.scorers.map(({ name }, s) => button(name.replaceAll("_", "_\u200b"), () => act.scorer(s), {
     className: "scorer", title: "tint the steps by this scorer", "aria-pressed": String(s === view.scorer) }));
   return make("div", { className: "heads", role: "group", "aria-label": "scorers" }, ...names);
+}
+
+// The curves along the episode, where there are any.
+async function along(overview, leaf, where, view, act) {
+  const { episode: e } = view;
+  const credits = overview.data.credits[view.scorer]?.slice(overview.begins[e], overview.begins[e + 1]) ?? [];
+  const curves = curvesOf(leaf, where, overview.length(e), credits, overview.scorers[view.scorer]?.name);
+  if (!curves.length) return null;
+  return fold("curves", async () => [drawCurves(curves, overview.length(e), view.step, act.step)], {
+    className: "along", open: view.along, left: act.along });
+}
+
+// The tree of the episode's group, where it has more than one.
+async function tree(overview, view, actionAt, scale, act) {
+  const key = overview.scorers[view.scorer]?.key ?? 0;
+  const fill = async () => {
+    const found = treeOf(overview, view.episode, key);
+    if (found.members.length < 2) return [make("p", { text: "No other episode of its group can be laid beside it." })];
+    return drawTree(overview, found, { ...view, open: view.branches, scale, keyName: overview.data.keys[key], actionAt, go: act.go });
+  };
+  return fold("tree of the group", fill, { className: "tree", open: view.tree, left: act.tree });
 }
 
 export async function drawEpisode(overview, source, view, act) {
@@ -84,6 +108,7 @@ export async function drawEpisode(overview, source, view, act) {
   const error = overview.error(e);
   return [
     make("h2", { className: "goal", text: overview.text("goal", e) || overview.text("task", e) || overview.text("id", e) }), facts(overview, e),
+    await along(overview, leaf, where, view, act), await tree(overview, view, actionAt, scales[view.scorer], act),
     error === null ? null : make("p", { className: "error", text: error }),
     controls(overview, view, act), heads(overview, view, act),
     make("ol", { className: "steps", "aria-label": "steps" }, ...steps),

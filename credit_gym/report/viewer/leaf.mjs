@@ -12,7 +12,7 @@ export function stepOf(leaf, place, point) {
     reward: leaf.rewards[place],
     verifier: at("verifier") ?? null,
     advantage: at("advantages") ?? null,
-    belief: at("belief") ?? null,
+    belief: leaf.belief?.[point + 1] ?? null,
     role: text(leaf, at("roles")),
     invalid: at("invalid") === 1,
     admissible: list(leaf, at("admissible")),

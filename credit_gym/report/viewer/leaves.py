@@ -75,6 +75,7 @@ def _steps(episodes: Sequence[Episode]) -> dict[str, Any]:
         "verifier": _numbers(episodes, "verifier"),
         "advantages": _numbers(episodes, "advantages"),
         "belief": _beliefs(episodes),
+        "values": [v for e in episodes for v in all_rounded(e.values or (math.nan,) * (len(e) + 1))],
     }
     said = {
         "roles": _texts(episodes, "roles", texts),
@@ -103,9 +104,9 @@ def _numbers(episodes: Sequence[Episode], name: str) -> list[Any]:
 
 
 def _beliefs(episodes: Sequence[Episode]) -> list[Any]:
-    """The belief in the truth after each step."""
+    """The belief in the truth at each point."""
     rows = (e.log_belief or (math.nan,) * (len(e) + 1) for e in episodes)
-    return [v for row in rows for v in all_rounded(math.exp(min(each, 0.0)) for each in row[1:])]
+    return [v for row in rows for v in all_rounded(math.exp(min(each, 0.0)) for each in row)]
 
 
 def _texts(episodes: Sequence[Episode], name: str, texts: Texts) -> list[int]:

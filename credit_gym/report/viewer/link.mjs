@@ -1,20 +1,21 @@
-// Links to a step: #run/episode/step, the step left out for the whole episode; and to a step of a pair of episodes:
+// Links to a step: #run/episode/step, the step left out for the whole episode, and /tree after it where the tree of its
+// group is open; and to a step of a pair of episodes:
 // #compare/side/side/episode of the first/step.
 
 const written = (parts) => `#${parts.map((part) => encodeURIComponent(part)).join("/")}`;
 const partsOf = (hash) => hash.replace(/^#/, "").split("/").map(decodeURIComponent);
 const number = (text) => (/^\d+$/.test(text ?? "") ? Number(text) : null);
 
-export function writeLink({ run, id, step = null }) {
-  return written([run, id, ...(step === null ? [] : [step])]);
+export function writeLink({ run, id, step = null, tree = false }) {
+  return written([run, id, ...(tree ? [step ?? "", "tree"] : step === null ? [] : [step])]);
 }
 
 // What a link names; null where it is none.
 export function readLink(hash) {
   try {
-    const [run, id, step] = partsOf(hash);
+    const [run, id, step, word] = partsOf(hash);
     if (!run || id === undefined) return null;
-    return { run, id, step: number(step) };
+    return { run, id, step: number(step), ...(word === "tree" ? { tree: true } : {}) };
   } catch {
     return null; // a stray percent sign
   }

@@ -22,7 +22,7 @@ const POLL = 2000; // milliseconds between two looks at a store that grows
 
 const find = (id) => document.getElementById(id);
 const source = find("overview") ? fromBlocks(document) : fromServer((name, options) => fetch(name, options));
-const view = { episode: 0, step: null, scorer: 0, against: 1, filter: "all", search: "", hits: null, range: null, order: "played", scale: "page", token: TOKEN_TINTS[0], scales: [] };
+const view = { episode: 0, step: null, scorer: 0, against: 1, filter: "all", search: "", hits: null, range: null, order: "played", scale: "page", token: TOKEN_TINTS[0], scales: [], along: true, tree: false, branches: new Map() };
 const state = { overview: null, view, order: [], differing: null };
 let picker = null;
 let compare = null;
@@ -68,7 +68,9 @@ async function draw({ scroll = true } = {}) {
   }
   const parts = await drawEpisode(state.overview, source, view, act);
   if (ticket !== drawing) return; // something else is looked at by now
+  const held = place.contains(document.activeElement) ? document.activeElement.dataset.held : undefined;
   place.replaceChildren(...parts);
+  if (held) place.querySelector(`[data-held="${held}"]`)?.focus({ preventScroll: true });
   if (view.step !== null) current()?.scrollIntoView({ block: "nearest" });
   else if (scroll) window.scrollTo({ top: 0 });
 }
@@ -94,7 +96,7 @@ function go(e, t = null, { write = true } = {}) {
   return draw({ scroll: moved });
 }
 
-const link = () => writeLink({ run: state.overview.run(view.episode).name, id: state.overview.text("id", view.episode), step: view.step });
+const link = () => writeLink({ run: state.overview.run(view.episode).name, id: state.overview.text("id", view.episode), step: view.step, tree: view.tree });
 
 function follow(hash) {
   const named_ = readLink(hash);
@@ -103,6 +105,7 @@ function follow(hash) {
   if (pair !== null) return openComparison(pair);
   const left = compare.opened;
   if (left) compare.close();
+  if (named_?.tree) view.tree = true;
   if (named_ !== null && e === undefined) say(`There is no episode ${named_.id} of ${named_.run} here.`);
   return e === undefined ? null : go(e, named_.step, { write: left });
 }
@@ -183,8 +186,8 @@ function moveDisagreement(by) {
   return go(e, next - state.overview.begins[e]);
 }
 
-function opened(className) {
-  const details = (current() ?? find("episode").querySelector(".step"))?.querySelector(`details.${className}`);
+function opened(className, place = current() ?? find("episode").querySelector(".step")) {
+  const details = place?.querySelector(`details.${className}`);
   if (!details) return;
   details.open = !details.open;
   details.querySelector("summary").focus();
@@ -203,6 +206,15 @@ const act = {
   go,
   labels: labelling.bar,
   step: (t) => go(view.episode, t),
+  along(open) {
+    view.along = open;
+    memory.set("curves", open ? "open" : "closed");
+  },
+  tree(open) {
+    if (open === view.tree) return;
+    view.tree = open;
+    history.replaceState(null, "", link());
+  },
   scale: (name) => { view.scale = name; return draw({ scroll: false }); },
   scorer(s) {
     view.scorer = s;
@@ -244,6 +256,8 @@ const keys = {
   nextFilter: () => act.filter(after(Object.keys(FILTERS), view.filter)),
   nextOrder: () => act.order(after(Object.keys(ORDERS), view.order)),
   histogram() { find("histogram").open = !find("histogram").open; },
+  curves: () => opened("along", find("episode")),
+  tree: () => opened("tree", find("episode")),
   compare: () => openComparison(),
   async copyLink() {
     const whole = new URL(compare.opened ? compare.link() : link(), location.href).href;
@@ -276,6 +290,7 @@ function take(data) {
   const seen = state.overview?.count ? readLink(link()) : null;
   state.overview = overviewOf(data);
   state.differing = null;
+  view.branches.clear();
   view.scales = data.credits.map((each) => largest(each));
   view.scorer = Math.min(view.scorer, Math.max(0, state.overview.scorers.length - 1));
   view.against = Math.min(view.against, Math.max(0, state.overview.measures.length - 1));
@@ -304,6 +319,7 @@ async function grow(version) {
 async function start() {
   const root = document.documentElement;
   const theme = memory.get("theme");
+  view.along = memory.get("curves") !== "closed";
   root.classList.toggle("dark", theme === null ? matchMedia("(prefers-color-scheme: dark)").matches : theme === "dark");
   find("theme").addEventListener("click", keys.theme);
   find("keys").addEventListener("click", keys.help);

@@ -1,8 +1,9 @@
 """What the viewer knows of all episodes at once: how each ended, and of each step its credits and its state.
 
-Columns, in the order of the episodes: ``episodes`` has one value an episode, ``credits``, ``nodes``, ``actions`` and
-``references`` have one a step. Texts are numbers of ``texts``. What a step is made of otherwise lies in leaves of
-:data:`LEAF` episodes (:mod:`credit_gym.report.viewer.leaves`).
+Columns, in the order of the episodes: ``episodes`` has one value an episode, ``credits``, ``nodes``, ``actions``,
+``parents`` and ``references`` have one a step. Texts are numbers of ``texts``, points of replay trees numbers that are
+equal where the points are. What a step is made of otherwise lies in leaves of :data:`LEAF` episodes
+(:mod:`credit_gym.report.viewer.leaves`).
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ def overview(runs: Sequence[ShownRun]) -> dict[str, Any]:
     texts = Texts()
     episodes: dict[str, list[Any]] = {name: [] for name in (*_ONCE, "run", "outcome", "return", "error", "steps")}
     references: dict[str, list[Any]] = {"exact advantage": [], "expert": [], HUMAN: []}
+    parents, points = list[int | None](), dict[int, int]()  # JavaScript would take two points of 64 bits for one
     for number, run in enumerate(runs):
         for episode in run.episodes:
             for name, attribute in _ONCE.items():
@@ -56,6 +58,8 @@ def overview(runs: Sequence[ShownRun]) -> dict[str, Any]:
             references["exact advantage"] += all_rounded(episode.advantages or (math.nan,) * len(episode))
             references["expert"] += _as_the_expert(episode)
             references[HUMAN] += _human_labels(run, episode)
+            recorded = episode.parents or (None,) * len(episode)
+            parents += [None if point is None else points.setdefault(point, len(points)) for point in recorded]
     labels, keys = labels_of(runs), keys_of(runs)
     return {
         "leaf": LEAF,
@@ -68,6 +72,7 @@ def overview(runs: Sequence[ShownRun]) -> dict[str, Any]:
         "credits": [_steps(runs, [run.credits.get(label) for run in runs]) for label in labels],
         "references": {name: each for name, each in references.items() if any(value is not None for value in each)},
         "nodes": [_numbers(runs, key, "node") for key in keys],
+        "parents": parents if points else [],
         "actions": _numbers(runs, keys[0], "action") if keys else [],
     }
 

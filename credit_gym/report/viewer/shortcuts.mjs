@@ -27,6 +27,8 @@ export const SHORTCUTS = [
   ["b", "labels", "labels, and how far each judge agrees with them"],
   ["E", "exportLabels", "export the labels"],
   ["g", "histogram", "steps by credit"],
+  ["v", "curves", "curves along the episode"],
+  ["r", "tree", "the tree of its group"],
   ["x", "compare", "compare two sides on the same tasks and seeds, and back"],
   ["y", "copyLink", "copy a link to the step"],
   ["t", "theme", "light or dark"],
@@ -39,7 +41,7 @@ const NAMES = new Map(SHORTCUTS.map(([key, does]) => [key, does]));
 // What a key does where it was pressed; undefined for nothing.
 export function meaning({ key, ctrlKey, metaKey, altKey, target }) {
   if (ctrlKey || metaKey || altKey) return undefined;
-  const writes = /^(INPUT|TEXTAREA|SELECT)$/.test(target?.tagName ?? "");
+  const writes = /^(INPUT|TEXTAREA|SELECT)$/.test(target?.tagName ?? "") && target.type !== "range";
   return writes && key !== "Escape" ? undefined : NAMES.get(key);
 }
 

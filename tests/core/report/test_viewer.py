@@ -141,3 +141,19 @@ def test_prompts_that_grow_take_room_in_proportion_to_what_is_new() -> None:
 
     sizes = [size(turns) for turns in (100, 200, 400)]
     assert all(later < 2.2 * sooner for sooner, later in pairwise(sizes))
+
+
+def test_beliefs_and_values_are_there_at_every_point_and_readings_at_every_step() -> None:
+    told = walk("0", steps=2, log_belief=(-np.inf, np.nan, 0.0), values=(0.5, np.nan, 2.0), verifier=(np.nan, 0.25))
+    found = leaf([given_run("a", "a", [walk("1", steps=1), told], {}, {})], "steps", 0)
+    assert found["belief"] == [None, None, 0, None, 1]
+    assert found["values"] == [None, None, 0.5, None, 2]
+    assert found["verifier"] == [None, None, 0.25]
+    assert not {"belief", "values", "verifier"} & set(leaf([given_run("a", "a", [walk()], {}, {})], "steps", 0))
+
+
+def test_points_of_replay_trees_are_told_apart_though_their_numbers_have_64_bits() -> None:
+    grown = [walk(f"{i}", parents=(-1, 2**62 + i, 2**62 + i)) for i in range(2)]
+    runs = [given_run("a", "a", [*grown, walk("2", steps=1)], {}, {})]
+    assert overview(runs)["parents"] == [0, 1, 1, 0, 2, 2, None]
+    assert overview([given_run("a", "a", [walk()], {}, {})])["parents"] == []

@@ -24,6 +24,7 @@ const overview = overviewOf({
     run: [0, 0, 0, 1, 1, 1], outcome: [0, 0, 1, 0, 2, 0], return: [1, 1, 0, 1, 0, 1], error: six(-1), steps: six(2) },
   credits: [[0, 0.5, 1, 0, 0, null, 0, -0.5, 0.5, 0, 3, 0]],
   references: {},
+  parents: [],
   nodes: [Array(12).fill(0)],
   actions: Array(12).fill(0),
 });

@@ -32,6 +32,7 @@ const overview = overviewOf({
     run: [0, 0, 0], outcome: [0, 3, 1], return: [1, 0, 0], error: [-1, 3, -1], steps: [2, 0, 1] },
   credits: [[0.5, -1, 0.25], [-0.5, null, 1]],
   references: { expert: [1, null, -1] },
+  parents: [],
   nodes: [[0, 1, 0]],
   actions: [0, 0, 1],
 });
