@@ -63,7 +63,7 @@ values = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=1500)
+@settings(deadline=None, max_examples=800)
 @given(data=st.data())
 def test_whatever_is_called_there_is_an_answer_and_a_refused_call_changes_nothing(data: st.DataObject) -> None:
     name, tool = data.draw(st.sampled_from(TOOLS))
