@@ -1,5 +1,7 @@
 // The overview: columns of all episodes, and of each step its credits, its state and its action by number.
 
+import { rolesOf } from "./roles.mjs";
+
 export const OUTCOMES = [
   { name: "solved", mark: "✓", says: "solved" },
   { name: "failed", mark: "✗", says: "failed" },
@@ -61,6 +63,7 @@ export function overviewOf(data) {
       }
       return low;
     },
+    roles: rolesOf(data),
     // the steps that share a step's state under a key, itself among them
     companyOf(key, place) {
       if (!data.nodes[key]) return [];

@@ -5,6 +5,7 @@ import { curvesOf, drawCurves } from "./curves.mjs";
 import { button, fold, make, passage } from "./dom.mjs";
 import { stepOf, whereIs } from "./leaf.mjs";
 import { drawModel } from "./model_view.mjs";
+import { alone, aloneIn, drawRoles, tag } from "./role_view.mjs";
 import { drawStep } from "./step_view.mjs";
 import { largest } from "./tint.mjs";
 import { drawTree } from "./tree_view.mjs";
@@ -94,6 +95,7 @@ export async function drawEpisode(overview, source, view, act) {
       hit: view.hits?.get(e)?.includes(t) ?? false,
       choose: act.step,
       labels: act.labels(e, t),
+      tag: overview.roles && overview.roles.of[place] >= 0 ? tag(overview.roles, overview.roles.of[place]) : null,
       why: overview.data.nodes.length === 0 ? null : async () => drawWhy(overview, {
         scorer: view.scorer, place, local, leaf: await source.leaf("why", where.number), actionAt, go: act.go }),
       model: async () => drawModel(await source.leaf("model", where.number), found, where.steps, local, {
@@ -101,7 +103,7 @@ export async function drawEpisode(overview, source, view, act) {
     });
   };
   const rest = (text, t) => make("li", { className: "rest" }, button(text, () => act.step(t)));
-  const steps = Array.from({ length: to - from }, (_, i) => drawn(from + i));
+  const steps = alone(overview.roles, aloneIn(overview, view), begin, [from, to], view.step, drawn, act.step);
   if (from > 0) steps.unshift(rest(`${from} earlier steps`, from - 1));
   if (to < overview.length(e)) steps.push(rest(`${overview.length(e) - to} later steps`, to));
   else steps.push(make("li", { className: "end" }, ...passage("observation", leaf.texts[leaf.observations[where.points + to]])));
@@ -110,6 +112,7 @@ export async function drawEpisode(overview, source, view, act) {
     make("h2", { className: "goal", text: overview.text("goal", e) || overview.text("task", e) || overview.text("id", e) }), facts(overview, e),
     await along(overview, leaf, where, view, act), await tree(overview, view, actionAt, scales[view.scorer], act),
     error === null ? null : make("p", { className: "error", text: error }),
+    overview.roles && drawRoles(overview, overview.roles, view, act.role),
     controls(overview, view, act), heads(overview, view, act),
     make("ol", { className: "steps", "aria-label": "steps" }, ...steps),
   ].filter(Boolean);

@@ -9,13 +9,13 @@ const TOUCHED = "button, input, summary";
 // Call before; what it returns is called after, when the same steps are drawn.
 export function keptPlace(place) {
   const held = document.activeElement;
+  const caret = held?.selectionStart;
   if (place.contains(held) && held.classList.contains("note")) held.dispatchEvent(new Event("change")); // what is written by now
   const at = new Map(stepsOf(place).map((step) => [step.dataset.step, {
     open: parts(step, "details").flatMap((node, i) => (node.open ? [i] : [])),
     unfolded: parts(step, ".more").flatMap((node, i) => (node.previousElementSibling.classList.contains("long") ? [] : [i])),
     touched: step.contains(document.activeElement) ? parts(step, TOUCHED).indexOf(document.activeElement) : -1,
   }]));
-  const caret = document.activeElement?.selectionStart;
   const seen = stepsOf(place).find((step) => step.getBoundingClientRect().bottom > 0);
   const top = seen?.getBoundingClientRect().top;
   return () => {

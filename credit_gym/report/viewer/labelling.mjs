@@ -40,7 +40,11 @@ export function labellingOf(page) {
   function bar(e, t, open = false) {
     return drawLabel(t, labels.at(e, t) ?? (open ? { label: null, note: "" } : null), state.overview.data.references[HUMAN]?.[state.overview.begins[e] + t], {
       mark: (label) => mark(e, t, label),
-      note: (text) => (text === null ? openNote(e, t) : tell(e, t, { label: labels.at(e, t)?.label ?? null, note: text })),
+      note(text) {
+        const said = labels.at(e, t);
+        if (text === null) openNote(e, t);
+        else if (text !== (said?.note ?? "")) tell(e, t, { label: said?.label ?? null, note: text }); // said once, as a field that is replaced says it again
+      },
     });
   }
 

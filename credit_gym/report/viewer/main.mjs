@@ -6,12 +6,15 @@ import { byLargest, disagreement } from "./disagreement.mjs";
 import { make } from "./dom.mjs";
 import { drawEpisode } from "./episode_view.mjs";
 import { drawHistogram } from "./histogram.mjs";
+import { keptPlace, keptRow } from "./kept_place.mjs";
 import { labellingOf } from "./labelling.mjs";
 import { matches } from "./leaf.mjs";
 import { readComparison, readLink, writeLink } from "./link.mjs";
 import { memoryOf } from "./memory.mjs";
 import { TOKEN_TINTS } from "./model_view.mjs";
-import { ORDERS, drawFilters, drawOrder, pickerOf } from "./picker.mjs";
+import { ORDERS, ROW, drawFilters, drawOrder, pickerOf } from "./picker.mjs";
+import { aloneIn } from "./role_view.mjs";
+import { nextRole, nextStep, numberOf } from "./roles.mjs";
 import { drawHelp, meaning } from "./shortcuts.mjs";
 import { FILTERS, largestOf, listed, named } from "./sift.mjs";
 import { fromBlocks, fromServer } from "./source.mjs";
@@ -22,7 +25,7 @@ const POLL = 2000; // milliseconds between two looks at a store that grows
 
 const find = (id) => document.getElementById(id);
 const source = find("overview") ? fromBlocks(document) : fromServer((name, options) => fetch(name, options));
-const view = { episode: 0, step: null, scorer: 0, against: 1, filter: "all", search: "", hits: null, range: null, order: "played", scale: "page", token: TOKEN_TINTS[0], scales: [], along: true, tree: false, branches: new Map() };
+const view = { episode: 0, step: null, scorer: 0, against: 1, filter: "all", search: "", hits: null, range: null, order: "played", scale: "page", role: null, token: TOKEN_TINTS[0], scales: [], along: true, tree: false, branches: new Map() };
 const state = { overview: null, view, order: [], differing: null };
 let picker = null;
 let compare = null;
@@ -86,6 +89,7 @@ function drawSides() {
 }
 
 function go(e, t = null, { write = true } = {}) {
+  if (!state.overview.count) return say("There is no episode yet.");
   const moved = e !== view.episode;
   view.episode = e;
   view.step = t === null ? null : Math.max(0, Math.min(t, state.overview.length(e) - 1));
@@ -96,7 +100,8 @@ function go(e, t = null, { write = true } = {}) {
   return draw({ scroll: moved });
 }
 
-const link = () => writeLink({ run: state.overview.run(view.episode).name, id: state.overview.text("id", view.episode), step: view.step, tree: view.tree });
+const nameOf = (e) => (e === undefined ? undefined : [state.overview.run(e).name, state.overview.text("id", e)]);
+const link = () => (!state.overview.count ? "#" : writeLink({ run: state.overview.run(view.episode).name, id: state.overview.text("id", view.episode), step: view.step, tree: view.tree }));
 
 function follow(hash) {
   const named_ = readLink(hash);
@@ -161,7 +166,11 @@ function moveEpisode(by) {
   return say(state.order.length ? "There is no further episode." : "No episode is listed.");
 }
 
-const moveStep = (by) => go(view.episode, view.step === null ? (by > 0 ? 0 : state.overview.length(view.episode) - 1) : view.step + by);
+function moveStep(by) {
+  const { begins, roles } = state.overview;
+  const [begin, length] = [begins[view.episode], state.overview.length(view.episode)];
+  return go(view.episode, nextStep(roles, aloneIn(state.overview, view), begin, length, view.step ?? (by > 0 ? -1 : length), by) ?? view.step);
+}
 
 // The next step of this episode whose credit is at least half the largest in it.
 function moveLarge(by) {
@@ -225,6 +234,7 @@ const act = {
     return draw({ scroll: false });
   },
   judge(i) { view.against = i; drawSides(); drawList(); },
+  role(role) { view.role = role; return draw({ scroll: false }); },
   filter(name) { view.filter = name; drawSides(); drawList(); },
   range(range) { view.range = range; drawSides(); drawList(); },
   order(name) { view.order = name; drawSides(); drawList(); picker.show(0); },
@@ -255,6 +265,12 @@ const keys = {
   search: () => find("search").focus(),
   nextFilter: () => act.filter(after(Object.keys(FILTERS), view.filter)),
   nextOrder: () => act.order(after(Object.keys(ORDERS), view.order)),
+  nextRole() {
+    const { roles, begins } = state.overview;
+    const next = nextRole(roles, begins[view.episode], begins[view.episode + 1], view.role);
+    say(next === null ? "all roles" : `${roles.names[next]} alone`);
+    return act.role(next);
+  },
   histogram() { find("histogram").open = !find("histogram").open; },
   curves: () => opened("along", find("episode")),
   tree: () => opened("tree", find("episode")),
@@ -288,6 +304,7 @@ function summary() {
 // Takes an overview, keeping what is looked at where it is still there.
 function take(data) {
   const seen = state.overview?.count ? readLink(link()) : null;
+  const role = state.overview?.roles?.names[view.role];
   state.overview = overviewOf(data);
   state.differing = null;
   view.branches.clear();
@@ -295,6 +312,7 @@ function take(data) {
   view.scorer = Math.min(view.scorer, Math.max(0, state.overview.scorers.length - 1));
   view.against = Math.min(view.against, Math.max(0, state.overview.measures.length - 1));
   view.episode = (seen && state.overview.find(seen.run, seen.id)) ?? 0;
+  view.role = numberOf(state.overview.roles, role);
   labelling.place();
   summary();
   find("comparing").hidden = data.sides.length < 2;
@@ -302,18 +320,30 @@ function take(data) {
   drawList();
 }
 
+// Takes what the store has by now, without losing the place.
+async function taken() {
+  const data = await source.overview();
+  const pair = compare.opened ? compare.seen() : null;
+  const row = keptRow(find("picker"), ROW, (i) => nameOf(state.order[i]), (name) => state.order.indexOf(state.overview.find(...name)));
+  const back = keptPlace(find("episode"));
+  take(data);
+  row();
+  if (pair) await compare.open(pair);
+  else if (view.search) await search(view.search);
+  else await draw({ scroll: false });
+  back();
+  say(`${state.overview.count} episode${state.overview.count === 1 ? "" : "s"}`);
+  return data.version;
+}
+
 async function grow(version) {
-  const found = await source.state().catch(() => null);
-  if (found === null) say("The server does not answer: this is what it last said.");
-  if (found !== null && found.version !== version) {
-    const pair = compare.opened ? compare.seen() : null;
-    take(await source.overview());
-    if (pair) await compare.open(pair);
-    else if (view.search) await search(view.search);
-    else await draw({ scroll: false });
-    say(`${state.overview.count} episodes`);
+  let seen = version;
+  try {
+    if ((await source.state()).version !== version) seen = await taken();
+  } catch {
+    say("The server does not answer: this is what it last said.");
   }
-  setTimeout(grow, POLL, found?.version ?? version);
+  setTimeout(grow, POLL, seen);
 }
 
 async function start() {

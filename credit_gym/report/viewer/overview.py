@@ -46,6 +46,7 @@ def overview(runs: Sequence[ShownRun]) -> dict[str, Any]:
     episodes: dict[str, list[Any]] = {name: [] for name in (*_ONCE, "run", "outcome", "return", "error", "steps")}
     references: dict[str, list[Any]] = {"exact advantage": [], "expert": [], HUMAN: []}
     parents, points = list[int | None](), dict[int, int]()  # JavaScript would take two points of 64 bits for one
+    roles = list[int]()
     for number, run in enumerate(runs):
         for episode in run.episodes:
             for name, attribute in _ONCE.items():
@@ -57,6 +58,7 @@ def overview(runs: Sequence[ShownRun]) -> dict[str, Any]:
             episodes["steps"].append(len(episode))
             references["exact advantage"] += all_rounded(episode.advantages or (math.nan,) * len(episode))
             references["expert"] += _as_the_expert(episode)
+            roles += [texts.number(role) if role else -1 for role in episode.roles or ("",) * len(episode)]
             references[HUMAN] += _human_labels(run, episode)
             recorded = episode.parents or (None,) * len(episode)
             parents += [None if point is None else points.setdefault(point, len(points)) for point in recorded]
@@ -70,6 +72,7 @@ def overview(runs: Sequence[ShownRun]) -> dict[str, Any]:
         "texts": texts.written,
         "episodes": episodes,
         "credits": [_steps(runs, [run.credits.get(label) for run in runs]) for label in labels],
+        "roles": roles if max(roles, default=-1) >= 0 else [],
         "references": {name: each for name, each in references.items() if any(value is not None for value in each)},
         "nodes": [_numbers(runs, key, "node") for key in keys],
         "parents": parents if points else [],

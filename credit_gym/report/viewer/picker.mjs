@@ -5,7 +5,7 @@ import { FILTERS } from "./sift.mjs";
 import { strip } from "./tint.mjs";
 import { virtualList } from "./virtual_list.mjs";
 
-const ROW = 58; // pixels, as in the style sheet
+export const ROW = 58; // pixels, as in the style sheet
 
 export const ORDERS = { played: "as played", credit: "largest credit", disagreement: "disagreement" };
 

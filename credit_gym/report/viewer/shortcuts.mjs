@@ -26,6 +26,7 @@ export const SHORTCUTS = [
   ["u", "undoLabel", "take back the latest label"],
   ["b", "labels", "labels, and how far each judge agrees with them"],
   ["E", "exportLabels", "export the labels"],
+  ["i", "nextRole", "show the next role alone, then all"],
   ["g", "histogram", "steps by credit"],
   ["v", "curves", "curves along the episode"],
   ["r", "tree", "the tree of its group"],

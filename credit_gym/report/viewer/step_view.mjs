@@ -3,10 +3,11 @@
 import { make, onDemand, passage } from "./dom.mjs";
 import { credit, paint, plain, signed } from "./tint.mjs";
 
-function notes(step) {
+function notes(step, tag) {
   const parts = [];
   const add = (text, className = "") => parts.push(make("span", { text, className }));
-  if (step.role) add(step.role);
+  if (tag) parts.push(tag);
+  else if (step.role) add(step.role);
   if (step.invalid) add("refused", "bad");
   if (step.reward) add(`reward ${signed(step.reward)}`, step.reward > 0 ? "good" : "bad");
   if (step.verifier !== null) add(`verifier ${signed(step.verifier)}`);
@@ -27,8 +28,8 @@ function notes(step) {
 }
 
 // `values` are the credits of the scorers, `scales` their largest ones, `chosen` the scorer that tints; `why` and `model`
-// fill what is read on demand; `labels` are the buttons of its label; `hit` is whether a search found the step.
-export function drawStep(step, t, { names, values, scales, chosen, why, model, labels, hit, current, choose }) {
+// fill what is read on demand; `labels` are the buttons of its label, `tag` says who acted; `hit` is whether a search found the step.
+export function drawStep(step, t, { names, values, scales, chosen, why, model, labels, tag = null, hit, current, choose }) {
   const said = names.length ? `, ${names[chosen]} ${credit(values[chosen])}` : "";
   const index = make("button", {
     type: "button", className: "index", text: String(t), "aria-label": `step ${t}${said}`,
@@ -37,7 +38,7 @@ export function drawStep(step, t, { names, values, scales, chosen, why, model, l
   const details = make("div", { className: "asked" },
     why === null ? null : onDemand("why this number?", why, { className: "why" }),
     model === null ? null : onDemand("model", model, { className: "written" }), labels);
-  const told = make("div", { className: "turn" }, ...passage("observation", step.observation), ...passage("action", step.action), notes(step));
+  const told = make("div", { className: "turn" }, ...passage("observation", step.observation), ...passage("action", step.action), notes(step, tag));
   for (const node of [told, details]) paint(node, "background-color", values[chosen], scales[chosen], 0.2);
   const credits = make("div", { className: "credits" }, ...names.map((name, s) => {
     const cell = make("div", { className: values[s] === null ? "credit none" : "credit", title: name },
