@@ -178,5 +178,5 @@ class Conversation:
 
 def _fits(call: Call, offer: Offer) -> bool:
     """Whether a call is of a tool on offer, with its arguments and no others."""
-    known = offer.parameters.get(call.name)
-    return known is not None and offer.required.get(call.name, frozenset()) <= call.named.keys() <= known.keys()
+    required = offer.required.get(call.name)
+    return required is not None and required <= call.named.keys() <= offer.parameters[call.name].keys()
