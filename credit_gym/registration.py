@@ -104,6 +104,12 @@ ENVIRONMENTS = (
         "serve a customer with tools under a policy; the library ships, mock/retail/airline from TAU2_DATA_DIR",
     ),
     EnvironmentSpec(
+        "credit/AgentDojo-v0",
+        "credit_gym.envs.agent_dojo.env:AgentDojoEnv",
+        None,
+        "do what a user asks with tools whose answers may hold an attacker's orders; two suites here, or AgentDojo's",
+    ),
+    EnvironmentSpec(
         "credit/FunctionCalls-v0",
         "credit_gym.envs.function_calls.env:FunctionCallsEnv",
         None,

@@ -7,6 +7,7 @@
 ``information``   games of asking: nouns, cities, culprits, faults, preferences
 ``tau2``          serving a customer with tools, under a policy
 ``function_calls``  what a user asks in several turns, by tools with a state
+``agent_dojo``    doing what a user asks with tools through which an attacker speaks
 ``team``          several roles answer one question; and a small team game that is exact
 ``who_and_when``  which agent made a failed run fail, and when
 

@@ -14,6 +14,7 @@ from credit_gym.errors import CreditGymError, UnknownNameError
 from credit_gym.registration import ENVIRONMENTS
 
 KINDS = {
+    "credit/AgentDojo-v0": "tool_call",
     "credit/FunctionCalls-v0": "tool_call",
     "credit/Tau2-v0": "tool_call",
     "credit/MultiAgentMath-v0": "message",

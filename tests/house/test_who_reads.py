@@ -67,7 +67,11 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "credit_gym.envs.team.grade_math": "hears its own worker",
         "credit_gym.envs.team.math_worker": "hears its owner",
     },
-    "YAML": {"credit_gym.data.foreign_text": "is the one reader", "credit_gym.envs.information.world": OWN},
+    "YAML": {
+        "credit_gym.data.foreign_text": "is the one reader",
+        "credit_gym.envs.agent_dojo.package": "gives AgentDojo's code a safe yaml of its own",
+        "credit_gym.envs.information.world": OWN,
+    },
     "TOML": {"credit_gym.data.foreign_text": "is the one reader"},
     "pickles": {
         "credit_gym.baselines.studies.delta_belief.guessing_training": "goes on with its own run, weights_only",
@@ -105,6 +109,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "credit_gym.agents.imported": NAMED,
         "credit_gym.cli.lists": NAMED,
         "credit_gym.agents.rollout.run_log": "loads wandb or tensorboard",
+        "credit_gym.envs.agent_dojo.package": "loads AgentDojo's suites without its model clients",
         "credit_gym.envs.alfworld.grammar": "loads TextWorld",
         "credit_gym.envs.alfworld.handcoded": "loads ALFWorld",
         "credit_gym.envs.alfworld.textworld_engine": "loads TextWorld",
