@@ -9,8 +9,10 @@ from functools import cached_property, lru_cache
 from itertools import count
 from typing import Any, NamedTuple
 
+from credit_gym.agents.llm.bounded_template import render_template
 from credit_gym.agents.llm.completion import Message
 from credit_gym.agents.llm.styles import take_apart
+from credit_gym.agents.llm.template_effort import TooMuchWork
 from credit_gym.agents.llm.tool_chat import calls_of, in_words, text_of
 from credit_gym.data.call_dialects import Read, Unreadable, parameters, read_calls
 from credit_gym.errors import BackendError
@@ -217,19 +219,27 @@ class ChatTokens:
     def _render(
         self, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = (), *, open_turn: bool = True
     ) -> str:
-        plain = [_for_template(message) for message in messages]
-        offered = {"tools": list(tools)} if tools else {}
+        shown = {
+            **self._tokenizer.special_tokens_map,
+            "messages": [_for_template(message) for message in messages],
+            "tools": list(tools) or None,
+            "documents": None,
+            "add_generation_prompt": open_turn,
+        }
         try:
-            rendered = self._tokenizer.apply_chat_template(
-                plain, chat_template=self._template, tokenize=False, add_generation_prompt=open_turn, **offered
-            )
+            source = self._tokenizer.get_chat_template(self._template, shown["tools"])
+            return render_template(source, shown)
+        except TooMuchWork:
+            raise BackendError(
+                f"The chat template of {self._tokenizer.name_or_path!r} takes more work than a chat needs: give "
+                "chat_template= another one."
+            ) from None
         except Exception as error:  # noqa: BLE001 - a template may raise anything about a chat that it does not like
-            said = str(error).partition("\n")[0]
+            said = str(error).partition("\n")[0][:200]
             raise BackendError(
                 f"The chat template of {self._tokenizer.name_or_path!r} refuses this chat ({said}): change the "
                 "prompting (some templates want no system message) or give chat_template= another one."
             ) from None
-        return str(rendered)
 
     def _as_sampled(self, message: Message, tools: Sequence[Mapping[str, Any]]) -> Message:
         """A message that calls tools as the text that was sampled for it, if that spells these calls and no thought."""
@@ -284,7 +294,8 @@ def _as_shown(content: str) -> Iterator[str]:
 
 def _for_template(message: Message) -> Message:
     """A message as chat templates expect it: no null content, and the arguments of calls as mappings."""
-    plain = {**{key: value for key, value in message.items() if key != "token_ids"}, "content": text_of(message)}
+    said = {key: value for key, value in message.items() if key != "token_ids" and value is not None}
+    plain = {**said, "content": text_of(message)}
     if message.get("tool_calls"):
         plain["tool_calls"] = [
             {"id": call["id"], "type": "function", "function": {"name": call["name"], "arguments": call["arguments"]}}

@@ -126,6 +126,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     },
     "models": {
         "credit_gym.agents.llm.pretrained": "is the one reader of models",
+        "credit_gym.agents.llm.bounded_template": "renders chat templates in Jinja's sandbox, at a bounded cost",
         "credit_gym.baselines.studies.delta_belief.guessing_model": "reads the study's own models",
         "credit_gym.baselines.studies.delta_belief.guessing_training": "reads the study's own models",
         "credit_gym.baselines.studies.headline.player": "reads the study's own models",
