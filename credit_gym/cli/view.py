@@ -32,7 +32,9 @@ _Labels = Mapping[str, Mapping[str, Sequence[int | None]]]
 _PORTS = range(49152, 65536)  # for whoever wants one
 
 
-@app.command(epilog="Example: credit-gym view run_0123456789ab --scorer evidence_lambda --scorer gigpo")
+@app.command(
+    epilog="Example: credit-gym view run_0123456789ab run_ba9876543210 --scorer evidence_lambda --scorer gigpo"
+)
 def view(
     runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or paths of their folders.")],
     scorer: Scorers = None,
@@ -64,7 +66,10 @@ def view(
     out: Annotated[Path | None, typer.Option(help="The file; view.html in the first run's folder by default.")] = None,
     runs_dir: RunsDir = RUNS,
 ) -> None:
-    """Look at runs in a browser: every step's credits, why they are what they are, and what the model wrote."""
+    """Look at runs in a browser: every step's credits, why they are what they are, and what the model wrote.
+
+    Runs of the same tasks and seeds, and agents of one run, are compared side by side: press x. ? shows all keys.
+    """
     from credit_gym.report.page import write_page
 
     found = [find(name, runs_dir) for name in runs]
