@@ -33,8 +33,11 @@ test-doors: $(DOORS_VENV)/.ready
 
 # The viewer in a real Chromium.
 test-browser: $(VENV)/.extra-test $(VENV)/.extra-browser links
-	@command -v chromium || command -v chromium-browser || command -v google-chrome || { echo "Chromium is needed: apt-get install chromium (on Ubuntu: snap install chromium)"; exit 2; }
+	@PYTHONPATH=tests $(BIN)/python -m builders.browsers
 	$(BIN)/python -m pytest tests/with_browser
+# Chromium for these tests where there is none: fetched for this user alone, if Playwright's server can be reached.
+chromium: $(VENV)/.extra-browser
+	@PYTHONPATH=tests $(BIN)/python -m builders.browsers || { $(BIN)/playwright install --only-shell chromium && PYTHONPATH=tests $(BIN)/python -m builders.browsers; }
 
 fast: $(VENV)/.extra-test links
 	$(PYTEST) -m "not slow" --hypothesis-profile=loop

@@ -2,11 +2,40 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+MISSING = (
+    "Chromium is needed: `apt-get install chromium` as root (on Ubuntu `snap install chromium`), "
+    "or `make chromium`, which asks for no root."
+)
+
+
+def find_chromium() -> str | None:
+    """Return the path of a Chromium: the system's, else one that Playwright fetched and that starts, else None."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if found := shutil.which(name):
+            return found
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ms-playwright"
+    folder = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or cache)
+    fetched = [path for name in ("chrome", "chrome-headless-shell") for path in folder.glob(f"chromium*/*/{name}")]
+    return next((str(path) for path in sorted(fetched, reverse=True) if _starts(path)), None)
+
+
+def _starts(path: Path) -> bool:
+    """Whether a program has the libraries that it needs, which Playwright does not fetch."""
+    try:
+        return subprocess.run([path, "--version"], capture_output=True, timeout=30).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+CHROMIUM = find_chromium()
 SWITCHES = (
     "--headless",
     "--no-sandbox",
@@ -33,3 +62,9 @@ def press(page: Any, *keys: str) -> None:
     for key in keys:
         page.keyboard.press(key)
         page.evaluate("new Promise((done) => setTimeout(done, 50))")
+
+
+if __name__ == "__main__":
+    if CHROMIUM is None:
+        sys.exit(MISSING)
+    print(CHROMIUM)
