@@ -63,7 +63,7 @@ export function compareOf(place, state, source, act) {
   function drawSides() {
     const { overview } = state;
     const pick = (label, texts, chosen, does) => select(label, texts, chosen, does);
-    const versus = pairs().map((pair) => pair.map((side) => sides()[side]).map(({ name, agent }) => `${agent || "?"} (${name})`).join(" and "));
+    const versus = pairs().map((pair) => pair.map((side) => sides()[side]).map(({ name, agent }) => (agent ? `${agent} (${name})` : name)).join(" and "));
     frame.which.replaceChildren(pick("which are compared", versus, view.number, (i) => show(i)));
     const counts = counted(overview, view.comparison);
     frame.flips.replaceChildren(...Object.entries(FLIPS).map(([name, { says }]) => button(`${name} ${counts[name]}`, () => filter(name), {

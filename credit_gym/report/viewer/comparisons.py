@@ -82,7 +82,7 @@ def comparison(runs: Sequence[ShownRun], number: int) -> dict[str, Any]:
     pair = list(combinations(sides(runs), 2))[number]
     begins = np.cumsum([0, *(len(run.episodes) for run in runs)])
     found = match_episodes(*(chosen(runs[side.run].episodes, side.places) for side in pair))
-    one, other = (f"{side.agent} ({runs[side.run].name})" for side in pair)
+    one, other = (f"{side.agent} ({runs[side.run].name})" if side.agent else side.name for side in pair)
     table = difference_table(f"{one} minus {other}", found.pairs)
     partings = [each.parting for each in found.pairs]
     return {

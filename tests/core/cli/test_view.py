@@ -190,3 +190,25 @@ def test_a_run_is_looked_at_before_its_first_episode(monkeypatch: pytest.MonkeyP
     with store:
         good("view", run_id, "--scorer", "grpo")
     assert pages == [0, 1]
+
+
+def test_the_page_of_two_runs_has_the_totals_that_compare_prints() -> None:
+    names = []
+    for agent, lost in (("a", {2, 3, 5}), ("b", {0, 2, 4})):
+        store, run_id = new_run("runs", env_id="credit/Test-v0", agent_id=agent, config={"agent": agent}, seed=None)
+        with store:
+            store.add_episodes(
+                run_id,
+                [walk(f"{i}", agent_id=agent, seed=i, task_id=f"t{i // 2}", success=i not in lost) for i in range(7)],
+            )
+            store.finish_run(run_id)
+        names.append(run_id)
+    page = Path(good("view", *names, "--scorer", "grpo").strip()).read_text("utf-8")
+    found = json.loads(re.search(r'<script id="compare-0" type="application/json">(.*?)</script>', page)[1])
+    printed = [line.split("|")[1:-1] for line in good("compare", *names, "--to", "markdown").splitlines()]
+    rows = [
+        [cell.strip() for cell in cells] for cells in printed if cells and cells[0].strip() in ("success", "return")
+    ]
+    assert found["rows"] == rows
+    assert found["title"] == f"a ({names[0]}) minus b ({names[1]})"
+    assert [found["rows"][0][i] for i in (1, 5, 6, 7, 8)] == ["0.000", "1", "1", "4", "7"]
