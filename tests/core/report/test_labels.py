@@ -19,7 +19,8 @@ from credit_gym.data.episode import Episode
 from credit_gym.formats.agent_process_bench import read_process_bench
 from credit_gym.metrics.step_labels import credit_labels, label_accuracy
 from credit_gym.report.viewer.leaves import count_leaves, leaf
-from credit_gym.report.viewer.overview import overview
+from credit_gym.report.viewer.overview import HUMAN, overview
+from credit_gym.report.viewer.script_modules import asset
 from credit_gym.report.viewer.shown_run import given_run
 
 SCRIPT = Path(__file__).parent / "script"
@@ -96,3 +97,7 @@ def test_what_was_seen_and_done_and_how_it_ended_is_in_the_export(tmp_path: Path
     assert (found.labels, found.episode.success) == ((None, -1), False)
     assert (found.episode.actions, found.episode.observations) == (failed.actions, failed.observations)
     assert (found.episode.goal, found.episode.task_id) == ("find the key", "labels/maze 2")
+
+
+def test_the_page_knows_what_came_labelled_by_the_name_that_the_overview_gives_it() -> None:
+    assert f'export const HUMAN = "{HUMAN}";' in asset("label_view.mjs")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -16,7 +18,7 @@ from credit_gym.data.episode import Episode
 from credit_gym.errors import MissingColumnError
 from credit_gym.report.text import printable
 from credit_gym.report.viewer.leaves import KINDS, count_leaves, leaf
-from credit_gym.report.viewer.overview import LEAF, overview
+from credit_gym.report.viewer.overview import HUMAN, LEAF, overview
 from credit_gym.report.viewer.shown_run import ShownRun, given_run, scored_run
 from credit_gym.scorers import score
 from credit_gym.scorers.explanation import explain
@@ -157,3 +159,14 @@ def test_points_of_replay_trees_are_told_apart_though_their_numbers_have_64_bits
     runs = [given_run("a", "a", [*grown, walk("2", steps=1)], {}, {})]
     assert overview(runs)["parents"] == [0, 1, 1, 0, 2, 2, None]
     assert overview([given_run("a", "a", [walk()], {}, {})])["parents"] == []
+
+
+def test_roles_and_labels_of_people_are_there_step_by_step() -> None:
+    team = walk("0", roles=("planner", "", "actor"), human_labels=(1.0, math.nan, -1.0))
+    run = given_run("a", "a", [walk("1", steps=2), team, walk("2")], {}, {})
+    whole = overview([replace(run, labels={"1": (0, None), "2": (1,), "elsewhere": (1, 1, 1)})])
+    assert [whole["texts"][n] if n >= 0 else "" for n in whole["roles"]] == ["", "", "planner", "", "actor", "", "", ""]
+    # those of another length are of another episode
+    assert whole["references"] == {HUMAN: [0, None, 1, None, -1, None, None, None]}
+    bare = overview([given_run("a", "a", [walk()], {}, {})])
+    assert (bare["roles"], bare["references"]) == ([], {})
