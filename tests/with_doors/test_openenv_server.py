@@ -342,6 +342,9 @@ def test_requests_of_the_wrong_kind_are_a_sentence_each(everything: str) -> None
         ("/reset", {"seed": -1}),
         ("/reset", {"path": "/etc/passwd"}),
         ("/step", {"action": 3}),
+        ("/step", {"action": {}}),
+        ("/step", {"action": {"text": 3}}),
+        ("/step", {"action": {"text": "x", "more": 1}}),
         ("/step", {"action": {"text": "x"}}),
         ("/ALFWorld/task", {"split": "train"}),
     ):
@@ -349,6 +352,13 @@ def test_requests_of_the_wrong_kind_are_a_sentence_each(everything: str) -> None
         assert 400 <= answer.status_code < 500, path
         assert isinstance(answer.json()["detail"], str)
         assert "\n" not in answer.json()["detail"]
+    httpx.post(f"{everything}/reset", json={"seed": 1})
+    alone = httpx.post(f"{everything}/step", json={"action": {"text": "x"}}).json()["detail"]
+    assert "WebSocket at /ws" in alone  # to reset by another request would not help
+    for call in ({}, {"jsonrpc": "2.0"}, {"jsonrpc": "2.0", "method": "a\nb"}, [], {"jsonrpc": "2.0", "method": "x"}):
+        error = httpx.post(f"{everything}/mcp", json=call).json()["error"]
+        assert error["message"].strip()
+        assert "\n" not in error["message"]
 
 
 def test_a_token_is_wanted_of_sessions_and_requests_alike() -> None:

@@ -117,6 +117,65 @@ def test_a_binary_frame_is_not_read() -> None:
     assert inner.received == [STEP]
 
 
+CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+WRONG_CALLS = [
+    {},
+    {"jsonrpc": "2.0"},
+    {**CALL, "jsonrpc": "1.0"},
+    {**CALL, "method": 3},
+    {**CALL, "method": "a\nb"},
+    {**CALL, "method": "x" * 5000},
+    {**CALL, "params": [1]},
+    {**CALL, "params": {"session_id": "a\nb"}},
+    {**CALL, "id": {"a": 1}},
+    {**CALL, "id": True},
+    {**CALL, "more": 1},
+]
+
+
+@pytest.mark.parametrize("call", [*WRONG_CALLS, [], [CALL], 3, "x", None])
+def test_a_call_that_is_none_is_one_sentence_in_jsonrpc(call: Any) -> None:
+    inner = Inner()
+    status, said = request(Guard(inner), json.dumps(call).encode(), path="/mcp")
+    answer = json.loads(said)
+    assert (status, answer["jsonrpc"], answer["id"], answer["error"]["code"]) == (400, "2.0", None, -32600)
+    assert is_one_sentence(answer["error"]["message"])
+    assert not inner.bodies
+
+
+@pytest.mark.parametrize("call", WRONG_CALLS)
+def test_a_wrong_call_in_a_session_is_one_sentence_and_the_session_goes_on(call: Any) -> None:
+    inner = Inner()
+    right = json.dumps({"type": "mcp", "data": CALL})
+    (said,) = errors(session(Guard(inner), json.dumps({"type": "mcp", "data": call}), right))
+    assert is_one_sentence(said)
+    assert inner.received == [right]
+
+
+@pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b"[" * 5000])
+def test_a_call_that_cannot_be_read_is_told_in_jsonrpc(body: bytes) -> None:
+    status, said = request(Guard(Inner()), body, path="/mcp")
+    assert (status, json.loads(said)["error"]["code"]) == (400, -32700)
+    assert is_one_sentence(json.loads(said)["error"]["message"])
+
+
+@pytest.mark.parametrize("action", [{}, {"text": 3}, {"text": "a", "more": 1}, {"text": "a", "metadata": 3}])
+@pytest.mark.parametrize("path", ["/step", "/Sokoban/step"])
+def test_a_request_with_a_wrong_action_is_one_sentence(action: Any, path: str) -> None:
+    inner = Inner()
+    status, said = request(Guard(inner), json.dumps({"action": action}).encode(), path=path)
+    assert status == 422
+    assert is_one_sentence(json.loads(said)["detail"])
+    assert not inner.bodies
+
+
+@pytest.mark.parametrize("body", [json.dumps(CALL).encode(), b""])
+def test_a_right_call_is_passed_on(body: bytes) -> None:
+    inner = Inner()
+    assert request(Guard(inner), body, path="/mcp") == (200, "fine")
+    assert inner.bodies == [body]
+
+
 @given(st.text(max_size=200) | st.recursive(st.none() | st.text(), st.lists).map(json.dumps))
 def test_whatever_comes_is_passed_on_whole_or_refused_in_a_sentence(text: str) -> None:
     found = refusal(text, MOST)

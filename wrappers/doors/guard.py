@@ -33,6 +33,8 @@ _SESSIONS = "/ws"
 _IDLE = "The session was idle for {:g} s and has ended: connect again."
 PATIENCE = 30.0
 """Seconds that the body of a request may take."""
+_LONGEST_NAME = 80  # characters of what a call names
+_UNREADABLE, _INVALID = -32700, -32600  # JSON-RPC's codes of what is no JSON, and of what is no call
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")  # may be half of a character, which no text can hold
 
 
@@ -101,8 +103,8 @@ class Guard:
             most = self._limits.message_bytes
             await _answer(send, "http.response", 413, f"A request may have {most} bytes: send less.")
             return
-        if wrong := _unreadable(body):
-            await _answer(send, "http.response", 400, f"The request cannot be read: {wrong}.")
+        if (wrong := _wrong_request(scope["path"], body)) is not None:
+            await _answer(send, "http.response", *wrong)
             return
         waiting: list[Event] = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -188,15 +190,44 @@ def refusal(text: str, most: int) -> Refusal | None:
         return Refusal('A message has a "type" and, as an object, its "data", and nothing else.', "VALIDATION_ERROR")
     if _HALF.search(text) and not _is_text(message):
         return Refusal("A message holds half a character (a lone surrogate): send whole ones.", "VALIDATION_ERROR")
-    return _wrong_action(message.get("data", {})) if message["type"] == "step" else None
+    wrong = _WRONG.get(message["type"], _nothing)(message.get("data", {}))
+    return None if wrong is None else Refusal(wrong, "VALIDATION_ERROR")
 
 
-def _wrong_action(data: Mapping[str, Any]) -> Refusal | None:
-    if not isinstance(data.get("text"), str):
-        return Refusal('The data of a step is {"text": ...}, with the action as a text.', "VALIDATION_ERROR")
-    if not data.keys() <= {"text", "metadata"} or not isinstance(data.get("metadata", {}), dict):
-        return Refusal('A step has a "text" and, as an object, "metadata", and nothing else.', "VALIDATION_ERROR")
+def _nothing(_: Mapping[str, Any]) -> None:
     return None
+
+
+def _wrong_action(data: Mapping[str, Any]) -> str | None:
+    if not isinstance(data.get("text"), str):
+        return 'The action of a step is {"text": ...}, with the action as a text.'
+    if not data.keys() <= {"text", "metadata"} or not isinstance(data.get("metadata", {}), dict):
+        return 'A step has a "text" and, as an object, "metadata", and nothing else.'
+    return None
+
+
+def _wrong_call(call: Mapping[str, Any]) -> str | None:
+    """What is wrong with a call of JSON-RPC, in which form MCP asks."""
+    if call.get("jsonrpc") != "2.0" or not call.keys() <= {"jsonrpc", "method", "params", "id"}:
+        return 'A call is JSON-RPC: "jsonrpc" ("2.0"), "method", "params" and "id", and nothing else.'
+    if not _is_name(call.get("method")):
+        return "The method of a call is a name such as tools/list."
+    params = call.get("params", {})
+    if not isinstance(params, dict):
+        return "The params of a call are an object."
+    if not _is_name(params.get("session_id", "-")):
+        return "The session_id of a call is the text that openenv/session/create answered."
+    number = call.get("id")
+    if number is not None and (isinstance(number, bool) or not isinstance(number, (str, int))):
+        return "The id of a call is a text or a whole number."
+    return None
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= _LONGEST_NAME and value.isprintable()
+
+
+_WRONG: Mapping[str, Callable[[Mapping[str, Any]], str | None]] = {"step": _wrong_action, "mcp": _wrong_call}
 
 
 def _refusal(event: Event, most: int) -> Refusal | None:
@@ -239,15 +270,26 @@ async def _body(receive: Receive, most: int) -> bytes | None:
             return b"".join(parts)
 
 
-def _unreadable(body: bytes) -> str:
-    """What is wrong with a body, empty where nothing is."""
+def _wrong_request(path: str, body: bytes) -> tuple[int, str, int | None] | None:
+    """Status, sentence and JSON-RPC's code, where that is asked, for a body that goes no further."""
+    calls, steps = path.endswith("/mcp"), path.endswith("/step")
     if not body:
-        return ""
+        return None
     try:
         value = read_json(body)
     except ValueError as error:
-        return _first_line(error)
-    return "" if _is_text(value) else "it holds half a character (a lone surrogate)"
+        return 400, f"The request cannot be read: {_first_line(error)}.", _UNREADABLE if calls else None
+    if not _is_text(value):
+        return 400, "The request cannot be read: it holds half a character (a lone surrogate).", None
+    if calls:
+        wrong = (
+            _wrong_call(value) if isinstance(value, dict) else "A call is one JSON object, with no others beside it."
+        )
+        return None if wrong is None else (400, wrong, _INVALID)
+    if steps and isinstance(value, dict) and isinstance(value.get("action"), dict):
+        wrong = _wrong_action(value["action"])
+        return None if wrong is None else (422, wrong, None)
+    return None
 
 
 def _is_text(value: Any) -> bool:
@@ -267,8 +309,10 @@ async def _refuse(send: Send, wrong: Refusal) -> None:
     await send({"type": "websocket.send", "text": json.dumps(error)})
 
 
-async def _answer(send: Send, kind: str, status: int, sentence: str) -> None:
-    body = json.dumps({"detail": sentence}).encode()
+async def _answer(send: Send, kind: str, status: int, sentence: str, code: int | None = None) -> None:
+    """A refusal as OpenEnv's routes give it, or with a code as JSON-RPC does."""
+    called = {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": sentence}}
+    body = json.dumps({"detail": sentence} if code is None else called).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": f"{kind}.start", "status": status, "headers": headers})
     await send({"type": f"{kind}.body", "body": body})

@@ -27,6 +27,8 @@ from credit_gym.wrappers.doors.openenv_models import CreditAction, CreditObserva
 
 _OF_TASKS = frozenset(("splits", "tasks", "num_tasks", "task", "task_range"))  # routes that carry the name themselves
 
+_ALONE = "A request has no session in which an episode could go on: reset and step over the WebSocket at /ws."
+
 
 class CreditEnvironment(Environment):  # type: ignore[misc]
     """An environment as OpenEnv plays it.
@@ -195,15 +197,17 @@ def _by_name(apps: Mapping[str, FastAPI], first: FastAPI) -> Application:
     return serve
 
 
-async def _refused(_: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"detail": str(error)}, status_code=400)
+async def _refused(request: Request, error: Exception) -> JSONResponse:
+    """What our own side refuses; a request has an environment of its own, in which no episode is under way."""
+    sentence = _ALONE if request.url.path.endswith("/step") else str(error)
+    return JSONResponse({"detail": sentence}, status_code=400)
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     where = ".".join(str(part)[:80] for part in first["loc"])
-    return JSONResponse({"detail": f"{where}: {first['msg']}."}, status_code=422)
+    return JSONResponse({"detail": " ".join(f"{where}: {first['msg']}.".split())}, status_code=422)
 
 
 def _observation(moment: Moment, metadata: dict[str, Any] | None = None) -> CreditObservation:
