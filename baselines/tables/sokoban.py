@@ -219,7 +219,10 @@ def main(
         played = [_made_here(models, effort, rooms, candidates, seed) for seed in range(seeds)]
     grid = selections([(each.batch, advantages(each.batch)) for each in played])
     found = {PRIMARY: grid[PRIMARY], **selections([(each.batch, rivals(each.batch)) for each in played])}
-    merged = merged_selections(played, ALPHAS[4:5] if quick else ALPHAS)
+    merged = {
+        method: {0.0: found[PRIMARY], **kept}  # nothing of the policy: the reference itself
+        for method, kept in merged_selections(played, ALPHAS[4:5] if quick else ALPHAS).items()
+    }
     count = sum(each.chance.size for each in found[PRIMARY])
     most = found[PRIMARY][0].chosen.shape[1]
     title = f"Sokoban, best of {most}: {count} rooms, {len(played)} seeds"
