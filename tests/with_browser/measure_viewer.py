@@ -3,67 +3,98 @@
 ``PYTHONPATH=tests python tests/with_browser/measure_viewer.py ADDRESS``
 
 Thread time is what the page's own thread computed, however busy the machine was. Long tasks are those that the
-browser's performance API calls so: whatever kept the page from answering for 50 ms.
+browser's performance API calls so: whatever kept the page from answering for 50 ms, by the wall.
 """
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from builders.browsers import CHROMIUM, SWITCHES, until
-from playwright.sync_api import CDPSession, Page, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 OBSERVE = """window.long = []; new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) window.long.push(Math.round(entry.duration));
 }).observe({ entryTypes: ['longtask'] })"""
-SCROLL = """async () => { const list = document.getElementById('picker');
-  for (let i = 0; i < 150; i += 1) {
-    list.scrollTop = (i * 2777) % list.scrollHeight;
-    await new Promise(requestAnimationFrame);
-  } }"""
-
-
+FRAME = "new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
+LIST = "(i) => { const list = document.getElementById('picker'); list.scrollTop = (i * 2777) % list.scrollHeight; }"
+EPISODE = "(i) => window.scrollTo(0, (i * 77) % document.documentElement.scrollHeight)"
 FRAMES = 150
 
 
-def measure(page: Page, address: str) -> None:
+def measure(browser: Browser, page: Page, address: str) -> None:
     clock = page.context.new_cdp_session(page)
     clock.send("Performance.enable", {"timeDomain": "threadTicks"})
     page.add_init_script(OBSERVE)
-    page.goto(address)
-    until(page, "performance.getEntriesByName('interactive').length > 0")
+    print("load of the machine, before:", os.getloadavg()[0])
+    with measured(page, clock, "loading"):
+        page.goto(address)
+        until(page, "performance.getEntriesByName('interactive').length > 0")
     print("ms until it can be used:", page.evaluate("performance.getEntriesByName('interactive')[0].startTime"))
     print("elements:", page.evaluate("document.querySelectorAll('*').length"))
-    long_tasks(page, "loading")
-    begun = thread_time(clock)
-    page.evaluate(SCROLL)
-    print(
-        "ms of thread time: loading", 1e3 * begun, "a frame of scrolling", 1e3 * (thread_time(clock) - begun) / FRAMES
-    )
-    long_tasks(page, "scrolling the list")
-    for key in "jjjnwmdg":
-        page.keyboard.press(key)
-        long_tasks(page, key)
+    scroll(page, clock, "the list, every row another", LIST)
+    scroll(page, clock, "the episode", EPISODE)
+    page.evaluate("window.scrollTo(0, 0)")
+    for key in "jjjnwm+-bvrrdg":
+        with measured(page, clock, f"the key {key}"):
+            page.keyboard.press(key)
+            page.evaluate(FRAME)
+    scroll(page, clock, "the episode with its panels open", EPISODE)
     begun = page.evaluate("performance.now()")
-    page.fill("#search", "no such text")
-    until(page, "document.getElementById('found').textContent.startsWith('Nothing')")
-    print("ms of a search that finds nothing:", page.evaluate("performance.now()") - begun)
-    long_tasks(page, "searching")
+    with measured(page, clock, "a search that finds nothing"):
+        page.fill("#search", "no such text")
+        until(page, "document.getElementById('found').textContent.startsWith('Nothing')")
+    print("ms of it by the wall:", page.evaluate("performance.now()") - begun)
     print("MB of the heap:", page.evaluate("performance.memory.usedJSHeapSize / 1e6"))
+    print("MB of the page's process:", resident(browser))
+    print("load of the machine, after:", os.getloadavg()[0])
+
+
+def scroll(page: Page, clock: CDPSession, what: str, to: str) -> None:
+    """Scroll frame by frame; what a frame takes by the thread is what it computes, layout and paint records with it."""
+    page.evaluate("window.long.splice(0)")
+    frames = []
+    for i in range(FRAMES):
+        begun = thread_time(clock)
+        page.evaluate(to, i)
+        page.evaluate(FRAME)
+        frames.append(1e3 * (thread_time(clock) - begun))
+    middle = sorted(frames)[FRAMES // 2]
+    print(f"scrolling {what}: ms of thread time a frame: {middle:.1f}, at most {max(frames):.1f};", long_tasks(page))
+
+
+@contextmanager
+def measured(page: Page, clock: CDPSession, what: str) -> Iterator[None]:
+    begun = thread_time(clock)
+    yield
+    took = 1e3 * (thread_time(clock) - begun)
+    page.wait_for_timeout(300)
+    print(f"{what}: ms of thread time: {took:.1f};", long_tasks(page))
 
 
 def thread_time(clock: CDPSession) -> float:
     found = clock.send("Performance.getMetrics")["metrics"]
-    return next(metric["value"] for metric in found if metric["name"] == "TaskDuration")
+    return float(next(metric["value"] for metric in found if metric["name"] == "TaskDuration"))
 
 
-def long_tasks(page: Page, what: str) -> None:
-    page.wait_for_timeout(300)
-    print(f"long tasks, {what}:", page.evaluate("window.long.splice(0)"))
+def long_tasks(page: Page) -> str:
+    return f"long tasks by the wall: {page.evaluate('window.long.splice(0)')}"
+
+
+def resident(browser: Browser) -> list[int]:
+    """Memory of the pages' processes as the system counts it."""
+    found = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
+    pages = [each["id"] for each in found if each["type"] == "renderer"]
+    statuses = [Path(f"/proc/{pid}/status").read_text("utf-8").splitlines() for pid in pages]
+    return sorted(int(line.split()[1]) // 1000 for status in statuses for line in status if line.startswith("VmRSS"))
 
 
 if __name__ == "__main__":
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(SWITCHES))
-        measure(browser.new_page(viewport={"width": 1280, "height": 900}), sys.argv[1])
-        browser.close()
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=list(SWITCHES))
+        measure(opened, opened.new_page(viewport={"width": 1280, "height": 900}), sys.argv[1])
+        opened.close()
