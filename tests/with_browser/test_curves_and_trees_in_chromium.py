@@ -148,6 +148,8 @@ def test_the_tree_of_any_group_parts_where_its_episodes_do_and_keys_walk_it(visi
         "1 right and 1 step on ✓ solved 1 episode, 1 solved, mean return 1",
         "0 down and 2 steps on ✗ failed 1 episode, 0 solved, mean return 0",
     ]
+    said = page.locator(TOP).first.get_attribute("aria-label")
+    assert re.fullmatch(r"0, up, 3 episodes, 2 solved, mean return 0.6667, [+\u2212][\d.]+", said)
     page.reload()
     page.wait_for_selector(".tree [aria-current=step]")
     page.focus(".tree [tabindex='0']")

@@ -2,7 +2,7 @@
 
 import { button, make, select, table } from "./dom.mjs";
 import { writeComparison } from "./link.mjs";
-import { FLIPS, PAIR_ORDERS, combinations, counted, listedPairs } from "./pairs.mjs";
+import { FLIPS, PAIR_ORDERS, combinations, counted, listedPairs, sidesPlayed } from "./pairs.mjs";
 import { ROWS, drawPair } from "./pair_view.mjs";
 import { strip } from "./tint.mjs";
 import { virtualList } from "./virtual_list.mjs";
@@ -64,7 +64,9 @@ export function compareOf(place, state, source, act) {
     const { overview } = state;
     const pick = (label, texts, chosen, does) => select(label, texts, chosen, does);
     const versus = pairs().map((pair) => pair.map((side) => sides()[side]).map(({ name, agent }) => (agent ? `${agent} (${name})` : name)).join(" and "));
-    frame.which.replaceChildren(pick("which are compared", versus, view.number, (i) => show(i)));
+    const played = sidesPlayed(overview.data);
+    frame.which.replaceChildren(pick("which are compared", versus, view.number, (i) => show(i)),
+      ...(played > sides().length ? [make("span", { text: `The first ${sides().length} of ${played} are compared.` })] : []));
     const counts = counted(overview, view.comparison);
     frame.flips.replaceChildren(...Object.entries(FLIPS).map(([name, { says }]) => button(`${name} ${counts[name]}`, () => filter(name), {
       "aria-pressed": String(name === view.flip), title: says, "aria-label": `${says}: ${counts[name]}` })));

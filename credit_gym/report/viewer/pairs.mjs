@@ -20,6 +20,11 @@ export function combinations(count) {
   return found;
 }
 
+// How many sides there are, compared or not: a page compares the first ones alone.
+export function sidesPlayed({ episodes }) {
+  return new Set(episodes.run.map((run, e) => `${run} ${episodes.agent[e]}`)).size;
+}
+
 const outcomes = (overview, { first, second }, n) => [first[n], second[n]].map((e) => overview.data.episodes.outcome[e] === SOLVED);
 
 // How many pairs each filter lists.

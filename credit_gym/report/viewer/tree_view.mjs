@@ -46,7 +46,8 @@ export async function drawTree(overview, tree, { episode, step, scorer, scale, o
       make("span", { className: "worth", text: `${counted(episodes, "episode")}, ${solved} solved, mean return ${digits(earned)}` }),
       t < 0 || !overview.scorers.length ? null : paint(make("span", { className: "value", text: credit(value), title: overview.scorers[scorer].name }), "background-color", value, scale));
     const here = own && step !== null && step >= t && step < until;
-    const node = make("li", { role: "treeitem", "aria-level": String(level), tabindex: "-1", "data-held": name, ...(here ? { "aria-current": "step" } : {}), className: own ? "own" : "" }, label);
+    const said = [...label.children].map(({ textContent }) => textContent).filter(Boolean).join(", "); // without what is below
+    const node = make("li", { role: "treeitem", "aria-label": said, "aria-level": String(level), tabindex: "-1", "data-held": name, ...(here ? { "aria-current": "step" } : {}), className: own ? "own" : "" }, label);
     const expand = async (wanted) => {
       open.set(name, wanted);
       node.setAttribute("aria-expanded", String(wanted));

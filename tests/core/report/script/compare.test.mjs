@@ -8,7 +8,7 @@ const from = (name) => import(new URL(`${name}.mjs`, room));
 
 const { overviewOf } = await from("columns");
 const { readComparison, readLink, writeComparison } = await from("link");
-const { combinations, counted, listedPairs, partingCredits } = await from("pairs");
+const { combinations, counted, listedPairs, partingCredits, sidesPlayed } = await from("pairs");
 const { parting } = await from("pair_view");
 
 // Two sides of three episodes of 2 steps; solved: both, the first alone, the second alone.
@@ -33,6 +33,10 @@ const comparison = { first: [0, 1, 2], second: [3, 4, 5], seeds: ["1", null, "3"
 test("every two sides are compared once, in the order of Python's combinations", () => {
   assert.deepEqual(combinations(3), [[0, 1], [0, 2], [1, 2]]);
   assert.deepEqual(combinations(1), []);
+});
+
+test("a side is an agent of a run", () => {
+  assert.equal(sidesPlayed({ episodes: { run: [0, 0, 0, 1], agent: [3, 3, 4, 3] } }), 3);
 });
 
 test("a filter lists the pairs of which became what it says", () => {
