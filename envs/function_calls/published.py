@@ -107,7 +107,7 @@ def _tasks(files: tuple[Path, Path], category: Category, files_as_they_are: Stam
     return tuple(tasks)
 
 
-def _task(row: Mapping[str, Any], category: Category, gold: Sequence[Sequence[str]]) -> Task:
+def _task(row: Mapping[str, Any], category: Category, gold: Any) -> Task:
     if len(gold) != len(row["question"]):
         raise ValueError("not as many turns as answers")
     if missing := [name for name in row["involved_classes"] if name not in MODULES]:

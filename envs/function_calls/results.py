@@ -186,10 +186,10 @@ def _calls(plan: Plan, step: Any) -> tuple[Call, ...]:
         return () if isinstance(found, Unreadable) else found
     calls: list[Call] = []
     for each in step if isinstance(step, list) else [step]:
-        found = _decoded(each)
-        if found is None:
+        made = _decoded(each)
+        if made is None:
             return ()
-        calls += found
+        calls += made
     return tuple(calls)
 
 
