@@ -44,6 +44,10 @@ class TextEnv(gym.Env[str, str]):
         reset_options: names that ``options`` of :meth:`reset` may have; any other is refused.
         limit_argument: name of the argument that sets :attr:`most_steps`, empty where there is none. Where it was not
             given, the ``max_episode_steps`` of ``gym.make`` takes its place: see :meth:`limiting`.
+        ends_when: what terminates and what truncates an episode, in a sentence.
+        data_from: where its tasks come from, their splits, and what names real data.
+        published: what was published of it, and how this differs.
+        page: name of the page of ``docs/`` that says more of it; empty where there is none.
         reward_rule: what earns how much, in a sentence.
         verifier_rule: what a reading of the verifier is, in a sentence.
         own_info_keys: what its ``info`` has beside :data:`credit_gym.data.declarations.INFO_KEYS`, each in a few words.
@@ -60,6 +64,10 @@ class TextEnv(gym.Env[str, str]):
     action_format: ActionFormat = LINE
     reset_options: Collection[str] = ("task",)
     limit_argument: str = ""
+    ends_when: str = ""
+    data_from: str = ""
+    published: str = ""
+    page: str = ""
     reward_rule: str = ""
     verifier_rule: str = ""
     own_info_keys: Mapping[str, str] = MappingProxyType({})

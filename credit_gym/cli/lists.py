@@ -44,12 +44,12 @@ def envs(env: Annotated[str | None, typer.Argument(help="Show the details of thi
     declared = declaration(env)
     form = declared.action_format
     typer.echo(f"An action is a {form.kind.replace('_', ' ')}. {describe(form)}\n")
-    for what, rule in (("Reward", declared.reward_rule), ("Verifier", declared.verifier_rule)):
-        if rule:
-            typer.echo(f"{what}: {rule}")
+    for what, rule in declared.rules.items():
+        typer.echo(f"{what}: {rule}")
     exact = declared.exact_verifier
     typer.echo(
-        f"Its verifier is {'declared exact: the change of an exact potential' if exact else 'not declared exact'}.\n"
+        f"Its verifier is {'declared exact: the change of an exact potential' if exact else 'not declared exact'}, "
+        f"and a moment of it {'can' if declared.forkable else 'cannot'} be cloned.\n"
     )
     show(Table("Info", ("key", "what it says"), tuple(declared.info_keys.items())))
     arguments = [p for p in inspect.signature(creator or dict).parameters.values() if p.kind is not p.VAR_KEYWORD]

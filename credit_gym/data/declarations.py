@@ -21,6 +21,15 @@ INFO_KEYS: Mapping[str, str] = {
 }
 """Keys of ``info`` that mean the same in every environment."""
 
+RULES: Mapping[str, str] = {
+    "Reward": "reward_rule",
+    "Verifier": "verifier_rule",
+    "Ends": "ends_when",
+    "Tasks": "data_from",
+    "Published": "published",
+}
+"""What a sentence of an environment is about -> the attribute that has it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
@@ -28,15 +37,17 @@ class Declaration:
 
     Attributes:
         action_format: how an action is written.
-        reward_rule: what earns how much; empty where it says nothing.
-        verifier_rule: what a reading of its verifier is; empty where it says nothing.
+        rules: what the rule is about -> the sentence, as :data:`RULES` has them; what it does not say is left out.
+        page: name of the page of ``docs/`` that says more of it; empty where there is none.
+        forkable: whether a moment of it can be cloned and restored.
         exact_verifier: whether the readings are declared to be the change of an exact potential.
         info_keys: key of ``info`` -> what it says, the common ones first.
     """
 
     action_format: ActionFormat
-    reward_rule: str
-    verifier_rule: str
+    rules: Mapping[str, str]
+    page: str
+    forkable: bool
     exact_verifier: bool
     info_keys: Mapping[str, str]
 
@@ -50,8 +61,15 @@ def declaration(env_id: str) -> Declaration:
     declaring = declaring_class(env_id)
     return Declaration(
         action_format=format_at(declaring, {}),
-        reward_rule=getattr(declaring, "reward_rule", ""),
-        verifier_rule=getattr(declaring, "verifier_rule", ""),
+        rules={about: rule for about, name in RULES.items() if (rule := getattr(declaring, name, ""))},
+        page=getattr(declaring, "page", ""),
+        forkable=_forkable(declaring),
         exact_verifier=getattr(declaring, "exact_verifier", False) is True,
         info_keys={**INFO_KEYS, **getattr(declaring, "own_info_keys", {})},
     )
+
+
+def _forkable(declaring: object) -> bool:
+    """Whether a class has a ``clone_state`` of its own; that of the base only says that there is none."""
+    function = getattr(declaring, "clone_state", None)
+    return function is not None and getattr(function, "__qualname__", "") != "TextEnv.clone_state"

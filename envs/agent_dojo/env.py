@@ -100,6 +100,17 @@ class AgentDojoEnv(TextEnv):
         result="tool: ",
     )
     limit_argument = "max_steps"
+    ends_when = "Terminates with the answer to the user; truncated after `max_steps` actions."
+    data_from = (
+        "Two embedded suites; the published ones with `source='published'`, from the folder that `data=` or "
+        "AGENTDOJO_DIR names, else from the installed package. Every fourth user task of a suite is `test`, the "
+        "others are `train`."
+    )
+    published = (
+        "AgentDojo (Debenedetti et al., 2024), whose own code plays the published suites. Its clock stands still, "
+        "and an exception of its judges counts as not done."
+    )
+    page = "agent_dojo"
     reward_rule = "1 at the end where the user's task is done; by `reward=` where the injected goal was not reached."
     verifier_rule = "The change of the share of the user task's ground truth that is there, the last message included."
     own_info_keys = MappingProxyType(

@@ -114,6 +114,16 @@ class ALFWorldEnv(TextEnv):
 
     limit_argument = "max_steps"
     exact_verifier = True
+    ends_when = "Terminates when the goal is reached; truncated after `max_steps` commands."
+    data_from = (
+        "Games made here, `num_tasks` a split (`train`, `valid_seen`, `valid_unseen`); the published ones, in the "
+        "same splits, from the folder that `data=` or ALFWORLD_DATA names."
+    )
+    published = (
+        "ALFWorld (Shridhar et al., 2021; MIT licence), whose texts, commands and wins are kept. Rooms of the "
+        "games made here are drawn, so success on them is not success on the published ones."
+    )
+    page = "alfworld"
     reward_rule = "1 when the goal is reached, and 0 before."
     verifier_rule = "The decrease of the exact distance to the goal: 1 for an optimal action, 0 for an idle one."
     own_info_keys = MappingProxyType(

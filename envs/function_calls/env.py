@@ -83,6 +83,13 @@ class FunctionCallsEnv(TextEnv):
         examples=("read_file(path='letters/draft.txt')", DONE),
         result=RESULT,
     )
+    ends_when = "Terminates with the last turn of the user; truncated where a turn has more than `max_steps` steps."
+    data_from = (
+        "Tasks made here from `task_seed=`, `train` and `test` without one in common; the published ones from an "
+        "unpacked bfcl-eval, the folder that `folder=` or BFCL_DIR names."
+    )
+    published = "The multi-turn rules of BFCL v4 (Patil et al., 2025); embedded tasks and back ends are written here."
+    page = "function_calls"
     reward_rule = "1 at the end if every turn left the gold calls' states behind and had seen their answers."
     verifier_rule = "The change of progress toward the gold states and answers; the end of a wrong turn loses 1, once."
     own_info_keys = MappingProxyType(

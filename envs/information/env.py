@@ -83,6 +83,10 @@ class QuestionEnv(TextEnv):
     """
 
     limit_argument = "turns"
+    ends_when = (
+        "Terminates when the game is won or lost; truncated after `turns` turns, or after as many that went unanswered."
+    )
+    page = "beliefs"
     reward_rule = "1 with the turn that wins, else 0; by `reward='upstream'` the published one of every turn."
     verifier_rule = "The change of the log-probability of the truth, in nats; NaN where the game cannot tell."
     own_info_keys: Mapping[str, str] = MappingProxyType(

@@ -55,6 +55,11 @@ class PersonalizationEnv(ScenarioEnv):
         UnknownNameError: there is no such reward.
     """
 
+    ends_when = (
+        "Terminates with the recommendation; truncated after `questions` questions and one turn more, or after as "
+        "many that went unanswered."
+    )
+    published = "Nothing: the ΔBelief study (Auzina et al., 2026) reports such a game without publishing it."
     reward_rule = "The fit of the recommendation, in [0, 1]; by `reward='outcome'` 1 for a success."
     own_info_keys = MappingProxyType(
         {**ScenarioEnv.own_info_keys, "grade": "the grade from 1 to 10, once something was recommended"}

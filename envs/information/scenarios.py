@@ -71,6 +71,15 @@ class ScenarioEnv(QuestionEnv):
         CreditGymError: ``attempts`` is no positive integer.
     """
 
+    data_from = (
+        "Cases written here (`train`, `eval`, `test`), or a published file of scenarios by `scenarios=`, which "
+        "needs `answerer=`."
+    )
+    published = (
+        "A game of PAPRIKA the way that the ΔBelief study (Auzina et al., 2026) plays it, on cases written here; "
+        "`mode='upstream'` is as published."
+    )
+
     plain_claims = True
     """Whether the form of an action always tells that it claims a conclusion."""
 

@@ -85,6 +85,17 @@ class SokobanEnv(TextEnv):
 
     action_format = ActionFormat(how=_HOW, examples=MOVES, families=_PUSH)
     limit_argument = "max_steps"
+    ends_when = (
+        "Terminates when every box is on a target; truncated after `max_steps` actions. A deadlock ends nothing."
+    )
+    data_from = (
+        "Rooms made here from `room_seed=`, solvable by construction, `train` and `test` without a room in "
+        "common; or a file of levels such as Boxoban's (`levels=`)."
+    )
+    published = (
+        "gym-sokoban's rules (MIT licence) in the symbols of RAGEN (Wang et al., 2025). The reward is that of a "
+        "solved room unless `reward='published'`."
+    )
     reward_rule = "1 when every box is on a target; by `reward='published'` gym-sokoban's of every move."
     verifier_rule = "The decrease of the distance to the end, in moves; in large rooms of a bound on it, in pushes."
     own_info_keys = MappingProxyType(

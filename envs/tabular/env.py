@@ -40,6 +40,14 @@ class TabularEnv(TextEnv):
     """
 
     action_format = ActionFormat(how="Write one of the actions on offer, on one line.", listed=True)
+    ends_when = (
+        "Terminates in a state that wins or loses; truncated at the step limit of the task, or at `max_episode_steps`."
+    )
+    data_from = "Tasks made here from a seed, or read from a manifest; there is one split."
+    published = (
+        "Tasks of this project; those of the Stochastic ids follow a published description, and their sizes were "
+        "fitted to its success."
+    )
     reward_rule = "1 with the step that wins, else 0."
     verifier_rule = "What the task's own verifier reads of the transition, with the errors that the task gives it."
 

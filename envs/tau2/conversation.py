@@ -8,7 +8,16 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from credit_gym.envs.tau2.actions import STOP, Calls, Malformed, Message, ToolCall, is_stop, parse_action
+from credit_gym.envs.tau2.actions import (
+    STOP,
+    Calls,
+    Malformed,
+    Message,
+    ToolCall,
+    is_stop,
+    parse_action,
+    write_function,
+)
 from credit_gym.envs.tau2.database import Database
 from credit_gym.envs.tau2.domain import Domain
 from credit_gym.envs.tau2.progress import Progress
@@ -298,3 +307,21 @@ class Conversation:
         if moment.hops >= self._max_steps:
             return moment._replace(over="max_steps")
         return moment
+
+
+def shown(messages: tuple[Message, ...]) -> str:
+    """Return messages as tau2 shows them: one a line, the customer's own tool calls and their answers left out."""
+    return "\n".join(
+        f"{message.role}: {message.content if message.call is None else write_function(message.call)}"
+        for message in messages
+        if not (message.role == "user" and message.call)
+        and not (message.role == "tool" and message.requestor == "user")
+    )
+
+
+def last_result_of(moment: Moment) -> str:
+    """Return the newest answer of a tool that the agent has called, empty for none."""
+    for message in reversed(moment.messages):
+        if message.role == "tool" and message.requestor == "assistant" and not message.error:
+            return message.content or ""
+    return ""

@@ -13,25 +13,23 @@ from typing import Any, NamedTuple
 import gymnasium as gym
 
 from credit_gym.data.action_format import ActionFormat
-from credit_gym.envs.tau2.actions import Message, write_function
+from credit_gym.envs.tau2.actions import Message
 from credit_gym.envs.tau2.checkout import THEIRS, CheckoutConversation, has_tau2, open_checkout
-from credit_gym.envs.tau2.conversation import Conversation, Moment
+from credit_gym.envs.tau2.conversation import Conversation, Moment, last_result_of, shown
+from credit_gym.envs.tau2.customers import customer
 from credit_gym.envs.tau2.database import Database
 from credit_gym.envs.tau2.domain import Domain
 from credit_gym.envs.tau2.folder import PUBLISHED, read_domain
 from credit_gym.envs.tau2.library import desk
-from credit_gym.envs.tau2.library.customer import Member
-from credit_gym.envs.tau2.library.embedded import library
+from credit_gym.envs.tau2.library.embedded import EMBEDDED, library
 from credit_gym.envs.tau2.reference import next_action, untold
 from credit_gym.envs.tau2.reward import Grade, Judge
 from credit_gym.envs.tau2.tasks import Task
 from credit_gym.envs.tau2.toolkit import signature
-from credit_gym.envs.tau2.users import AbsentUser, Model, ModelUser, RecitingUser, User
+from credit_gym.envs.tau2.users import Model, RecitingUser
 from credit_gym.envs.text_env import TextEnv, task_number
 from credit_gym.errors import CreditGymError, ManifestError, unknown
 from credit_gym.estimation.ranges import Count
-
-EMBEDDED = "library"
 
 _HOW = """You are a service agent. Obey the policy below. In each turn do one of two things:
 write a message to the customer, or make one tool call, as {"name": "tool", "arguments": {...}} or tool(argument='x').
@@ -121,6 +119,19 @@ class Tau2Env(TextEnv):
     )
 
     limit_argument = "max_steps"
+    ends_when = (
+        "Terminates when either side ends the conversation; truncated after `max_steps` messages or `max_errors` "
+        "refused calls."
+    )
+    data_from = (
+        "The embedded library (`train`, `eval`, `test`); published domains, in the splits of their files, from "
+        "the folder that `data=` or TAU2_DATA_DIR names, or by an installed tau2-bench."
+    )
+    published = (
+        "tau2-bench (Barres et al., 2025), of whose data nothing is shipped. `mode='upstream'` is tau2 1.0.1 with "
+        "its oddities; the default corrects them."
+    )
+    page = "tau2"
     reward_rule = "0 until the end, then the published product of checks: database, what was said, actions."
     verifier_rule = "How much nearer the database and the customer's knowledge came to what the task wants."
     own_info_keys = MappingProxyType(
@@ -170,7 +181,7 @@ class Tau2Env(TextEnv):
         self._solo, self._judge = solo, judge
         self.blocking = self._checkout or user is not None or judge is not None
         self._scripted = domain == EMBEDDED and user is None and not solo
-        self._user = _customer(self.domain, user, solo)
+        self._user = customer(self.domain, user, solo)
         self._listens = not isinstance(self._user, RecitingUser)
         self._limits = {"max_steps": max_steps, "max_errors": max_errors}
         self._schemas = [*self.domain.tools.schemas, _DONE_SCHEMA]
@@ -243,7 +254,7 @@ class Tau2Env(TextEnv):
         """Return the conversation in ``ansi`` mode."""
         if self.render_mode != "ansi" or self._moment is None:
             return None
-        return _shown(self._moment.messages)
+        return shown(self._moment.messages)
 
     def clone_state(self) -> Snapshot:
         """Return this moment of the episode: the database as the rows that changed, the customer, and what was said."""
@@ -288,7 +299,7 @@ class Tau2Env(TextEnv):
         unseen = tuple(message for message in moment.messages[moment.shown :] if message.role != "assistant")
         if self._scripted:
             self._suggest(unseen, moment.identified)
-            result = _last_result(moment)
+            result = last_result_of(moment)
             info["admissible_actions"] = desk.admissible(self._suggested, result)
             info["expert_actions"] = [] if moment.over else [self._clerk(moment, result)]
         else:
@@ -302,7 +313,7 @@ class Tau2Env(TextEnv):
             info["reward_info"] = dict(found.details)
             info["termination"] = moment.over
         begins = self._solo and not moment.messages
-        return (f"ticket: {self.task.ticket}" if begins else _shown(unseen)), info
+        return (f"ticket: {self.task.ticket}" if begins else shown(unseen)), info
 
     def grade(self) -> Grade:
         """Return the grade that the conversation has, if it has ended; the reward of one under way is 0."""
@@ -370,38 +381,6 @@ def _chosen(domain: Domain, task_id: str | None, split: str | None, solo: bool) 
     if not tasks:
         raise CreditGymError(f"No task of the domain {domain.name} can be played alone: leave solo=True out.")
     return tasks
-
-
-def _customer(domain: Domain, model: Model | None, solo: bool) -> User:
-    if solo:
-        return AbsentUser()
-    if model is not None:
-        return ModelUser(model, domain.user_tools)
-    if domain.name == EMBEDDED:
-        return Member()
-    return (
-        PUBLISHED[domain.name].customer(domain.user_tools)
-        if domain.name in PUBLISHED
-        else RecitingUser(domain.user_tools)
-    )
-
-
-def _shown(messages: tuple[Message, ...]) -> str:
-    """Messages as tau2 shows them: one a line, the customer's own tool calls and their answers left out."""
-    return "\n".join(
-        f"{message.role}: {message.content if message.call is None else write_function(message.call)}"
-        for message in messages
-        if not (message.role == "user" and message.call)
-        and not (message.role == "tool" and message.requestor == "user")
-    )
-
-
-def _last_result(moment: Moment) -> str:
-    """The newest answer of a tool that the agent has called, empty for none."""
-    for message in reversed(moment.messages):
-        if message.role == "tool" and message.requestor == "assistant" and not message.error:
-            return message.content or ""
-    return ""
 
 
 _LIMITS = frozenset(("max_steps", "too_many_errors"))

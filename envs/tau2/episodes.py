@@ -17,8 +17,9 @@ from credit_gym.data.episode import Episode
 from credit_gym.data.foreign_text import file_bytes, read_json, shallow, whole_number
 from credit_gym.envs.tau2.actions import DONE, STOP, Message
 from credit_gym.envs.tau2.domain import Domain
-from credit_gym.envs.tau2.env import EMBEDDED, open_domain
+from credit_gym.envs.tau2.env import open_domain
 from credit_gym.envs.tau2.folder import PUBLISHED
+from credit_gym.envs.tau2.library.embedded import EMBEDDED
 from credit_gym.envs.tau2.results import Simulation, beginning, read_simulation
 from credit_gym.envs.tau2.tasks import read_task
 from credit_gym.errors import BatchError, CreditGymError, StoreError

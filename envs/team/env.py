@@ -47,6 +47,15 @@ class MultiAgentMath(MultiAgentEnv[MathProblem]):
     blocking = True  # a grade may wait for math-verify
     answer_form = "Give the final answer in \\boxed{}."
     action_format = ActionFormat("message", how=answer_form, examples=("Half of 24 is \\boxed{12}.",))
+    data_from = (
+        "Problems made here from `problem_seed=` (`train`, `eval`, `test`); a GSM8K, MATH or CMATH file, or a "
+        "task of reasoning-gym, by `problems=`."
+    )
+    published = (
+        "C3 (Chen et al., 2026), whose teams these are. Grading is strict; `grading='upstream'` is as lenient as "
+        "the published grader."
+    )
+    page = "counterfactual"
     reward_rule = "1 where the last message has the right answer, else 0."
 
     def __init__(
@@ -109,6 +118,15 @@ class MultiAgentCode(MultiAgentEnv[CodeProblem]):
     """
 
     blocking = True
+    data_from = (
+        "Problems made here from `problem_seed=` (`train`, `eval`, `test`), or an MBPP or HumanEval file by "
+        "`problems=`."
+    )
+    published = (
+        "C3 (Chen et al., 2026), whose teams these are. The reward is 1 where all tests pass; `reward='fraction'` "
+        "is the published one."
+    )
+    page = "sandbox"
     reward_rule = "1 where every test passes; by `reward='fraction'` the share of tests that pass."
     answer_form = "Give the whole program in one ```python block."
     action_format = ActionFormat(

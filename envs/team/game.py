@@ -74,6 +74,12 @@ class TeamGame(TabularEnv):
     action_format = ActionFormat(
         how="Say one of the messages on offer, on one line.", examples=("say amber",), listed=True
     )
+    ends_when = (
+        "Terminates with the message of the last role; truncated at the limit of turns, which refused messages use up."
+    )
+    data_from = "Questions made here from `suite_seed=`; there is one split."
+    published = "Nothing: a game of this project, small enough to be solved exactly."
+    page = "counterfactual"
     reward_rule = "1 where the team's last message is right, else 0."
     verifier_rule = "The grade alone: 1 or -1 with the last message, 0 before."
     own_info_keys = MappingProxyType({"role": "whose turn it is"})

@@ -70,6 +70,7 @@ class MultiAgentEnv(TextEnv, Generic[P]):
     """
 
     action_format = FORMATS["message"]
+    ends_when = "Terminates with the message of the last role; never truncated."
     verifier_rule = "The change of the share of facts that stand right in what reaches the last role, then the verdict."
     own_info_keys = MappingProxyType(
         {

@@ -111,6 +111,16 @@ class WebShopEnv(TextEnv):
 
     limit_argument = "max_steps"
     exact_verifier = True
+    ends_when = "Terminates with the purchase; truncated after `max_steps` actions."
+    data_from = (
+        "A catalogue invented here from `catalogue_seed=`, or the published files in the folder that `data=` or "
+        "WEBSHOP_DATA names; goals are split into `train`, `eval` and `test`, or `all`."
+    )
+    published = (
+        "WebShop (Yao et al., 2022; its licence allows academic and research use only, and nothing of it is "
+        "shipped). Oddities of the published environment are corrected unless `compat=True` keeps them; its "
+        "agents had 100 steps."
+    )
     reward_rule = "What was bought, in [0, 1] by its type, attributes, options and price; 1 is success."
     verifier_rule = "The change of what the best purchase in reach is worth, steps included."
     own_info_keys = MappingProxyType(

@@ -95,6 +95,15 @@ class WhoAndWhenEnv(TextEnv):
             Family("answer", "{answer}", "Answer the question.", (("answer", "In its own terms, on one line."),)),
         ),
     )
+    ends_when = (
+        "Terminates when a step is named, by the last halving too, or at the fourth answer that cannot be read; "
+        "never truncated."
+    )
+    data_from = (
+        "Logs made here, each with one planted error (`train`, `test`); the published ones "
+        "(`Algorithm-Generated`, `Hand-Crafted`) from the folder that `data=` or WHO_AND_WHEN_DIR names."
+    )
+    published = "Who&When (Zhang et al., 2025) by its three protocols, of which nothing is shipped."
     reward_rule = "1 where the named step is exactly the labelled one, else 0."
     verifier_rule = "Bits by which the answer narrowed the error down, less those that were left where it lost it."
     own_info_keys = MappingProxyType(

@@ -14,12 +14,15 @@ from credit_gym.envs.tau2.library.tools import IDENTIFY, TOOLS
 from credit_gym.envs.tau2.tasks import Task
 from credit_gym.envs.tau2.toolkit import Toolkit
 
+EMBEDDED = "library"
+"""Name of the domain that ships with the package."""
+
 
 @lru_cache(maxsize=1)
 def library() -> Domain:
     """Return the embedded domain; its tasks are made when they are asked for."""
     bare = Domain(
-        name="library",
+        name=EMBEDDED,
         policy=POLICY,
         tools=TOOLS,
         user_tools=Toolkit(),
