@@ -60,6 +60,26 @@ class CandidateEnv(QuestionEnv):
         UnknownNameError: there is no such mode or reward.
     """
 
+    data_from = (
+        "Nouns or cities of the package (`train`, `eval`, `test`), or by `words=` a file of yours or a published file "
+        "of scenarios, split by its own lists, else by a hash."
+    )
+    published = (
+        "A game of the ΔBelief study (Auzina et al., 2026); words and facts are written here, and `mode='upstream'` "
+        "counts as published."
+    )
+
+    action_format = ActionFormat(
+        how="Ask one question or make one guess, as a question on one line.",
+        examples=("Is it alive?", "Is it a tiger?"),
+        families=QUESTION,
+    )
+
+    kind: str
+    """What the secret is, in one word: the beginning of the ids of the tasks."""
+    goal: str
+    """What the agent is told to do, with a place for ``{turns}``."""
+
     action_format = ActionFormat(
         how="Ask one question or make one guess, as a question on one line.",
         examples=("Is it alive?", "Is it a tiger?"),
