@@ -334,12 +334,12 @@ def _tool(tool: Any, toolkit: Any) -> Tool:
     kind = str(getattr(toolkit.tool_type(tool.name), "value", "generic")).lower()
     arguments = dict.fromkeys(parameters.get("properties", {}), _anything)
     return Tool(
-        tool.name,
-        "write" if kind == "write" else "read" if kind == "read" else "generic",
-        _not_ours,
-        schema,
-        arguments,
-        frozenset(parameters.get("required", ())),
+        name=tool.name,
+        schema=schema,
+        arguments=arguments,
+        required=frozenset(parameters.get("required", ())),
+        kind="write" if kind == "write" else "read" if kind == "read" else "generic",
+        function=_not_ours,
     )
 
 
