@@ -80,17 +80,6 @@ class CandidateEnv(QuestionEnv):
     goal: str
     """What the agent is told to do, with a place for ``{turns}``."""
 
-    action_format = ActionFormat(
-        how="Ask one question or make one guess, as a question on one line.",
-        examples=("Is it alive?", "Is it a tiger?"),
-        families=QUESTION,
-    )
-
-    kind: str
-    """What the secret is, in one word: the beginning of the ids of the tasks."""
-    goal: str
-    """What the agent is told to do, with a place for ``{turns}``."""
-
     def __init__(
         self,
         split: str | None = None,
