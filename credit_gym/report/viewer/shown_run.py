@@ -69,8 +69,7 @@ class ShownRun:
     def agents(self) -> Sequence[str]:
         """(E,) who played each episode."""
         if isinstance(self.episodes, StoredColumns):
-            found: Sequence[str] = self.episodes.flat_columns([_AGENT]).columns[_AGENT.name]
-            return found
+            return [*self.episodes.flat_columns([_AGENT]).columns[_AGENT.name]]
         return [episode.agent_id for episode in self.episodes]
 
     def key_of(self, label: str) -> str:
