@@ -13,12 +13,16 @@ export function cleaned(given) {
   return label === null && note.trim() === "" ? null : { label, note };
 }
 
-// What was remembered of an episode, step -> label; nothing where that was another one of its name.
-function remembered(text, length) {
+// What tells an episode from another one of its name.
+const marksOf = (overview, e) => [overview.length(e), overview.text("task", e), overview.earned(e)];
+
+// What was remembered of an episode, step -> label; nothing where that was another one.
+function remembered(text, marks) {
   const found = new Map();
+  const [length] = marks;
   try {
-    const { steps, said } = JSON.parse(text);
-    for (const [t, label, note] of steps === length ? said : []) {
+    const { of, said } = JSON.parse(text);
+    for (const [t, label, note] of JSON.stringify(of) === JSON.stringify(marks) ? said : []) {
       const each = cleaned({ label, note });
       if (Number.isInteger(t) && t >= 0 && t < length && each) found.set(t, each);
     }
@@ -33,10 +37,16 @@ export function labelsOf(memory) {
   const past = []; // changes that can be taken back: what stood in each place before
   let [overview, count] = [null, 0];
 
-  const nameAt = (e) => PREFIX + writeLink({ run: overview.run(e).name, id: overview.text("id", e) });
+  // Pages of a file all have one storage, and those of `report` one name for their run: its title is part of the name.
+  const nameAt = (e) => PREFIX + writeLink({ run: JSON.stringify([overview.run(e).name, overview.run(e).title]), id: overview.text("id", e) });
   const numberOf = (name) => {
-    const link = readLink(name.slice(PREFIX.length));
-    return link === null ? undefined : overview.find(link.run, link.id);
+    try {
+      const { run, id } = readLink(name.slice(PREFIX.length));
+      const e = overview.find(JSON.parse(run)[0], id);
+      return e !== undefined && nameAt(e) === name ? e : undefined;
+    } catch {
+      return undefined; // a name that was not made here
+    }
   };
   const put = (e, t, given) => {
     const name = nameAt(e);
@@ -53,7 +63,7 @@ export function labelsOf(memory) {
   };
   const keep = (e) => {
     const own = said.get(e);
-    const text = own ? JSON.stringify({ steps: overview.length(e), said: [...own].map(([t, { label, note }]) => [t, label, note]) }) : null;
+    const text = own ? JSON.stringify({ of: marksOf(overview, e), said: [...own].map(([t, { label, note }]) => [t, label, note]) }) : null;
     return memory.set(nameAt(e), text);
   };
   const change = (changes) => {
@@ -61,7 +71,7 @@ export function labelsOf(memory) {
     return { before, kept: [...new Set(changes.map(([e]) => e))].map(keep).every(Boolean) };
   };
   const load = (name, e) => {
-    for (const [t, each] of remembered(memory.get(name), overview.length(e))) put(e, t, each);
+    for (const [t, each] of remembered(memory.get(name), marksOf(overview, e))) put(e, t, each);
   };
 
   return {
@@ -74,8 +84,8 @@ export function labelsOf(memory) {
       overview = shown;
       count = 0;
       said.clear();
-      values.length = 0;
-      for (let p = overview.begins[overview.count]; p > 0; p -= 1) values.push(null);
+      values.length = overview.begins[overview.count];
+      values.fill(null);
       const known = [...owns];
       owns.clear();
       for (const name of memory.names()) {

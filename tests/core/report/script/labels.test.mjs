@@ -13,9 +13,9 @@ const { saidBy } = await from("label_view");
 const { MOST_NOTE, cleaned, labelsOf } = await from("labels");
 const { memoryOf, nameOf } = await from("memory");
 
-const shown = (ids, steps, run = "run_a") => overviewOf({
-  leaf: 32, runs: [{ name: run, title: "" }], scorers: [], keys: [], texts: ids, credits: [], references: {}, nodes: [], actions: [], sides: [],
-  episodes: { id: ids.map((_, i) => i), run: ids.map(() => 0), outcome: ids.map(() => 0), steps, error: ids.map(() => -1) } });
+const shown = (ids, steps, title = "t", earned = 1) => overviewOf({
+  leaf: 32, runs: [{ name: "run_a", title }], scorers: [], keys: [], texts: ids, credits: [], references: {}, nodes: [], actions: [], sides: [],
+  episodes: { id: ids.map((_, i) => i), run: ids.map(() => 0), outcome: ids.map(() => 0), task: ids.map(() => 0), return: ids.map(() => earned), steps, error: ids.map(() => -1) } });
 
 class Storage { // as a browser's
   kept = new Map();
@@ -25,6 +25,7 @@ class Storage { // as a browser's
   setItem(name, value) { this.kept.set(name, String(value)); }
   removeItem(name) { this.kept.delete(name); }
 }
+const named = (id) => `labels.#${encodeURIComponent('["run_a","t"]')}/${id}`;
 const placed = (overview, memory = memoryOf(() => new Storage())) => {
   const labels = labelsOf(memory);
   labels.place(overview);
@@ -58,13 +59,15 @@ test("labels stay with their episodes when more come, though nothing can be reme
 test("an episode of the same name and another length, and what is damaged, say nothing", () => {
   const storage = new Storage();
   const memory = memoryOf(() => storage);
-  const name = "labels.#run_a/a";
-  for (const text of ['{"steps":3,"said":[[0,1,""]]}', "{", "null", "[]", '{"steps":2,"said":5}', '{"steps":2,"said":[[2,1,""],[-1,1,""],[0.5,1,""],[0,2,""],null]}']) {
+  const name = named("a");
+  const of = '{"of":[2,"a",1],"said":';
+  for (const text of ['{"of":[3,"a",1],"said":[[0,1,""]]}', "{", "null", "[]", `${of}5}`, `${of}[[2,1,""],[-1,1,""],[0.5,1,""],[0,2,""],null]}`]) {
     memory.set(name, text);
     assert.equal(placed(shown(["a"], [2]), memory).count(), 0, text);
   }
-  memory.set(name, '{"steps":2,"said":[[1,0,7]]}');
+  memory.set(name, `${of}[[1,0,7]]}`);
   assert.deepEqual(placed(shown(["a"], [2]), memory).at(0, 1), { label: 0, note: "" });
+  for (const other of [shown(["a"], [2], "another report"), shown(["a"], [2], "t", 0)]) assert.equal(placed(other, memory).count(), 0);
 });
 
 test("changes are taken back one by one, an import as one", () => {
@@ -85,7 +88,7 @@ test("another page's labels are heard of, and those of other episodes not", () =
   one.set([[0, 1, { label: -1, note: "" }]]);
   assert.equal(other.reload(nameOf(storage.key(0))), true);
   assert.deepEqual(other.values, [null, -1]);
-  for (const name of ["labels.#run_a/b", "labels.", "theme", null]) assert.equal(other.reload(name), false);
+  for (const name of [named("b"), "labels.#x/y", "labels.", "theme", null]) assert.equal(other.reload(name), false);
   assert.equal(nameOf("somebody.else"), null);
 });
 
