@@ -130,7 +130,7 @@ class Rules:
 
     def key(self, moment: Moment) -> str:
         """Return a stable hash of the true state: the world, what was looked up of the ground truth, and the end."""
-        progress = moment.made, moment.read, moment.obeyed >= 0, moment.over, moment.utility
+        progress = moment.made, moment.read, moment.over, moment.utility
         state = self.task.id, self.task.attack, self.task.suite.digest(moment.world), progress
         return hashlib.blake2b(repr(state).encode("utf-8", "backslashreplace"), digest_size=16).hexdigest()
 
