@@ -10,6 +10,7 @@ again; columns that a document has no place for travel in its ``extra.credit_gym
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -76,8 +77,9 @@ def read_atif(path: Path) -> Iterator[Episode | StoreError]:
     Raises:
         StoreError: the file cannot be read, or the folder holds no trajectory.
     """
+    sessions = _Sessions()
     if not path.is_dir():
-        yield from read_records(path, lambda row, number: _episode(row, {}, str(number)))
+        yield from read_records(path, lambda row, number: _episode(row, {}, str(number), sessions(row)))
         return
     for trial in trials(path):
         try:
@@ -85,7 +87,7 @@ def read_atif(path: Path) -> Iterator[Episode | StoreError]:
         except (*BROKEN, OSError) as error:
             yield StoreError(f"{trial.folder} cannot be imported: {error}.")
             continue
-        yield from read_records(trial.file, partial(_of_trial, told, trial.name))
+        yield from read_records(trial.file, partial(_of_trial, sessions, told, trial.name))
 
 
 # Reading
@@ -124,11 +126,42 @@ class _Played(NamedTuple):
     final: str
 
 
-def _of_trial(told: Mapping[str, Any], called: str, row: Mapping[str, Any], number: int) -> Episode:
-    return _episode(row, told, called if number == 1 else f"{called}-{number}")
+class _Sessions:
+    """Names episodes whose documents only say their session: others of it have names of their own."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, list[bytes]] = {}
+
+    def __call__(self, row: Mapping[str, Any], place: str = "") -> str:
+        """Return the name of a document's episode, empty where the document says it.
+
+        Args:
+            row: the document.
+            place: tells apart documents that may be alike, word for word.
+
+        Raises:
+            ValueError: it was there before.
+        """
+        session = row.get("session_id")
+        if row.get("trajectory_id") or not isinstance(session, str) or not session:
+            return ""
+        text = json.dumps([place, row], sort_keys=True)
+        digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+        seen = self._seen.setdefault(session, [])
+        if digest in seen:
+            raise ValueError(f"it repeats a document of session {session!r:.80}, word for word")
+        seen.append(digest)
+        return "" if len(seen) == 1 else f"{session}-{len(seen)}"
 
 
-def _episode(given: Mapping[str, Any], known: Mapping[str, Any], otherwise: str) -> Episode:
+def _of_trial(
+    sessions: _Sessions, told: Mapping[str, Any], called: str, row: Mapping[str, Any], number: int
+) -> Episode:
+    otherwise = called if number == 1 else f"{called}-{number}"
+    return _episode(row, told, otherwise, sessions(row, called))
+
+
+def _episode(given: Mapping[str, Any], known: Mapping[str, Any], otherwise: str, called: str = "") -> Episode:
     document: Document = _in_order(speakable(given))
     version = document.get("schema_version")
     if not str(version).startswith("ATIF-v1."):
@@ -137,6 +170,7 @@ def _episode(given: Mapping[str, Any], known: Mapping[str, Any], otherwise: str)
     if not played.turns:
         raise ValueError("no step is a model's, so there is nothing to credit")
     episode = _read(document, played, known, otherwise)
+    episode = replace(episode, episode_id=called) if called else episode
     places = [turn.document for turn in played.turns]
     like = made(episode, [0.0] * len(episode), places, played.layouts)
     rest = list(beyond(_without_ours(document), like))

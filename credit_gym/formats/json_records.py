@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 from credit_gym.data.foreign_text import LARGEST, open_file, read_json
 from credit_gym.errors import StoreError
+from credit_gym.formats.wrapped_records import held
 
 T = TypeVar("T")
 
@@ -70,12 +71,14 @@ def read_records(path: Path, read: Callable[[dict[str, Any], int], T]) -> Iterat
 def records(path: Path) -> Iterator[tuple[Place, Any]]:
     """Yield every record with its place: a value of JSON's types, or the sentence about what is none.
 
+    Records within another (:mod:`credit_gym.formats.wrapped_records`) come one by one.
+
     Raises:
         StoreError: the file cannot be read, or is of another kind.
     """
     try:
         with open_file(path) as file:
-            yield from _placed(path, _unpacked(path, file))
+            yield from _apart(_placed(path, _unpacked(path, file)))
     except StoreError:
         raise
     except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
@@ -148,7 +151,38 @@ def _placed(path: Path, read: _Read) -> Iterator[tuple[Place, Any]]:
         try:
             yield place, _value(text)
         except (ValueError, RecursionError) as error:
-            yield place, place.damage(error)
+            objects = _side_by_side(text)
+            for number, each in enumerate(objects, 1):
+                yield _within(place, f"object {number}"), each
+            if not objects:
+                yield place, place.damage(error)
+
+
+def _side_by_side(text: bytes) -> list[Any]:
+    """The objects of a line that holds several, or one and a comma; none if it holds anything else."""
+    if not text.lstrip().startswith(b"{"):
+        return []
+    try:
+        return [an_object(_value(each)) for _, each in _spans(_before(text, lambda _: b""), array=False)]
+    except (ValueError, TypeError, RecursionError):
+        return []
+
+
+def _apart(placed: Iterator[tuple[Place, Any]]) -> Iterator[tuple[Place, Any]]:
+    """The same, records within records one by one; each record has a number of its own."""
+    last = 0
+    for place, row in placed:
+        try:
+            inner = held(row) or [("", row)]
+        except BROKEN as error:
+            inner = [("", place.damage(error))]
+        for number, (where, each) in enumerate(inner):
+            last = max(last + 1, place.number + number)
+            yield _within(place._replace(number=last), where), each
+
+
+def _within(place: Place, where: str) -> Place:
+    return place._replace(text=f"{place.text}, {where}") if where else place
 
 
 def _value(text: bytes) -> Any:

@@ -274,3 +274,29 @@ def test_an_export_is_lines_of_documents(tmp_path: Path) -> None:
     path = tmp_path / "targets.atif.jsonl"
     write_targets("atif", path, [walk("7-0"), walk("7-1")], {"s": [(1.0, 2.0, 3.0)] * 2})
     assert [episode.episode_id for episode in read_atif(path) if isinstance(episode, Episode)] == ["7-0", "7-1"]
+
+
+def _of_session(message: str) -> dict[str, Any]:
+    """A document that says its session alone."""
+    steps = [{"step_id": 1, "source": "user", "message": "Go."}, {"step_id": 2, "source": "agent", "message": message}]
+    return {**{k: v for k, v in SESSION.items() if k != "trajectory_id"}, "steps": steps, "extra": {"reward": 1.0}}
+
+
+def test_documents_of_one_session_are_episodes_each_and_the_same_one_is_none_twice(tmp_path: Path) -> None:
+    first, second = _of_session("north"), _of_session("south")
+    path = tmp_path / "session.jsonl"
+    path.write_text("\n".join(map(json.dumps, [first, second, first])))
+    found = read_episodes("atif", path)
+    assert [(each.episode_id, each.actions) for each in found.episodes] == [("s", ("north",)), ("s-2", ("south",))]
+    (said,) = found.damaged
+    assert said == f"Line 3 of {path} cannot be imported: it repeats a document of session 's', word for word."
+    back = [json.loads(json.dumps(row)) for row in atif_rows(found.episodes, [[None], [None]])]
+    assert [row["session_id"] for row in back] == ["s", "s"]
+
+
+def test_trials_whose_documents_are_alike_are_episodes_each(tmp_path: Path) -> None:
+    for trial in ("a", "b"):
+        (tmp_path / trial).mkdir()
+        (tmp_path / trial / "trajectory.json").write_text(json.dumps(_of_session("north")))
+    found = read_episodes("atif", tmp_path)
+    assert (len(found.episodes), found.damaged) == (2, [])

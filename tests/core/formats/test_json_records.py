@@ -34,6 +34,8 @@ LAYOUTS: dict[str, Callable[[list[Any]], str]] = {
     "array, an entry a line": lambda rows: "[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n",
     "trailing comma": lambda rows: "[" + ", ".join(map(json.dumps, rows)) + ",]",
     "no commas": lambda rows: "[" + "\n".join(map(json.dumps, rows)) + "]",
+    "several on a line": lambda rows: json.dumps(rows[0]) + json.dumps(rows[1]) + " " + json.dumps(rows[2]) + "\n",
+    "a comma behind each line": lambda rows: ",\n".join(map(json.dumps, rows)) + ",\n",
     "objects over lines": lambda rows: "\n".join(json.dumps(row, indent=1) for row in rows),
 }
 PACKED: dict[str, Callable[[bytes], bytes]] = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
