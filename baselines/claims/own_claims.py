@@ -56,4 +56,11 @@ REPRODUCTIONS = (
         "studies.key_recurrence",
         quick=("--seeds", "1", "--tasks", "4"),
     ),
+    Reproduction(
+        "injection-blame",
+        "which step fell for an injection, by every scorer",
+        "ours",
+        "tables.injection_blame",
+        quick=("--group-size", "4", "--tasks", "40"),
+    ),
 )
