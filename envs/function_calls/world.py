@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from credit_gym.envs.function_calls.gold import Call
-from credit_gym.envs.function_calls.state import Mark, State, compared, mark
+from credit_gym.envs.function_calls.state import Mark, State, compared, mark, mark_rows
 from credit_gym.envs.function_calls.tasks import Task
 
 Document = Mapping[str, Any]
@@ -69,6 +69,7 @@ class Running:
     """The back ends of one task.
 
     Attributes:
+        digest: what all back ends come down to, private attributes included.
         marks: class -> attribute -> its mark; where calls change values inside, one for all, under no name.
 
     Args:
@@ -88,11 +89,7 @@ class Running:
             self._methods |= {tool: (name, getattr(back_end, tool)) for tool in tools_of(type(back_end))}
         self._held = {name: dict(vars(back_end)) for name, back_end in self._back_ends.items()}
         self.marks = {name: self._marked(name) for name in self._back_ends} if marks is None else {**marks}
-
-    @property
-    def digest(self) -> bytes:
-        """What all back ends come down to, private attributes included."""
-        return b"".join(mark.digest for marks in self.marks.values() for mark in marks.values())
+        self.digest = _digest(self.marks)
 
     def states(self) -> dict[str, State]:
         """Return the state of each back end as it is: to be looked at before the next call."""
@@ -124,7 +121,10 @@ class Running:
                 answer = Answer(_text(value), isinstance(value, dict) and "error" in value)
         except Exception as error:  # noqa: BLE001 (whatever a stranger's code raises is its answer)
             answer = _failed(str(error))
-        return answer._replace(changed=name) if self._notes(name) else answer
+        if not self._notes(name):
+            return answer
+        self.digest = _digest(self.marks)
+        return answer._replace(changed=name)
 
     def _notes(self, name: str) -> bool:
         """See whether a back end has changed."""
@@ -136,18 +136,23 @@ class Running:
         new = {each: value for each, value in now.items() if held.get(each, held) is not value}
         if new:
             self._held[name] = dict(now)
-            self.marks[name] = {**before, **{each: mark(value) for each, value in new.items()}}
+            marked = {each: mark_rows(value, held.get(each), before.get(each)) for each, value in new.items()}
+            self.marks[name] = {**before, **marked}
         return bool(new)
 
     def _marked(self, name: str) -> Mapping[str, Mark]:
         held = vars(self._back_ends[name])
-        return {"": mark(held)} if self._library.in_place else {each: mark(value) for each, value in held.items()}
+        return {"": mark(held)} if self._library.in_place else {each: mark_rows(value) for each, value in held.items()}
 
 
 @lru_cache(256)
 def tools_of(kind: type) -> tuple[str, ...]:
     """Return the names of the tools of a class: its public methods, but for the one that begins."""
     return tuple(name for name in dir(kind) if name[0] != "_" and name != "load" and callable(getattr(kind, name)))
+
+
+def _digest(marks: Marks) -> bytes:
+    return b"".join(mark.digest for each in marks.values() for mark in each.values())
 
 
 def _failed(reason: str) -> Answer:

@@ -97,7 +97,7 @@ def test_gold_calls_earn_the_reward_on_every_published_task(category: str) -> No
 
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_without_one_call_that_changes_something_nothing_is_earned_and_the_verifier_drops_there(category: str) -> None:
-    lost, spared = 0, []
+    count = 0
     for plan in plans(category):
         for turn, place in changing(plan):
             talk = Conversation(plan, 1 << 62)
@@ -105,13 +105,10 @@ def test_without_one_call_that_changes_something_nothing_is_earned_and_the_verif
                 talk.replay((call,) for at, call in enumerate(calls) if (number, at) != (turn, place))
                 worth = talk.worth
                 talk.do(None)
-                if number == turn and talk.lost:
-                    assert talk.worth == worth - 1.0
-                    lost += 1
-            if talk.success:
-                spared.append((plan, without(plan, turn, place)))
-    assert lost > 300
-    assert all(checked(spared)), "what is not lost passes the published check too: other calls do without it"
+                assert talk.worth - worth == (-1.0 if number == turn else 0.0) or number < turn
+            assert not talk.success
+            count += 1
+    assert count > 500
 
 
 def test_the_published_checker_says_the_same_of_2000_trajectories() -> None:
@@ -157,12 +154,6 @@ def changing(plan: Plan) -> Iterator[tuple[int, int]]:
             running.call(call)
             if not all(same(running.state(name), before[name]) for name in names):
                 yield turn, place
-
-
-def without(plan: Plan, turn: int, place: int) -> Turns:
-    turns = gold_turns(plan)
-    del turns[turn][place]
-    return turns
 
 
 def perturbed(plan: Plan, chance: random.Random) -> Turns:
