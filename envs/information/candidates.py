@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 import os
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from credit_gym.data.action_families import Family
 from credit_gym.data.action_format import ActionFormat
 from credit_gym.envs.information.env import MODES, NOTHING_KNOWN, QuestionEnv, Snapshot, Task, task_id
+from credit_gym.envs.information.grammar import Grammar
 from credit_gym.envs.information.judge import Answerer, LLMJudge
-from credit_gym.envs.information.language import Grammar
 from credit_gym.envs.information.reward import Turn
 from credit_gym.envs.information.sources import Scenario, choose, known_to_rules, read_scenarios, split_of
 from credit_gym.envs.information.world import Question, information_gain, log_belief, members
@@ -22,6 +22,9 @@ from credit_gym.estimation.ranges import Count
 
 QUESTION = (Family("ask", "{question}", "Ask a question, or make a guess.", (("question", "On one line."),)),)
 """What every game of candidates has for actions."""
+
+WonBy: TypeAlias = Callable[[Grammar, str, str], int]
+"""``grammar, action, mode -> set``: the secrets that an action wins with."""
 
 
 class CandidateEnv(QuestionEnv):
@@ -93,11 +96,14 @@ class CandidateEnv(QuestionEnv):
         expert: bool = True,
         render_mode: str | None = None,
     ) -> None:
-        self.grammar = self._rules()
+        read = () if words is None else read_scenarios(words)
+        self.grammar = self._rules([scenario.secret for scenario in read] if answerer is None else ())
         self.world = world = self.grammar.world
-        known = _embedded(world.names) if words is None else read_scenarios(words)
+        known = read or _embedded(world.names)
+        self.left_out = 0
         if words is not None and answerer is None:
-            known = known_to_rules(known, self._name_in_world, words)
+            known = known_to_rules(known, self._name_in_world, words, self.more_facts())
+            self.left_out = len({s.secret for s in read}) - len({s.secret for s in known})
         self._check_secrets([scenario.secret for scenario in known], mode)
         chosen = choose(known, split or ("train" if words is None else "all"), num_tasks)
         goal = self.goal.format(turns=turns)
@@ -111,11 +117,17 @@ class CandidateEnv(QuestionEnv):
         self.mode = mode
         self._expert = expert and self.judge is None
         self._guesses = self._wordings()
-        self._offered = [item.ask for item in world.questions] + list(self._guesses)
+        among = range(len(world.names)) if words is None else members(self.candidates)
+        self._offered = [item.ask for item in world.questions] + [self._guesses[thing] for thing in among]
 
     @abstractmethod
-    def _rules(self) -> Grammar:
-        """Return what reads questions about the world."""
+    def _rules(self, secrets: Sequence[str]) -> Grammar:
+        """Return what reads questions about the world of some secrets, or of the package's for none."""
+
+    @classmethod
+    @abstractmethod
+    def more_facts(cls) -> str:
+        """Return how the rules come to know more secrets than they do here; empty where they know what they can."""
 
     @abstractmethod
     def _wordings(self) -> tuple[str, ...]:
@@ -141,7 +153,9 @@ class CandidateEnv(QuestionEnv):
         """
         parsed = self.grammar.parse(question)
         memory = (state or self.clone_state()).memory
-        return 0.0 if parsed is None else information_gain(self._known(memory), parsed)
+        if parsed is None:
+            return 0.0
+        return information_gain(self._known(memory), carved(parsed, self.won_by(self.grammar, question, self.mode)))
 
     def log_belief(self, state: Snapshot | None = None) -> float:
         """Return the exact log posterior of the truth at a state, None for the current moment; nats."""
@@ -158,11 +172,16 @@ class CandidateEnv(QuestionEnv):
         return NOTHING_KNOWN if memory is None else log_belief(memory)
 
     def _outlook(self) -> dict[str, Any]:
-        found: dict[str, Any] = {"admissible_actions": self._offered[:]}
+        found: dict[str, Any] = {"admissible_actions": self._offered[:], "left_out": self.left_out}
         if self._expert:
-            best = _best_question(self.grammar, self._guesses, self.memory, self._left <= 1)
-            found["expert_actions"] = [best]
+            best = _best_question(self.won_by, self.grammar, self.mode, self.memory, self._left <= 1)
+            found["expert_actions"] = [best or self._guesses[next(members(self.memory))]]
         return found
+
+    @classmethod
+    def won_by(cls, grammar: Grammar, action: str, mode: str) -> int:
+        """Return the set of the secrets that an action wins with, where the rules answer."""
+        return grammar.guessed(action)
 
     def _learn(self, question: Question) -> tuple[str, int]:
         """Return what the rules answer, and the candidates that are left after it."""
@@ -178,31 +197,49 @@ class CandidateEnv(QuestionEnv):
 
 
 @lru_cache(1 << 12)
-def _best_question(grammar: Grammar, guesses: tuple[str, ...], candidates: int, last: bool) -> str:
-    """Return the offered question that leaves the fewest candidates, or as good a guess; for all copies."""
+def _best_question(won_by: WonBy, grammar: Grammar, mode: str, candidates: int, last: bool) -> str | None:
+    """Return the offered question that leaves the fewest candidates, None where a guess is as good; for all copies."""
     total = candidates.bit_count()
-    guess = next(members(candidates))
     if last or total == 1:
-        return guesses[guess]
-    cost = _COST[total - 1]  # a guess parts the candidates into one and the others
+        return None
+    cost = _cost(total - 1)  # a guess parts the candidates into one and the others
     best = None
-    for item in grammar.world.questions:
+    for ask, sets in _offers(won_by, grammar, mode):
         now, rest = 0.0, total
-        for _, chosen in item.question.cells[:-1]:
+        for chosen in sets:
             count = (candidates & chosen).bit_count()
-            now += _COST[count]
+            now += _cost(count)
             rest -= count
-        now += _COST[rest]
+        now += _cost(rest)
         if now < cost - 1e-9:
-            cost, best = now, item
-    return guesses[guess] if best is None else best.ask
+            cost, best = now, ask
+    return best
+
+
+@lru_cache(maxsize=8)
+def _offers(won_by: WonBy, grammar: Grammar, mode: str) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """The questions that are offered, with the sets of their answers but the last."""
+    asks = ((item.ask, item.question) for item in grammar.world.questions)
+    read = ((ask, carved(question, won_by(grammar, ask, mode))) for ask, question in asks)
+    return tuple((ask, tuple(chosen for _, chosen in question.cells[:-1])) for ask, question in read)
+
+
+def carved(question: Question, won_by: int) -> Question:
+    """Return a question as a partition in which each thing that it would win with stands alone."""
+    if not won_by:
+        return question
+    left = tuple((answer, rest) for answer, chosen in question.cells if (rest := chosen & ~won_by))
+    won = tuple(("finished", 1 << thing) for thing in members(won_by))
+    return question._replace(cells=(*won, *left))
+
+
+@lru_cache(1 << 14)
+def _cost(count: int) -> float:
+    """Return n log n: over the answers they sum to the expected log of the candidates left, by the number before."""
+    return count * math.log(count) if count else 0.0
 
 
 @lru_cache(maxsize=4)
 def _embedded(names: tuple[str, ...]) -> tuple[Scenario, ...]:
     """The things of a world as secrets."""
     return tuple(Scenario(name, "", split_of(name)) for name in names)
-
-
-_COST = [0.0] + [count * math.log(count) for count in range(1, 1 << 12)]
-"""n log n: the expected log of the number of candidates left is the sum over the answers, by the number before."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import dropwhile
 from typing import Any
@@ -13,7 +13,8 @@ from credit_gym.data.action_format import ActionFormat
 from credit_gym.envs.information.atlas import cities
 from credit_gym.envs.information.candidates import QUESTION, CandidateEnv
 from credit_gym.envs.information.env import LONGEST_QUESTION, TOO_LONG, UNANSWERED
-from credit_gym.envs.information.language import Grammar, is_guess, stands_beside_names, without_asides, words
+from credit_gym.envs.information.grammar import Grammar
+from credit_gym.envs.information.language import is_guess, stands_beside_names, without_asides, words
 from credit_gym.envs.information.reward import Turn
 from credit_gym.envs.information.world import Question
 
@@ -83,8 +84,19 @@ class GuessMyCityEnv(CandidateEnv):
         "Ruritania?'."
     )
 
-    def _rules(self) -> Grammar:
+    def _rules(self, secrets: Sequence[str]) -> Grammar:
         return city_grammar()
+
+    @classmethod
+    def more_facts(cls) -> str:
+        """Return how the rules come to know more cities."""
+        return ""
+
+    @classmethod
+    def won_by(cls, grammar: Grammar, action: str, mode: str) -> int:
+        """Return the set of the cities that an action guesses."""
+        asked = grammar.parse(action)
+        return 0 if asked is None or asked.guess is None else asked.cells[0][1]
 
     def _wordings(self) -> tuple[str, ...]:
         return tuple(f"Is it {name}?" for name in self.world.names)
@@ -109,8 +121,9 @@ class GuessMyCityEnv(CandidateEnv):
         if question is None:
             asked_name = _NAME_REQUEST.search(" ".join(words(action)))
             return self._turn(action, NAME_ASKED if asked_name else UNREADABLE, "invalid"), self.memory
-        if question.guess is not None and self.world.names[question.guess] == self.target:
-            return self._turn(action, GOAL, "won", question.key), 1 << question.guess
+        secret = self.world.index[self.target]
+        if question.guess is not None and question.cell(secret)[0] == "yes":
+            return self._turn(action, GOAL, "won", question.key), 1 << secret
         if self._was_asked(question.key):
             return self._turn(action, REPEATED, "repeated"), self.memory
         answer, memory = self._learn(question)

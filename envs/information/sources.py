@@ -67,7 +67,10 @@ def read_scenarios(path: str | os.PathLike[str]) -> tuple[Scenario, ...]:
 
 
 def known_to_rules(
-    scenarios: Sequence[Scenario], find: Callable[[str], str | None], path: str | os.PathLike[str]
+    scenarios: Sequence[Scenario],
+    find: Callable[[str], str | None],
+    path: str | os.PathLike[str],
+    more_facts: str = "",
 ) -> tuple[Scenario, ...]:
     """Return the scenarios whose secrets the rules have facts about, and warn of those that are left out.
 
@@ -75,6 +78,7 @@ def known_to_rules(
         scenarios: what was read.
         find: the name that the rules have for a secret, None for none.
         path: where it was read from.
+        more_facts: what to do for the rules to know more; empty for nothing.
 
     Raises:
         ManifestError: the rules know none of them.
@@ -82,12 +86,16 @@ def known_to_rules(
     pairs = ((scenario, find(scenario.secret)) for scenario in scenarios)
     known = tuple(dict.fromkeys(scenario._replace(secret=name) for scenario, name in pairs if name is not None))
     if not known:
-        raise ManifestError(f"The rules have no facts about any secret of {os.fspath(path)}: give answerer= to play.")
+        more = f"{more_facts}, or " if more_facts else ""
+        raise ManifestError(
+            f"The rules have no facts about any secret of {os.fspath(path)}: {more}give answerer= to play."
+        )
     if len(known) < len(scenarios):
+        more = f"{more_facts}, or " if more_facts else ""
         warnings.warn(
             f"{len(scenarios) - len(known)} of {len(scenarios)} secrets of {os.fspath(path)} are left out, because the "
             f"rules have no facts about them; among the other {len(known)} the game is easier, and results are not "
-            "comparable with published ones: give answerer= to play them all.",
+            f"comparable with published ones: {more}give answerer= to play them all.",
             stacklevel=3,
         )
     return known

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from credit_gym.envs.information.candidates import CandidateEnv
+from credit_gym.envs.information.candidates import CandidateEnv, carved
 from credit_gym.envs.information.env import UNANSWERED
+from credit_gym.envs.information.grammar import Grammar
 from credit_gym.envs.information.judge import one_of
-from credit_gym.envs.information.language import Grammar, is_guess, words
+from credit_gym.envs.information.language import is_guess, words
 from credit_gym.envs.information.reward import Turn
+from credit_gym.envs.information.taxonomy import noun_world
+from credit_gym.envs.information.wordnet import HOW_TO_GET_IT, wordnet_folder
 from credit_gym.envs.information.world import nouns
 from credit_gym.errors import ManifestError
 
@@ -78,14 +82,29 @@ class TwentyQuestionsEnv(CandidateEnv):
         "house?' is a question too. Begin with broad questions, use the answers, and guess when you are sure."
     )
 
-    def _rules(self) -> Grammar:
-        return noun_grammar()
+    def _rules(self, secrets: Sequence[str]) -> Grammar:
+        folder = wordnet_folder() if secrets else None
+        return noun_grammar() if folder is None else _list_grammar(tuple(secrets), os.fspath(folder))
+
+    @classmethod
+    def more_facts(cls) -> str:
+        """Return how to give the rules WordNet, empty where they have it."""
+        return "" if wordnet_folder() else HOW_TO_GET_IT
+
+    @classmethod
+    def won_by(cls, grammar: Grammar, action: str, mode: str) -> int:
+        """Return the set of the nouns that an action guesses; upstream those that it names."""
+        if mode != "upstream":
+            return grammar.guessed(action)
+        index = grammar.world.index
+        return sum(1 << thing for thing in {index[word] for word in _exact_words(action) if word in index})
 
     def _wordings(self) -> tuple[str, ...]:
-        return _guesses()
+        return _guesses(self.grammar)
 
     def _name_in_world(self, secret: str) -> str | None:
-        return self.world.called.get(secret.lower(), (None,))[0]
+        world = self.world
+        return secret if secret in world.index else world.called.get(secret.lower(), (None,))[0]
 
     def _check_secrets(self, secrets: Sequence[str], mode: str) -> None:
         if mode == "upstream" and any(" " in secret for secret in secrets):
@@ -95,17 +114,18 @@ class TwentyQuestionsEnv(CandidateEnv):
         upstream = self.mode == "upstream"
         if form_fault(action) is not None:
             return Turn(action, INVALID, "invalid"), self.memory
-        if says_exactly(action, self.target) if upstream else is_guess(action, called(self.target)):
-            memory = None if self.memory is None else 1 << self.world.index[self.target]
-            return Turn(action, "finished", "won", f"={self.target}"), memory
         if self.judge is not None:
-            return self._judged(action)
+            won = says_exactly(action, self.target) if upstream else is_guess(action, called(self.target))
+            return (Turn(action, "finished", "won", f"={self.target}"), None) if won else self._judged(action)
+        won_by, secret = self.won_by(self.grammar, action, self.mode), self.world.index[self.target]
+        if won_by >> secret & 1:
+            return Turn(action, "finished", "won", f"={self.target}"), 1 << secret
         question = self.grammar.parse(action)
         if question is None:
             return Turn(action, UNREADABLE, "invalid"), self.memory
         if self._was_asked(question.key):
             return Turn(action, REPEATED, "repeated"), self.memory
-        answer, memory = self._learn(question)
+        answer, memory = self._learn(carved(question, won_by))
         return Turn(action, answer, "answered", question.key), memory
 
     def _judged(self, action: str) -> tuple[Turn, Any]:
@@ -149,7 +169,7 @@ def says_exactly(action: str, secret: str) -> bool:
 
     Digits and everything but word characters, blanks and hyphens are deleted, and what blanks separate is compared.
     """
-    return secret.lower() in re.sub(r"[^\w\s-]|\d", "", action.lower()).split()
+    return secret.lower() in _exact_words(action)
 
 
 def judge_messages(secret: str, question: str, earlier: Sequence[str] = ()) -> list[Mapping[str, str]]:
@@ -182,9 +202,19 @@ _JUDGE = (
 )
 
 
-@lru_cache(maxsize=1)
-def _guesses() -> tuple[str, ...]:
-    return tuple(_guess(name, size) for name, size in zip(nouns().names, nouns().sizes, strict=True))
+@lru_cache(maxsize=4)
+def _list_grammar(secrets: tuple[str, ...], folder: str) -> Grammar:
+    return Grammar(noun_world(secrets, folder))
+
+
+def _exact_words(action: str) -> list[str]:
+    return re.sub(r"[^\w\s-]|\d", "", action.lower()).split()
+
+
+@lru_cache(maxsize=4)
+def _guesses(grammar: Grammar) -> tuple[str, ...]:
+    world = grammar.world
+    return tuple(_guess(name, size) for name, size in zip(world.names, world.sizes, strict=True))
 
 
 def _guess(name: str, size: float) -> str:

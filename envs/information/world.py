@@ -26,7 +26,7 @@ class Question(NamedTuple):
     Attributes:
         key: the same for two wordings of one question.
         cells: ``(answer, set)`` pairs; the sets are disjoint and cover every thing.
-        guess: index of the thing that the question guesses, None if it guesses none.
+        guess: index of the thing that the question guesses, the first of those of one name; None if it guesses none.
     """
 
     key: str
@@ -119,10 +119,14 @@ class World:
         rest = self.everything & ~chosen
         return Question(key or f"{min(chosen, rest):x}", (("yes", chosen), ("no", rest)))
 
-    def guess(self, thing: int) -> Question:
-        """Return the question whether it is one certain thing."""
-        chosen = 1 << thing
+    def guess(self, chosen: int) -> Question:
+        """Return the question whether it is a certain thing: one, or those that share its name."""
+        thing = next(members(chosen))
         return Question(f"={self.names[thing]}", (("yes", chosen), ("no", self.everything & ~chosen)), thing)
+
+    def names_of(self, thing: int) -> tuple[str, ...]:
+        """Return all names of a thing."""
+        return (self.names[thing], *self.forms[thing])
 
 
 def information_gain(candidates: int, question: Question) -> float:
