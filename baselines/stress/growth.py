@@ -30,7 +30,6 @@ MOST = 2.0
 """MB that may come after them."""
 REMEMBERED = {
     "credit/ALFWorld-v0": (32.0, "games, commands and distances, the latest 40,000 of all games together"),
-    "credit/FunctionCalls-v0": (16.0, "the gold calls of all tasks and 4,096 short actions, in each copy"),
     "credit/Sokoban-v0": (16.0, "rooms, their distances and up to 128 positions of each of the latest 128"),
     "credit/Tau2-v0": (4.0, "the conversations of all tasks, in each copy"),
     "credit/WebShop-v0": (40.0, "pages, search results and worths of states, up to 8,192 of each kind"),
