@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from credit_gym.data.call_dialects import Unreadable
 from credit_gym.data.calls import read_arguments
 from credit_gym.data.episode import Episode
+from credit_gym.data.foreign_text import open_file
 from credit_gym.envs.function_calls.actions import DONE, read_action, write_action
 from credit_gym.envs.function_calls.conversation import Conversation, Event
 from credit_gym.envs.function_calls.gold import Call, read_gold
@@ -72,7 +73,10 @@ def read_episodes(path: Path, *, folder: str = "") -> Iterator[Episode | StoreEr
         StoreError: the file cannot be read, or the published tasks are not at hand.
     """
     try:
+        open_file(path).close()
         source = open_source(FOLDER, folder=folder or None)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read ({error}): give a result file.") from None
     except ManifestError as error:
         raise StoreError(f"{path} cannot be imported: {error}") from None
     numbers, model = source.numbers(), _model(path)
