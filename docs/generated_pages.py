@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 from error_messages import errors_page
 from gymnasium.envs.registration import load_env_creator
+from measured_rows import SLOWER, less_faithful, readings, shown, slower, unsolved
 
 import credit_gym  # noqa: F401  registers the environments
 from credit_gym.data.action_format import describe
 from credit_gym.data.declarations import declaration
 from credit_gym.registration import ENVIRONMENTS, EnvironmentSpec
-from credit_gym.report import Table, to_markdown
-from credit_gym.scorers import get, names
+from credit_gym.scorers import ScorerSpec, get, names
+from credit_gym.scorers.families import by_family, family_of
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -89,9 +91,10 @@ def _pages() -> Iterator[tuple[str, str]]:
         yield f"project/{name}.md", text.replace("](docs/", "](/")
     yield "project/examples.md", examples_page()
     yield "errors.md", errors_page()
+    yield "glossary.md", glossary_page()
+    yield "scorers/index.md", scorers_index()
     for folder, pages in (
         ("environments", [slug(spec.id) for spec in ENVIRONMENTS]),
-        ("scorers", list(names())),
         ("api", list(ROOMS)),
     ):
         yield f"{folder}/index.md", _index(folder, pages)
@@ -118,17 +121,16 @@ def environment_page(spec: EnvironmentSpec) -> str:
             f"# `{spec.id}`\n\n{spec.summary[:1].upper()}{spec.summary[1:]}.\n",
             f"- Made by `gym.make({spec.id!r})` once `credit_gym` is imported"
             + ("; `gym.make_vec` has a native vector form." if spec.vector_entry_point else "."),
-            f"- Reward: {declared.reward_rule}",
-            f"- Verifier: {declared.verifier_rule}"
-            + (" Declared exact: the change of an exact potential." if declared.exact_verifier else ""),
-            f"- Exact oracle: {'yes' if spec.controlled else 'no'}.\n",
+            *(f"- {about}: {rule}" for about, rule in declared.rules.items()),
+            f"- Verifier declared exact, the change of an exact potential: {_yes(declared.exact_verifier)}.",
+            f"- Exact oracle of all values: {_yes(spec.controlled)}.",
+            f"- Forks, by `clone_state` and `restore_state`: {_yes(declared.forkable)}.",
+            f"- More: [{declared.page}](/{declared.page}.md).\n" if declared.page else "",
             f"## An action\n\n{form.kind.replace('_', ' ').capitalize()}. {described}\n\n```text\n{examples}\n```\n",
             "## `info`\n",
-            to_markdown(
-                Table("", ("key", "what it says"), tuple((f"`{k}`", v) for k, v in declared.info_keys.items()))
-            ),
+            _table(("key", "what it says"), ((f"`{key}`", meaning) for key, meaning in declared.info_keys.items())),
             "## Arguments\n" if arguments else "",
-            to_markdown(Table("", ("argument", "default"), arguments)) if arguments else "",
+            _table(("argument", "default"), arguments) if arguments else "",
             f"## In its own words\n\n{_rst(f'{directive} {_target(creator)}')}",
         )
     )
@@ -144,15 +146,74 @@ def scorer_page(name: str) -> str:
             f"# `{name}`\n",
             f"- Needs: {needs}.",
             f"- Compared within: its {spec.scope}.",
+            f"- Family: {family_of(spec)}.",
             f"- Source: {spec.reference or 'the project'}.",
             "- A tabular stand-in of a method that was published with a learned model: tables call it "
             f"`{spec.label}`.\n"
             if spec.stand_in
             else "",
-            to_markdown(Table("", ("option", "takes", "default"), options)) if options else "",
+            _table(("option", "takes", "default"), options) if options else "",
             _rst(f".. autofunction:: {_target(spec.function)}"),
+            f"## When it fails\n\n{_failures(spec)}\n",
+            f"## Measured\n\n{_measured(spec)}\n",
         )
     )
+
+
+def scorers_index() -> str:
+    """Return the list of scorers, a section a family."""
+    parts = ["# Scorers, one by one\n\nWhat each family reads, and which to take: [scorers](/scorers.md).\n"]
+    for family, specs in by_family(map(get, names())).items():
+        listed = "\n".join(spec.name for spec in specs)
+        parts.append(f"## {family[0].upper()}{family[1:]}\n\n```{{toctree}}\n:maxdepth: 1\n\n{listed}\n```\n")
+    return "\n".join(parts)
+
+
+def glossary_page() -> str:
+    """Return the words of the house, from where the code's readers have them."""
+    text = (GENERATED.parents[1] / "ARCHITECTURE.md").read_text("utf-8")
+    return f"# Glossary\n{text.split('## Glossary')[1].split(chr(10) + '## ')[0]}"
+
+
+def _failures(spec: ScorerSpec) -> str:
+    """What its docstring says, in paragraphs that begin with "Fails", and where the bench says so."""
+    paragraphs = (inspect.getdoc(spec.function) or "").split("\n\n")
+    said = [" ".join(text.split()).replace("``", "`") for text in paragraphs if text.startswith("Fails ")]
+    if suites := ", ".join(f"{suite} ({success:.2f})" for suite, success in unsolved(spec.name)):
+        said.append(
+            "A greedy table of its credits solves less than half of what one of the exact advantage solves on "
+            f"[these suites](/generated/environments/Diagnostic-v0.md) of [CreditBench](/creditbench.md): {suites}."
+        )
+    if points := ", ".join(f"{point} ({ratio:.2f})" for point, ratio in slower(spec.name)):
+        said.append(
+            "On the [map of regimes](/regimes.md), where who does not get there in 40 updates counts as 80, it needs "
+            f"{SLOWER} times as many episodes as `grpo` or more at: {points}."
+        )
+    if below := less_faithful(spec.name):
+        said.append(
+            f"On [replay trees](/creditbench.md) its rank correlation with the exact advantage, {below[0]}, lies below "
+            f"that of `grpo` on flat episodes at about the same cost, {below[1]}."
+        )
+    return "\n\n".join(said) or "No measurement here says where."
+
+
+def _yes(holds: bool) -> str:
+    return "yes" if holds else "no"
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """A table whose cells are Markdown already."""
+    lines = (head, tuple("---" for _ in head), *rows)
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |" for cells in lines) + "\n"
+
+
+def _measured(spec: ScorerSpec) -> str:
+    variants = tuple(re.findall(r"'(\S+?)'", spec.options["by"].takes)) if "by" in spec.options else ()
+    rows = tuple(shown(readings(spec.name, variants)))
+    if not rows:
+        return "[CreditBench](/creditbench.md) has no row of it: what it reads, no tabular episode holds."
+    table = _table(("asked as", "what", "value, 95 % interval", "rank"), rows)
+    return f"{table}\nAll rows and columns: [CreditBench](/creditbench.md). The exact advantage has a row there too.\n"
 
 
 def examples_page() -> str:
@@ -181,6 +242,6 @@ def _rst(*lines: str) -> str:
 
 
 def _index(folder: str, pages: list[str]) -> str:
-    title = {"environments": "Environments", "scorers": "Scorers", "api": "API"}[folder]
+    title = {"environments": "Environments", "api": "API"}[folder]
     listed = "\n".join(pages)
     return f"# {title}, one by one\n\n```{{toctree}}\n:maxdepth: 1\n\n{listed}\n```\n"

@@ -49,6 +49,9 @@ def c3(
     with leave-one-out; the mean baseline shrinks that by (n - 1) / n. A play without siblings gets 0. Every play counts
     as a draw: where a draw was played c times, the credit shrinks by (n - 1) c / (n c - 1); see :func:`counterfactual`.
 
+    Fails to show in training: at equal messages no difference to MAGRPO or MAPPO was established, though the credit is
+    the closer one (``docs/team_training.md``).
+
     Args:
         batch: replay trees, one a group; columns as :mod:`~credit_gym.estimation.siblings` describes.
         variant: see above; those with a critic need the column ``value``.
@@ -93,6 +96,9 @@ def counterfactual(
     ``A(a) = n / (n - 1) (q_a - mean over plays of q)``, q_a the mean value of all plays of action a in the context, n
     the number of independent draws. An action that was drawn m times enters the mean m times, so the credit stays
     unbiased for Q - V while its noise falls; dropping the duplicates instead would bias both q and the mean.
+
+    Fails to show in training: it trains a team as :func:`c3` does, for the plays of one action have one gradient
+    (``docs/team_training.md``).
 
     Args:
         batch: replay trees, one a group; all draws of a context were played equally often.

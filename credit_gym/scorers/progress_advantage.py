@@ -41,6 +41,9 @@ def progress_advantage(
     KL-regularised problem this is the advantage (proposition 1). Its mean under the policy is ``beta KL >= 0``, not 0,
     so sums drift upward with length; :func:`progress_advantage_centred` takes that drift out.
 
+    Fails on a policy's own games: it told won games from lost ones worse than chance, in both recipes that were
+    measured (``docs/progress_advantage.md``).
+
     Args:
         batch: the episodes, with log-probabilities under both models.
         tokens: g, a key of :data:`credit_gym.estimation.token_scores.AGGREGATIONS`.

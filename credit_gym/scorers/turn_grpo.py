@@ -88,6 +88,9 @@ def turn_grpo_belief(
 
     ``r_t = penalty_t + eog + w d_t``, else as :func:`turn_grpo`.
 
+    Fails to stay ahead: in front of trajectory GRPO early on, it was level with it in the end
+    (``docs/delta_belief.md``).
+
     Args:
         batch: the episodes, with beliefs.
         weight: w; keep ``w`` times the gain of a whole episode below the outcome, or guessing is unlearned.
