@@ -8,10 +8,12 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import gymnasium as gym
+from rich.markup import escape
 
 from credit_gym.agents.harnesses.inspect_play import play
 from credit_gym.credit.assign import build_targets
@@ -24,6 +26,7 @@ from credit_gym.scorers import DEFAULT, get
 
 try:
     from inspect_ai import Task, task
+    from inspect_ai._util.error import PrerequisiteError  # which its command shows as it is, and no other
     from inspect_ai.dataset import MemoryDataset, Sample
     from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr
     from inspect_ai.solver import TaskState
@@ -34,8 +37,26 @@ AT_ONCE = "pbrs"
 """The scorer of a running evaluation: the change of the verifier's progress at each step."""
 
 
+class Refused(CreditGymError, PrerequisiteError):  # type: ignore[misc, unused-ignore]
+    """What was asked for cannot be had; inspect's command shows the sentence alone."""
+
+    def __init__(self, sentence: str) -> None:
+        CreditGymError.__init__(self, sentence)
+        self.message = escape(sentence)
+
+
+@contextmanager
+def _in_a_sentence() -> Iterator[None]:
+    """Turns what is wrong with arguments into what inspect shows."""
+    try:
+        yield
+    except CreditGymError as error:
+        raise Refused(str(error)) from None
+
+
+@_in_a_sentence()
 def _played(
-    env: str,
+    env: str = "",
     seed: int = 0,
     prompting: str = "plain",
     credit: str = AT_ONCE,
@@ -52,6 +73,7 @@ def _played(
         tasks: how many there are, where the environment does not say.
         env_args: arguments of the environment.
     """
+    _check(env, seed, prompting, credit, tasks, env_args)
     return Task(
         dataset=_samples(env, tasks, env_args or {}),
         solver=play(env, seed, prompting, env_args),
@@ -60,6 +82,7 @@ def _played(
 
 
 @scorer(metrics={"success": [mean(), stderr()], "return": [mean(), stderr()]})  # type: ignore[untyped-decorator, unused-ignore]
+@_in_a_sentence()
 def outcome(credit: str = AT_ONCE) -> Scorer:
     """Whether the task was solved and what it returned; in the metadata, what each step earned.
 
@@ -93,6 +116,7 @@ def outcome(credit: str = AT_ONCE) -> Scorer:
 
 
 @scorer(metrics=[mean(), stderr()])  # type: ignore[untyped-decorator, unused-ignore]
+@_in_a_sentence()
 def step_credit(log: str, by: str = DEFAULT) -> Scorer:
     """What each step earned, by a scorer that compares the epochs of a sample: of a log that is complete.
 
@@ -120,8 +144,23 @@ def step_credit(log: str, by: str = DEFAULT) -> Scorer:
     return score
 
 
+def _check(env: Any, seed: Any, prompting: Any, credit: Any, tasks: Any, env_args: Any) -> None:
+    """Refuse arguments of the wrong kind: inspect passes on whatever YAML makes of them."""
+    if not isinstance(env, str) or not env:
+        raise OptionError("Name the environment by its Gymnasium id: -T env=credit/ALFWorld-v0.")
+    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        raise OptionError(f"The seed is a whole number, at least 0, and not {seed!r:.80}: give -T seed=0.")
+    if tasks is not None and (not isinstance(tasks, int) or isinstance(tasks, bool) or tasks < 1):
+        raise OptionError(f"The tasks are a whole number, at least 1, and not {tasks!r:.80}: give -T tasks=10.")
+    for name, value in (("prompting", prompting), ("credit", credit)):
+        if not isinstance(value, str):
+            raise OptionError(f"The {name} is a name, and not {value!r:.80}: give -T {name}=NAME.")
+    if env_args is not None and not (isinstance(env_args, Mapping) and all(isinstance(name, str) for name in env_args)):
+        raise OptionError(f'The env_args are a mapping, and not {env_args!r:.80}: give -T "env_args={{split: train}}".')
+
+
 def _samples(env: str, tasks: int | None, env_args: Mapping[str, Any]) -> MemoryDataset:
-    game = gym.make(env, **env_args)
+    game = _made(env, env_args)
     try:
         known = game.get_wrapper_attr("num_tasks") if game.has_wrapper_attr("num_tasks") else None
     finally:
@@ -133,6 +172,21 @@ def _samples(env: str, tasks: int | None, env_args: Mapping[str, Any]) -> Memory
         Sample(id=str(number), input=f"Task {number} of {env}.", metadata={"task": number}) for number in range(count)
     ]
     return MemoryDataset(samples, name=env)
+
+
+def _made(env: str, env_args: Mapping[str, Any]) -> gym.Env[str, str]:
+    try:
+        return gym.make(env, **env_args)
+    except CreditGymError:
+        raise
+    except gym.error.Error as error:
+        raise OptionError(f"{env!r:.80} is no environment ({_first_line(error)}): give its Gymnasium id.") from None
+    except (TypeError, ValueError, ImportError) as error:
+        raise OptionError(f"{env} cannot be made with {dict(env_args)!r:.200}: {_first_line(error)}.") from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0].rstrip(".")
 
 
 def _told(episode: Episode, earned: Sequence[float], by: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from inspect_ai import Task, eval, score
+from inspect_ai._util.error import PrerequisiteError
 from inspect_ai._util.registry import registry_lookup
 from inspect_ai.dataset import Sample
 from inspect_ai.log import EvalLog, read_eval_log
@@ -40,7 +41,7 @@ from credit_gym.agents.rollout.runner import play_episode
 from credit_gym.credit.assign import build_targets
 from credit_gym.data.columns import COLUMNS
 from credit_gym.data.episode import Episode
-from credit_gym.errors import CreditGymError, OptionError
+from credit_gym.errors import CreditGymError
 from credit_gym.formats.json_values import to_json
 from credit_gym.formats.readers import read_episodes
 from credit_gym.registration import ENVIRONMENTS
@@ -316,7 +317,7 @@ def test_a_prompting_that_shows_the_last_turns_alone_is_logged_as_it_asked(tmp_p
 
 
 def test_a_scorer_that_compares_episodes_needs_a_log_that_is_complete(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="looks at a whole batch, which is not there while an evaluation runs"):
+    with pytest.raises(CreditGymError, match="looks at a whole batch, which is not there while an evaluation runs"):
         outcome("evidence_lambda")
     log = played("credit_gym/stochastic", tmp_path, epochs=4, task_args={"prompting": "listed"})
     found = list(episodes_of(log).values())
@@ -361,6 +362,38 @@ def test_the_command_plays_a_task_and_our_command_takes_its_log(tmp_path: Path) 
     found = store.load_episodes(taken.stdout.strip())
     assert sorted(episode.episode_id for episode in found) == ["0-1", "0-2", "1-1", "1-2"]
     assert {episode.actions for episode in found} == {("Default output from mockllm/model",) * 5}
+
+
+@pytest.mark.parametrize(
+    ("task", "given", "said"),
+    [
+        ("sokoban", {"seed": "x"}, "The seed is a whole number"),
+        ("sokoban", {"seed": -1}, "The seed is a whole number"),
+        ("sokoban", {"prompting": "nope"}, "no prompting or prompting file called 'nope'"),
+        ("sokoban", {"prompting": 3}, "The prompting is a name"),
+        ("sokoban", {"credit": "nope"}, "no scorer called 'nope'"),
+        ("sokoban", {"credit": "grpo"}, "looks at a whole group"),
+        ("sokoban", {"env_args": 3}, "The env_args are a mapping"),
+        ("sokoban", {"env_args": {"nope": 3}}, "no option of SokobanEnv called 'nope'"),
+        ("sokoban", {"env_args": {"max_steps": "many"}}, ""),
+        ("environment", {"env": "nope"}, "is no environment"),
+        ("environment", {"env": "nope:Nope-v0"}, "cannot be made"),
+        ("environment", {}, "Name the environment"),
+        ("environment", {"env": 3}, "Name the environment"),
+        ("environment", {"env": "credit/Sokoban-v0", "tasks": -3}, "The tasks are a whole number"),
+        ("environment", {"env": "credit/Sokoban-v0", "tasks": "x"}, "The tasks are a whole number"),
+    ],
+)
+def test_wrong_arguments_are_a_sentence_of_the_kind_that_inspect_shows_alone(
+    task: str, given: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(PrerequisiteError) as refused:
+        eval(f"credit_gym/{task}", task_args=given, model="mockllm/model", display="none")
+    assert isinstance(refused.value, CreditGymError)
+    sentence = str(refused.value)
+    assert said in sentence
+    assert "\n" not in sentence
+    assert sentence.endswith((".", "?"))
 
 
 # Logs of other people's tasks
