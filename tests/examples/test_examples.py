@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,12 @@ SAYS = {
 }
 
 
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """What an example prints; each is run once."""
+    return cache(lambda name: run(name, tmp_path_factory.mktemp("example")))
+
+
 def run(name: str, folder: Path, *arguments: str) -> str:
     command = [sys.executable, str(EXAMPLES / name), *arguments]
     done = subprocess.run(
@@ -31,21 +39,21 @@ def run(name: str, folder: Path, *arguments: str) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.py")))
-def test_it_runs_and_says_little(name: str, tmp_path: Path) -> None:
-    said = run(name, tmp_path)
-    assert all(part in said for part in SAYS[name]), said
-    assert len(said.splitlines()) <= 25
+def test_it_runs_and_says_little(name: str, said: Callable[[str], str]) -> None:
+    printed = said(name)
+    assert all(part in printed for part in SAYS[name]), printed
+    assert len(printed.splitlines()) <= 25
 
 
 @pytest.mark.slow
-def test_credit_trains_faster_than_outcomes_in_the_example(tmp_path: Path) -> None:
-    outcome, credit = (line.split()[1:] for line in run("train_with_credit.py", tmp_path).splitlines()[1:])
+def test_credit_trains_faster_than_outcomes_in_the_example(said: Callable[[str], str]) -> None:
+    outcome, credit = (line.split()[1:] for line in said("train_with_credit.py").splitlines()[1:])
     assert outcome[0] == credit[0]
     assert sum(map(float, credit)) > sum(map(float, outcome))
 
 
-def test_the_transcripts_name_the_step_that_earned_the_refund(tmp_path: Path) -> None:
-    lines = run("score_your_own_transcripts.py", tmp_path).splitlines()
+def test_the_transcripts_name_the_step_that_earned_the_refund(said: Callable[[str], str]) -> None:
+    lines = said("score_your_own_transcripts.py").splitlines()
     credit = {(line.split(":")[0], line.split("  ")[1]): float(line.split(": ")[1].split()[0]) for line in lines}
     first = {action: value for (step, action), value in credit.items() if step.endswith("step 0")}
     assert first["What is your order number?"] > first["I cannot help you."]
