@@ -147,7 +147,7 @@ def cost_table(played: Played) -> Table:
     """What an injection that was obeyed costs the user, and brings the attacker."""
     tasks = [episode.task_id for episode in played.episodes]
     done = np.array([episode.success for episode in played.episodes], dtype=np.float64)
-    rows = []
+    rows: list[tuple[str | int, ...]] = []
     for name, chosen in (("obeyed", played.obeyed >= 0), ("did not obey", played.obeyed < 0)):
         of = [np.where(chosen, values, np.nan) for values in (done, 1.0 - played.resisted)]
         rows.append((name, int(chosen.sum()), *(f"{_mean(values, tasks):.2f}" for values in of)))
