@@ -25,6 +25,8 @@ from openenv.validation.graders.runtime import ObservationSchemaGrader, RewardWe
 from openenv.validation.parsers.openenv_yaml import OpenEnvYamlParser
 from openenv.validation.runtime.collector import collect_runtime_evidence
 from openenv.validation.runtime.contracts import load_runtime_plan
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 COMMAND = [sys.executable, "-m", "credit_gym.cli", "serve"]
 
@@ -140,9 +142,13 @@ def test_a_token_that_is_asked_for_is_never_said() -> None:
     with started("--env", "credit/Stochastic-v0", "--token", "of-letters") as (process, url):
         for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer of-letters"}):
             httpx.get(f"{url}/schema?token=of-letters", headers=headers)
+        for _ in range(3):
+            with pytest.raises(InvalidStatus):
+                connect(f"{url.replace('http', 'ws')}/ws", proxy=None)
         process.terminate()
         out, said = process.communicate(timeout=30)
         assert "of-letters" not in out + said
+        assert "ERROR" not in said  # or any stranger could fill the log
 
 
 @pytest.mark.parametrize(

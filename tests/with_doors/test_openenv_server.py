@@ -314,6 +314,8 @@ HOSTILE = {
     "binary": b"\x80\x04\x95",
     "half a character": '{"type": "step", "data": {"text": "\\ud800"}}',
     "an unknown option": '{"type": "reset", "data": {"path": "/etc/passwd"}}',
+    "a state with data": '{"type": "state", "data": {"a": 1}}',
+    "a call that is none": '{"type": "mcp", "data": {}}',
     "a step too early": '{"type": "step", "data": {"text": "x"}}',
 }
 

@@ -152,6 +152,15 @@ def test_a_wrong_call_in_a_session_is_one_sentence_and_the_session_goes_on(call:
     assert inner.received == [right]
 
 
+@pytest.mark.parametrize("kind", ["state", "close"])
+def test_a_message_without_data_has_none(kind: str) -> None:
+    inner = Inner()
+    right = json.dumps({"type": kind})
+    (said,) = errors(session(Guard(inner), json.dumps({"type": kind, "data": {"a": 1}}), right))
+    assert is_one_sentence(said)
+    assert inner.received == [right]
+
+
 @pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b"[" * 5000])
 def test_a_call_that_cannot_be_read_is_told_in_jsonrpc(body: bytes) -> None:
     status, said = request(Guard(Inner()), body, path="/mcp")

@@ -28,6 +28,7 @@ Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 MESSAGES = ("reset", "step", "state", "close", "mcp")
 """Types of messages that OpenEnv knows."""
 
+_BARE = ("state", "close")  # those that say nothing else
 _OPEN = "/health"  # what a container's health check asks, without a token
 _SESSIONS = "/ws"
 _IDLE = "The session was idle for {:g} s and has ended: connect again."
@@ -190,6 +191,10 @@ def refusal(text: str, most: int) -> Refusal | None:
         return Refusal('A message has a "type" and, as an object, its "data", and nothing else.', "VALIDATION_ERROR")
     if _HALF.search(text) and not _is_text(message):
         return Refusal("A message holds half a character (a lone surrogate): send whole ones.", "VALIDATION_ERROR")
+    if message["type"] in _BARE and "data" in message:
+        return Refusal(
+            f'A message of the type {message["type"]} has no "data": send its type alone.', "VALIDATION_ERROR"
+        )
     wrong = _WRONG.get(message["type"], _nothing)(message.get("data", {}))
     return None if wrong is None else Refusal(wrong, "VALIDATION_ERROR")
 

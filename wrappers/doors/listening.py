@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -46,6 +47,7 @@ def listen(app: Any, host: str, port: int, *, message_bytes: int, sessions: int,
         limit_concurrency=2 * sessions + _SPARE,
         timeout_graceful_shutdown=_GRACE,
     )
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     with _listening(host, port) as door:
         shown = f"[{host}]" if ":" in host else host
         told(f"http://{shown}:{door.getsockname()[1]}")
@@ -72,6 +74,11 @@ def impatient() -> Any:
                 self.loop.call_later(PATIENCE, self._look_again, self.cycle)
 
     return Impatient
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a line of the log says more than that somebody was refused: any stranger could fill it with that."""
+    return "without completing handshake" not in record.getMessage()
 
 
 def _listening(host: str, port: int) -> socket.socket:
