@@ -18,7 +18,7 @@ from typing import NamedTuple
 from credit_gym import __version__
 from credit_gym.baselines.claims.catalogue import CATALOGUE
 from credit_gym.baselines.claims.reproduction import Reproduction
-from credit_gym.data.foreign_text import read_json
+from credit_gym.data.foreign_text import file_bytes, file_text, read_json
 from credit_gym.errors import CreditGymError
 from credit_gym.formats.whole_file import whole_file
 from credit_gym.report.table import Table
@@ -98,7 +98,7 @@ def made(each: Reproduction, folder: Path, *, quick: bool, extra: Sequence[str] 
 def record_of(each: Reproduction, folder: Path) -> Made | None:
     """Return how the tables of a reproduction were made; None where there are none."""
     try:
-        record = Made(**read_json((folder / each.name / RECORD).read_text("utf-8")))
+        record = Made(**read_json(file_text(folder / each.name / RECORD)))
     except (OSError, ValueError, TypeError):
         return None
     return record if (folder / each.name / TABLES / JSON_NAME).exists() else None
@@ -208,7 +208,7 @@ def _typed(arguments: Sequence[str]) -> str:
 
 
 def _last_line(log: Path) -> str:
-    lines = log.read_text("utf-8", errors="replace").strip().splitlines()
+    lines = file_bytes(log).decode("utf-8", "replace").strip().splitlines()
     return one_line(lines[-1].removeprefix("Error: ")) if lines else "it said nothing."
 
 

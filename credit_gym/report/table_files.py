@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from credit_gym.data.foreign_text import read_json
+from credit_gym.data.foreign_text import file_bytes, file_text, read_json
 from credit_gym.errors import StoreError
 from credit_gym.formats.whole_file import whole_file
 from credit_gym.report.plots import save
@@ -55,7 +55,7 @@ def read_tables(folder: Path) -> list[Table]:
     """
     path = folder / JSON_NAME
     try:
-        found = read_json(path.read_text("utf-8"))
+        found = read_json(file_text(path))
         return [Table(each["title"], tuple(each["columns"]), tuple(map(tuple, each["rows"]))) for each in found]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{path} holds no tables ({error}): make them again.") from error
@@ -69,7 +69,7 @@ def read_figures(folder: Path) -> list[tuple[Table, bytes | None]]:
     """
     tables = read_tables(folder)
     paths = [folder / f"{name}.svg" for name in _names(tables)]
-    return [(table, path.read_bytes() if path.exists() else None) for table, path in zip(tables, paths, strict=True)]
+    return [(table, file_bytes(path) if path.exists() else None) for table, path in zip(tables, paths, strict=True)]
 
 
 def _names(tables: list[Table]) -> list[str]:

@@ -123,6 +123,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "processes": {
         "credit_gym.envs.team.sandbox": "starts its supervisor, by a list of arguments of its own",
         "credit_gym.envs.team.grade_math": "starts its worker, by a list of arguments of its own",
+        "credit_gym.baselines.claims.making": "starts the project's own baselines, by a list of arguments",
     },
     "models": {
         "credit_gym.agents.llm.pretrained": "is the one reader of models",
