@@ -79,8 +79,8 @@ class FunctionCallsEnv(TextEnv):
 
     action_format = ActionFormat(
         "tool_call",
-        how="Make tool calls, or write to the user to end the turn.",
-        examples=("read_file(path='letters/draft.txt')", DONE),
+        how="Make tool calls, as tool(argument='x') or several in a list, or write to the user to end the turn.",
+        examples=("Which of the two do you mean?", DONE),
         result=RESULT,
     )
     ends_when = "Terminates with the last turn of the user; truncated where a turn has more than `max_steps` steps."
