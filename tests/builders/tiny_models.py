@@ -14,6 +14,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from credit_gym.agents.learning.tiny_lm import train_tiny_lm
 from credit_gym.agents.learning.tiny_lm.tokenizer import CHAT_TEMPLATE as CHATML
 from credit_gym.agents.learning.tiny_lm.tokenizer import learn_tokenizer
+from credit_gym.agents.llm.prompting import Prompting
 
 torch.set_num_threads(1)  # on a busy machine two threads are many times slower than one
 
@@ -89,7 +90,7 @@ def tiny_tokenizer(vocab: int = 512, chat_template: str | None = CHATML) -> Any:
 def trained_tiny_lm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that has learned to climb the towers of ``credit/Stochastic-v0``; all processes of a test run share it.
 
-    Import it into the test file that asks for it, and mark the test slow: training takes about 35 seconds of one core.
+    Import it into the test file that asks for it, and mark the test slow: training takes about 18 seconds of one core.
     """
     base = tmp_path_factory.getbasetemp()
     shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "trained_tiny_lm"
@@ -100,8 +101,14 @@ def trained_tiny_lm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return shared
 
 
-TRAINED: dict[str, Any] = {"env_ids": ["credit/Stochastic-v0"], "episodes": 400, "steps": 400, "layers": 1}
-"""What :func:`trained_tiny_lm` was trained with."""
+TRAINED: dict[str, Any] = {
+    "env_ids": ["credit/Stochastic-v0"],
+    "episodes": 400,
+    "steps": 350,
+    "layers": 1,
+    "prompting": Prompting(name="brief", system=""),
+}
+"""What :func:`trained_tiny_lm` was trained with, and is asked with."""
 
 FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "qwen2": ("qwen2", {}),

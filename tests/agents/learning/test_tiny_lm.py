@@ -144,7 +144,7 @@ def test_an_unknown_prompting_and_a_folder_with_a_model_are_refused(tmp_path):
 
 @pytest.mark.slow
 def test_it_plays_far_better_than_chance_through_the_hugging_face_backend(trained_tiny_lm):  # noqa: F811
-    agent = Batched(BatchAgent(HuggingFaceBackend(str(trained_tiny_lm)), PROMPTINGS["plain"]))
+    agent = Batched(BatchAgent(HuggingFaceBackend(str(trained_tiny_lm)), TRAINED["prompting"]))
     learned = play(agent, 60, seed=99, workers=20)
     chance = play(RandomAgent(), 60, seed=99)
     assert [episode.error for episode in learned if episode.error] == []
@@ -155,7 +155,7 @@ def test_it_plays_far_better_than_chance_through_the_hugging_face_backend(traine
 
 @pytest.mark.slow
 def test_its_episodes_do_not_depend_on_the_number_of_workers(trained_tiny_lm):  # noqa: F811
-    agent = Batched(BatchAgent(HuggingFaceBackend(str(trained_tiny_lm)), PROMPTINGS["plain"]))
+    agent = Batched(BatchAgent(HuggingFaceBackend(str(trained_tiny_lm)), TRAINED["prompting"]))
     alone, together = play(agent, 12, workers=1), play(agent, 12, workers=12)
     assert [episode.actions for episode in alone] == [episode.actions for episode in together]
     assert [episode.token_ids for episode in alone] == [episode.token_ids for episode in together]
