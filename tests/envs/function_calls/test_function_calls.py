@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from credit_gym.envs.function_calls.state import same
 from credit_gym.envs.function_calls.tasks import CATEGORIES
 from credit_gym.envs.function_calls.world import Running
 from credit_gym.errors import UnknownNameError
+from credit_gym.testing import check_env
 
 
 @pytest.fixture(scope="module")
@@ -209,6 +212,15 @@ def test_equal_states_have_one_key_and_what_was_seen_counts_only_where_it_is_ask
     assert key("ls()") != key()  # a turn without any call is lost
     assert key("mkdir('a')", "cd('a')") != key("mkdir('a')")  # where one stands is not compared, but matters
     assert len({key("mkdir('a')", f"echo('{text}', 'c.txt')") for text in ("", "x", "y")}) == 3
+
+
+def test_published_back_ends_keep_the_common_promises_too(folder: Path) -> None:
+    env = FunctionCallsEnv(folder=folder)
+    check_env(env)
+    env.reset(seed=3)
+    env.step("mkdir('new')")
+    for twin in (copy.deepcopy(env), pickle.loads(pickle.dumps(env))):
+        assert [twin.step(action)[0] for action in ("cd('new')", "ls()")] == ["tool: {}", 'tool: {"names": []}']
 
 
 def test_names_that_there_are_not_are_refused(folder: Path) -> None:
