@@ -5,7 +5,7 @@ modules are run here with an ``__import__`` of their own: what they import of ``
 the same folder, packages of clients are bare names, and of the client that a needed module asks for one constant there
 is that constant. An ``agentdojo`` that somebody else imports is another one, and neither sees the other.
 
-Two habits of the modules are kept from the rest of the process: one changes how ``yaml`` writes text, and tools ask
+Two habits of the modules are kept from the rest of the process: they change how ``yaml`` writes, and tools ask
 the clock. They get a ``yaml`` of their own, and a clock that stands still.
 """
 
@@ -157,14 +157,19 @@ def _yaml_of_its_own() -> ModuleType:
     class Dumper(yaml.Dumper):
         """Writes as the package wants it."""
 
+    class SafeDumper(yaml.SafeDumper):
+        """The same, of plain data."""
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     own = ModuleType("yaml")
     own.__dict__.update({name: value for name, value in vars(yaml).items() if not name.startswith("__")})
-    fast = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     own.__dict__.update(
         Dumper=Dumper,
+        SafeDumper=SafeDumper,
         add_representer=lambda kind, writer: Dumper.add_representer(kind, writer),
         dump=lambda data, stream=None, **options: yaml.dump(data, stream, Dumper=Dumper, **options),
-        safe_load=lambda stream: yaml.load(stream, Loader=fast),
+        safe_dump=lambda data, stream=None, **options: yaml.dump(data, stream, Dumper=SafeDumper, **options),
+        safe_load=lambda stream: yaml.load(stream, Loader=loader),
     )
     return own
 

@@ -237,7 +237,7 @@ def test_a_million_characters_cost_a_moment(piece: str) -> None:
         begun(INJECTED[0])
         started = time.process_time()
         ENV.step(action)
-        assert time.process_time() - started < 1.0, action[:40]
+        assert time.process_time() - started < 0.5, action[:40]
 
 
 def test_the_step_limit_asks_for_the_outcome_too() -> None:
