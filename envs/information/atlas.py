@@ -126,6 +126,22 @@ def cities() -> World:
     return replace(world, properties=properties)
 
 
+def size_of(people: int) -> str:
+    """Return the entry of :data:`SIZES` for a number of people."""
+    return SIZES["X" if people > 10_000_000 else "L" if people > 5_000_000 else "M" if people > 1_000_000 else "S"]
+
+
+def degrees_from_equator(latitude: float) -> str:
+    """Return a sentence that says roughly how far from the equator a latitude is."""
+    return f"It is {_band(abs(latitude), (10, 20, 30, 40, 50))} degrees from the equator."
+
+
+def degrees_from_greenwich(longitude: float) -> str:
+    """Return a sentence that says roughly what a longitude is."""
+    side = "east" if longitude >= 0 else "west"
+    return f"It is {_band(abs(longitude), (15, 30, 60, 90, 120))} degrees {side} of Greenwich."
+
+
 def _open_questions(known: Sequence[City], wordings: Wordings) -> Iterator[Property]:
     for name, answer in _OPEN.items():
         cells: dict[str, int] = {}
@@ -176,10 +192,8 @@ _OPEN: dict[str, Callable[[City], str]] = {
     "sea": lambda city: f"It lies at {city.sea}." if city.sea else "It does not lie at the sea.",
     "river": lambda city: _river(city),
     "elevation": lambda city: f"It lies {_band(city.elevation, (50, 200, 600, 1500))} metres above the sea.",
-    "latitude": lambda city: f"It is {_band(abs(city.latitude), (10, 20, 30, 40, 50))} degrees from the equator.",
-    "longitude": lambda city: (
-        f"It is {_band(abs(city.longitude), (15, 30, 60, 90, 120))} degrees {_side(city)} of Greenwich."
-    ),
+    "latitude": lambda city: degrees_from_equator(city.latitude),
+    "longitude": lambda city: degrees_from_greenwich(city.longitude),
     "hemisphere": lambda city: f"It is in the {'northern' if city.latitude >= 0 else 'southern'} hemisphere.",
     "drives": lambda city: f"People drive on the {city.country.drives}.",
     "government": lambda city: f"The country is a {'monarchy' if 'monarchy' in city.country.marks else 'republic'}.",
@@ -232,10 +246,6 @@ def _band(value: float, bounds: Sequence[float]) -> str:
     if not lower:
         return f"less than {upper[0]:g}"
     return f"between {lower[-1]:g} and {upper[0]:g}" if upper else f"more than {lower[-1]:g}"
-
-
-def _side(city: City) -> str:
-    return "east" if city.longitude >= 0 else "west"
 
 
 def _city(line: str, countries: Mapping[str, Country]) -> City:

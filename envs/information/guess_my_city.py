@@ -13,6 +13,7 @@ from credit_gym.data.action_format import ActionFormat
 from credit_gym.envs.information.atlas import cities
 from credit_gym.envs.information.candidates import QUESTION, CandidateEnv
 from credit_gym.envs.information.env import LONGEST_QUESTION, TOO_LONG, UNANSWERED
+from credit_gym.envs.information.gazetteer import HOW_TO_GET_IT, has_tables, table_world
 from credit_gym.envs.information.grammar import Grammar
 from credit_gym.envs.information.language import is_guess, stands_beside_names, without_asides, words
 from credit_gym.envs.information.reward import Turn
@@ -59,7 +60,8 @@ class GuessMyCityEnv(CandidateEnv):
         mode: ``default`` or ``upstream``.
         answerer: who answers: None for the rules, a function from messages to text, or an ``LLMJudge``.
         words: a file with one ``City, Country`` a line, other names of the city in parentheses after it, or a published
-            scenario file. The rules leave out the cities that they have no facts about, with a warning.
+            scenario file. The extra ``cities`` knows what tables say of those that the package lacks; the rules leave
+            out the cities that they have no facts about, with a warning, and ``info["left_out"]`` counts them.
         num_tasks: keep only so many cities.
         reward: ``outcome`` or ``upstream``.
         expert: whether ``info`` has ``expert_actions``.
@@ -85,12 +87,13 @@ class GuessMyCityEnv(CandidateEnv):
     )
 
     def _rules(self, secrets: Sequence[str]) -> Grammar:
-        return city_grammar()
+        unknown = any(_own_name(secret) is None for secret in secrets)
+        return _table_grammar(tuple(map(_split, secrets))) if unknown and has_tables() else city_grammar()
 
     @classmethod
     def more_facts(cls) -> str:
-        """Return how the rules come to know more cities."""
-        return ""
+        """Return how to give the rules tables of cities, empty where they have them."""
+        return "" if has_tables() else HOW_TO_GET_IT
 
     @classmethod
     def won_by(cls, grammar: Grammar, action: str, mode: str) -> int:
@@ -102,9 +105,7 @@ class GuessMyCityEnv(CandidateEnv):
         return tuple(f"Is it {name}?" for name in self.world.names)
 
     def _name_in_world(self, secret: str) -> str | None:
-        names, country = _parts(secret)
-        question = self.grammar.parse(f"Is it {names[0]}, {country}?")
-        return None if question is None or question.guess is None else self.world.names[question.guess]
+        return secret if secret in self.world.index else _own_name(secret) if self.grammar is city_grammar() else None
 
     def _reply(self, action: str) -> tuple[Turn, Any]:
         if len(action) > LONGEST_QUESTION:
@@ -208,6 +209,23 @@ def judge_messages(secret: str, question: str) -> list[Mapping[str, str]]:
         {"role": "system", "content": _SIMULATOR},
         {"role": "user", "content": f"City: {secret}\nQuestion: {question}"},
     ]
+
+
+@lru_cache(maxsize=4)
+def _table_grammar(secrets: tuple[tuple[str, tuple[str, ...], str], ...]) -> Grammar:
+    return Grammar(table_world(secrets))
+
+
+def _split(secret: str) -> tuple[str, tuple[str, ...], str]:
+    names, country = _parts(secret)
+    return secret, tuple(names), country
+
+
+def _own_name(secret: str) -> str | None:
+    """The name that the package's atlas has for a secret, None for none."""
+    names, country = _parts(secret)
+    question = city_grammar().parse(f"Is it {names[0]}, {country}?")
+    return None if question is None or question.guess is None else city_grammar().world.names[question.guess]
 
 
 @lru_cache(maxsize=1)

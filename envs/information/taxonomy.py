@@ -23,6 +23,7 @@ from credit_gym.envs.information.world import Property, World, members, nouns, p
 CONCRETE = frozenset({"animal", "artifact", "body", "food", "object", "plant", "substance"})
 _FEWEST = 3  # nouns that say what those akin to them are like, and that a heading needs to be asked for
 _MOST_HEADINGS = 400
+_WORD = re.compile(r"[a-z]+")
 _SMALL = re.compile(r"\b(small|tiny|miniature|little|minute)\b")
 _LARGE = re.compile(r"\b(large|huge|enormous|big|gigantic)\b")
 _FILE_OF_KIND = {
@@ -66,6 +67,7 @@ def sense_of(word: str, wordnet: WordNet, file: str | None = None) -> Synset | N
     senses = [sense for sense in wordnet.senses(word) if not sense.instance] or list(wordnet.senses(word))
     wanted = file or _data()["senses"].get(word.casefold())
     named = [sense for sense in senses if sense.file == wanted]
+    named = [sense for sense in named if not _is_wood(sense, wordnet)] or named
     if named or not senses:
         return named[0] if named else None
     first = next((sense for sense in senses[:2] if sense.file in CONCRETE), senses[0])
@@ -123,10 +125,10 @@ class _Builder:
             self.own.adjectives | frozenset(self.data["adjectives"].split()), self.groups,
         )  # fmt: skip
         questions = (*self._old(world), *self._further(world))
-        nothing = [item for item in self.own.properties if not item.listed]
+        grammar = Grammar(replace(world, properties=questions))
+        nothing = [item for item in self.own.properties if not item.listed and grammar.parse(item.ask) is None]
         nothing = [item._replace(question=world.yes_or_no(0, item.name)) for item in nothing]
-        offered = replace(world, properties=(*questions, *nothing))
-        return replace(world, properties=(*questions, *self._headings(offered), *nothing))
+        return replace(world, properties=(*questions, *self._headings(world, grammar), *nothing))
 
     def _old(self, world: World) -> Iterator[Property]:
         """The properties of the package: its facts of its own nouns, and what follows for others."""
@@ -143,7 +145,8 @@ class _Builder:
             )
             if item.name in rows:
                 chosen = self._resolve(rows[item.name]["of"], 0)
-                chosen |= 0 if item.name in alone else self._akin(facts)
+                of_kinds = "@" in rows[item.name]["of"]  # what a kind says is not asked of those akin
+                chosen |= 0 if of_kinds or item.name in alone else self._akin(facts)
                 chosen = self._resolve(self.data["also"].get(item.name, ""), chosen)
             else:
                 cm = next(row["cm"] for row in read_yaml("nouns.yaml")["at_least"] if row["id"] == item.name)
@@ -155,9 +158,9 @@ class _Builder:
             question = world.yes_or_no(self._resolve(row["of"], 0), row["id"])
             yield Property(row["id"], row["ask"], phrases(row.get("say", "")), question, phrases(row.get("deny", "")))
 
-    def _headings(self, world: World) -> Iterator[Property]:
+    def _headings(self, world: World, grammar: Grammar) -> Iterator[Property]:
         """Whether it is of a certain kind, for each heading that parts the list and that its first word names."""
-        grammar, mine = Grammar(world), (1 << self.listed) - 1
+        mine = (1 << self.listed) - 1
         counts = sorted((-(chosen & mine).bit_count(), offset) for offset, chosen in self.below.items())
         found, seen = 0, set[int]()
         for count, offset in counts:
@@ -233,11 +236,11 @@ class _Builder:
 
     def _defined(self, said: str) -> int:
         """The things, and persons, whose definitions have one of some words."""
-        pattern = re.compile(rf"\b({said})\b")
+        wanted = set(said.split("|"))
         return sum(
             1 << number
             for number, thing in enumerate(self.things)
-            if thing.synset is not None and pattern.search(thing.synset.gloss)
+            if thing.synset is not None and not wanted.isdisjoint(_WORD.findall(thing.synset.gloss))
         )
 
     def _akin(self, facts: int) -> int:

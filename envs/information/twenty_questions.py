@@ -62,8 +62,11 @@ class TwentyQuestionsEnv(CandidateEnv):
         mode: ``default`` or ``upstream``.
         answerer: who answers: None for the rules, a function from messages to text, or an
             :class:`~credit_gym.envs.information.judge.LLMJudge` with a cache of its own.
-        words: a file with one noun a line, or a published scenario file. The rules leave out the nouns that they have
-            no facts about, with a warning. None takes the nouns of the package.
+        words: a file with one noun a line, or a published scenario file. With WordNet's files (Debian's package
+            ``wordnet-base``, or ``WORDNET_DIR``) its taxonomy says what is true of the nouns that the package lacks,
+            and its synonyms are right guesses; the rules leave out the nouns that they have no facts about, with a
+            warning, and ``info["left_out"]`` counts them. None takes the nouns of the package. How far
+            answers from the taxonomy agree with a person's is in ``docs/word_lists.md``.
         num_tasks: keep only so many nouns.
         reward: ``outcome`` (1 for a win) or ``upstream`` (2 for a win, -0.05 a turn at the end, -5 invalid,
             -1 repeated).

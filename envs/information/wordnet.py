@@ -58,11 +58,13 @@ class Synset(NamedTuple):
 def wordnet_folder() -> Path | None:
     """Return the folder of WordNet's files: ``WORDNET_DIR``, or where packages put them; None where there is none.
 
+    ``WORDNET_DIR`` set to nothing means that there is none.
+
     Raises:
         ManifestError: ``WORDNET_DIR`` is set to a folder that does not hold them.
     """
     named = os.environ.get(VARIABLE)
-    for folder in [named] if named else _USUAL:
+    for folder in _USUAL if named is None else [named] if named else []:
         found = Path(folder).expanduser()
         if (found / "data.noun").is_file() and (found / "index.noun").is_file():
             return found

@@ -26,6 +26,11 @@ from credit_gym.errors import ManifestError
 ENVS = CANDIDATE_GAMES
 
 
+@pytest.fixture(autouse=True)
+def _without_wordnet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORDNET_DIR", "")
+
+
 def test_splits_are_disjoint_by_stem_and_cover_everything():
     for make in ENVS:
         parts = {split: {task.secret for task in make(split).tasks} for split in SPLITS}
@@ -58,7 +63,7 @@ def test_word_files(tmp_path: Path):
 def test_the_rules_say_which_words_they_leave_out(tmp_path: Path):
     path = tmp_path / "words.txt"
     path.write_text("dog\nambition\npolar bear\n")
-    with pytest.warns(UserWarning, match="2 of 3 secrets .* give answerer="):
+    with pytest.warns(UserWarning, match="2 of 3 secrets .* not comparable .* wordnet-base.* give answerer="):
         assert TwentyQuestionsEnv(words=path).num_tasks == 1
     with warnings.catch_warnings():
         warnings.simplefilter("error")
