@@ -31,7 +31,8 @@ RunsDir = Annotated[Path, typer.Option(help="Folder of all runs; each has its ow
 Out = Annotated[Path, typer.Option("--out", "--runs-dir", help="Folder of all runs.")]
 EnvArgs = Annotated[list[str] | None, typer.Option("--env-arg", metavar="KEY=VALUE", help="Argument; repeatable.")]
 Scorers = Annotated[
-    list[str] | None, typer.Option("--scorer", help="A scorer's name; repeatable; evidence_lambda by default.")
+    list[str] | None,
+    typer.Option("--scorer", help="A scorer's name, or module:name; repeatable; evidence_lambda by default."),
 ]
 Options = Annotated[list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="Of the scorer; repeatable.")]
 TableFormat = Annotated[str, typer.Option("--to", help="Tables for the terminal, or in markdown, latex or html.")]
@@ -170,7 +171,16 @@ def asked(scorers: Sequence[str] | None, texts: Sequence[str] | None) -> list[tu
     """Return the scorers that were given, or else the default one, each with the options."""
     from credit_gym.scorers import DEFAULT
 
-    return [(name, scorer_options(name, texts)) for name in scorers or [DEFAULT]]
+    return [(name, scorer_options(name, texts)) for name in map(_registered, scorers or [DEFAULT])]
+
+
+def _registered(scorer: str) -> str:
+    """The name of a scorer; of ``module:scorer`` the module, which registers it, is imported, as who typed it means."""
+    if ":" in scorer:
+        from credit_gym.agents.imported import find_agent
+
+        find_agent(scorer)
+    return scorer.rpartition(":")[2]
 
 
 def typed(env_ids: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ TOPS = ("credit_gym", "envs", "wrappers", "agents", "baselines", "tests", "docs"
 SUFFIXES = (".md", ".py", ".toml", ".cff", ".svg", ".yml")
 ROOMS = ("envs", "wrappers", "agents", "baselines")
 NO_MODULES = {"credit_gym.schema"}  # keys in the metadata of a file
-WORDS, LINES = 40, 60
+WORDS, LINES, SCREEN_AND_A_HALF = 40, 60, 90
 
 
 def text_of(page: str) -> str:
@@ -92,6 +92,14 @@ def test_the_tree_of_the_readme_is_the_tree() -> None:
     rooms = {path.name for room in ("credit_gym", "agents") for path in (ROOT / room).iterdir()}
     packages = {name for name in rooms if any((ROOT / room / name / "__init__.py").exists() for room in TOPS[:4])}
     assert packages - {*ROOMS} <= inside
+
+
+def test_the_readme_is_a_screen_and_a_half_and_leads_to_every_part_of_the_manual() -> None:
+    text = text_of("README.md")
+    assert len(text.splitlines()) <= SCREEN_AND_A_HALF
+    assert {f"docs/{page}.md" for page in ("start", "environments", "scorers", "training", "extending", "claims")} <= {
+        link.relative_to(ROOT).as_posix() for link in links("README.md")
+    }
 
 
 def test_the_glossary_is_short_and_gives_one_meaning_a_word() -> None:
