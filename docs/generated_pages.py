@@ -131,7 +131,7 @@ def environment_page(spec: EnvironmentSpec) -> str:
             _table(("key", "what it says"), ((f"`{key}`", meaning) for key, meaning in declared.info_keys.items())),
             "## Arguments\n" if arguments else "",
             _table(("argument", "default"), arguments) if arguments else "",
-            f"## In its own words\n\n{_rst(f'{directive} {_target(creator)}')}",
+            f"## In its own words\n\n{_rst(f'{directive} {_target(creator)}', *_told_elsewhere(creator))}",
         )
     )
 
@@ -224,6 +224,18 @@ def examples_page() -> str:
         for path in scripts
     )
     return "\n".join(("# Examples\n", *shown))
+
+
+def _told_elsewhere(creator: Any) -> Iterator[str]:
+    """Directives for what the docstring of a function that makes an environment sends its reader to, and so on."""
+    doc = "" if inspect.isclass(creator) else creator.__doc__ or ""
+    for kind, name in re.findall(r":(func|mod):`~?(credit_gym[\w.]+)`", doc):
+        if kind == "mod":
+            yield from ("", f".. automodule:: {name}", "   :members:")
+        else:
+            room, _, function = name.rpartition(".")
+            yield from ("", f".. autofunction:: {name}")
+            yield from _told_elsewhere(getattr(import_module(room), function))
 
 
 def _target(what: Any) -> str:

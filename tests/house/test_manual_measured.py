@@ -79,3 +79,16 @@ def test_what_gets_nowhere_without_recurrence_says_so(pages: ModuleType) -> None
 def test_the_glossary_is_that_of_the_architecture(pages: ModuleType) -> None:
     words = re.findall(r"^\| \*\*(.+?)\*\*", (ROOT / "ARCHITECTURE.md").read_text("utf-8"), re.MULTILINE)
     assert re.findall(r"^\| \*\*(.+?)\*\*", pages.glossary_page(), re.MULTILINE) == words
+
+
+def test_a_page_has_what_the_docstring_of_its_entry_point_sends_to(pages: ModuleType) -> None:
+    spec = next(spec for spec in pages.ENVIRONMENTS if spec.id == "credit/Diagnostic-v0")
+    page = pages.environment_page(spec)
+    assert ".. automodule:: credit_gym.envs.tabular.diseases" in page
+    assert ".. autofunction:: credit_gym.envs.tabular.diagnostic.diagnostic_model" in page
+
+
+@pytest.mark.parametrize("part", ["Ends", "Tasks", "Published", "Reward", "Verifier"])
+def test_a_page_of_an_environment_has_every_rule(part: str, pages: ModuleType) -> None:
+    for spec in pages.ENVIRONMENTS:
+        assert f"- {part}: " in pages.environment_page(spec)
