@@ -28,6 +28,13 @@ REPRODUCTIONS = (
         ),
     ),
     Reproduction(
+        "injection-blame",
+        "which step fell for an injection: every scorer by the utility and by the security of the same episodes",
+        "ours, on the rules of AgentDojo",
+        "tables.injection_blame",
+        quick=("--tasks", "20"),
+    ),
+    Reproduction(
         "regimes",
         "where a credit per step pays: every scorer raced over the map",
         "ours",

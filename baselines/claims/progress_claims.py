@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from credit_gym.baselines.claims.claim import Cell, Claim, near
+from credit_gym.baselines.claims.claim import Cell, Claim, near, overlap
 from credit_gym.baselines.claims.reproduction import Reproduction
 
 _OWN, _BOTH = "by 'trajectory', its own games", "by 'trajectory', games of both"
 _AUROC = "AUROC [95 % over seeds]"
 _GAP = "gap recovered at 8 [95 % over tasks]"
 _STEP = "step accuracy [95 %]"
+_ROOMS = "gap recovered [95 % over rooms]"
+_ALPHAS = ("0.00", "0.20", "0.30", "0.40", "0.50", "0.60", "0.70")
 _REAL = "Algorithm-Generated"
 _RULES = {  # without a model, in percent, as published
     "uniform over valid steps": 12.0,
@@ -93,6 +95,32 @@ REPRODUCTIONS = (
                     Cell("merged references", alpha, "ties", f"{alpha} of the policy") for alpha in ("0.00", *_STABLE)
                 ),
                 holds=lambda none, *merged: all(none.low <= each.value <= none.high for each in merged),
+            ),
+        ),
+    ),
+    Reproduction(
+        "sokoban",
+        "the same on Sokoban, with merged references",
+        "progress-advantage, Sokoban",
+        "tables.sokoban",
+        ("--models", "{sokoban}"),
+        quick=("--quick", "--seeds", "2", "--rooms", "16"),
+        large="--sims FILE --policy hf:POLICY --reference hf:REFERENCE",
+        claims=(
+            Claim(
+                "selects the best of 8 games of Sokoban",
+                "no number in a source at hand",
+                (
+                    Cell("Sokoban, best of 8", "pa_mean_mean", _ROOMS),
+                    Cell("Sokoban, best of 8", "policy_logprob", _ROOMS),
+                ),
+                holds=lambda ours, plain: ours.low > 0.0 and ours.value > plain.value,
+            ),
+            Claim(
+                "a reference merged by TIES is stable for 0.2 to 0.7 of the policy",
+                "stated",
+                tuple(Cell("merged references", alpha, "ties", f"success at {alpha}") for alpha in _ALPHAS),
+                holds=lambda alone, *merged: all(overlap(alone, ours) for ours in merged),
             ),
         ),
     ),
