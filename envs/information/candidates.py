@@ -7,6 +7,7 @@ import os
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from credit_gym.data.action_families import Family
@@ -63,13 +64,12 @@ class CandidateEnv(QuestionEnv):
         UnknownNameError: there is no such mode or reward.
     """
 
-    data_from = (
-        "Nouns or cities of the package (`train`, `eval`, `test`), or by `words=` a file of yours or a published file "
-        "of scenarios, split by its own lists, else by a hash."
-    )
     published = (
         "A game of the ΔBelief study (Auzina et al., 2026); words and facts are written here, and `mode='upstream'` "
         "counts as published."
+    )
+    own_info_keys = MappingProxyType(
+        {**QuestionEnv.own_info_keys, "left_out": "how many secrets of a file the rules know nothing about"}
     )
 
     action_format = ActionFormat(

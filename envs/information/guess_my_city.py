@@ -78,6 +78,11 @@ class GuessMyCityEnv(CandidateEnv):
         families=QUESTION,
     )
 
+    data_from = (
+        "Cities of the package (`train`, `eval`, `test`), or by `words=` a file of cities or a published file of "
+        "scenarios, split by its own lists, else by a hash."
+    )
+
     kind = "city"
     goal = (
         "You play Guess My City. Find out the city that the other player calls home with at most {turns} questions. "

@@ -78,6 +78,12 @@ class TwentyQuestionsEnv(CandidateEnv):
         UnknownNameError: there is no such mode or reward.
     """
 
+    data_from = (
+        "Nouns of the package (`train`, `eval`, `test`), or by `words=` a file of nouns or a published file of "
+        "scenarios, split by its own lists, else by a hash; nouns that the package lacks are placed by WordNet, in the "
+        "folder that WORDNET_DIR names or where packages put it."
+    )
+
     kind = "noun"
     goal = (
         "You play Twenty Questions. A secret noun was chosen. Find it out with at most {turns} questions. Each turn, "

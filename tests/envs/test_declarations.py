@@ -85,7 +85,7 @@ def test_data_of_ones_own_are_named_by_what_the_code_reads(env_id: str) -> None:
 
 
 def test_every_variable_that_names_data_is_declared_by_some_environment() -> None:
-    read = set(re.findall(r'environ\.get\("(\w+_(?:DATA|DATA_DIR|DIR))"', sources()))
+    read = set(re.findall(r'(?:environ\.get\(|VARIABLE = )"(\w+_(?:DATA|DATA_DIR|DIR))"', sources()))
     assert read
     assert read <= set(re.findall(r"\w+", " ".join(declaration(env_id).rules["Tasks"] for env_id in IDS)))
 
