@@ -102,6 +102,14 @@ def test_the_readme_is_a_screen_and_a_half_and_leads_to_every_part_of_the_manual
     }
 
 
+def test_the_numbers_of_the_readme_stand_on_the_page_that_it_links() -> None:
+    found = text_of("README.md").split("## What was found")[1].split("## ")[0]
+    numbers = re.findall(r"\d\.\d+(?: \[[\d., ]+\])?", found)
+    page = text_of("docs/headline.md")
+    assert len(numbers) >= 3
+    assert [number for number in numbers if number not in page] == []
+
+
 def test_the_glossary_is_short_and_gives_one_meaning_a_word() -> None:
     words = re.findall(r"^\| \*\*(.+?)\*\* \| .+ \|$", text_of("ARCHITECTURE.md"), re.MULTILINE)
     assert 0 < len(words) <= WORDS
