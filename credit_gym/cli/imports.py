@@ -21,7 +21,7 @@ AT_ONCE = 500
 MOST_TEXT = 4_000_000
 """Characters of them, at most, unless one alone has more."""
 
-File = Annotated[Path, typer.Argument(help="The file, maybe packed by gzip; of tau2 and Harbor also a folder.")]
+File = Annotated[Path, typer.Argument(help="The file, maybe packed by gzip, or a folder of them.")]
 Source = Annotated[
     str,
     typer.Option(

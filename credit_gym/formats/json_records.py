@@ -78,7 +78,8 @@ def records(path: Path) -> Iterator[tuple[Place, Any]]:
     """
     try:
         with open_file(path) as file:
-            yield from _apart(_placed(path, _unpacked(path, file)))
+            table = file.peek(len(_TABLE)).startswith(_TABLE)
+            yield from _apart(_rows(path, file) if table else _placed(path, _unpacked(path, file)))
     except StoreError:
         raise
     except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
@@ -98,8 +99,8 @@ def an_object(value: Any) -> dict[str, Any]:
 
 _Read = Callable[[int], bytes]
 _PACKED: dict[bytes, Callable[[BinaryIO], Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+_TABLE = b"PAR1"
 _OTHERS = {
-    b"PAR1": "a Parquet file: write its rows as JSON lines",
     b"PK\x03\x04": "a zip archive: unpack it",
     b"\x28\xb5\x2f\xfd": "packed by zstd: unpack it",
     b"SQLite format 3": "a database: of a run that is stored, give its id to the other commands",
@@ -142,6 +143,14 @@ def _before(begin: bytes, read: _Read) -> _Read:
     """What reads some bytes that were read already, and then goes on."""
     held = [begin]
     return lambda count: (held.pop() if held else b"") or read(count)
+
+
+def _rows(path: Path, file: BinaryIO) -> Iterator[tuple[Place, Any]]:
+    """The rows of a Parquet file, as many people keep chats: ``messages`` is a column of lists of structs."""
+    from credit_gym.formats.parquet import foreign_rows  # Arrow takes long to load
+
+    for number, row in enumerate(foreign_rows(file, path.stat().st_size), 1):
+        yield Place(number, f"Row {number} of {path}"), row
 
 
 def _placed(path: Path, read: _Read) -> Iterator[tuple[Place, Any]]:

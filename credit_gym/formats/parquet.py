@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,7 +25,8 @@ from credit_gym.formats.whole_file import whole_file
 SCHEMA_VERSION = 3
 
 _VERSION_KEY = b"credit_gym.schema"
-_GROUP, _PIECE = 1 << 13, 1 << 9  # rows
+_GROUP, _PIECE, _FEW = 1 << 13, 1 << 9, 1 << 4  # rows
+_LONGEST_ROWS = 256 << 20  # bytes of a few
 _LONGEST_VERSION = 9  # digits
 _MOST_ROWS = 100  # a byte of a file; a row has texts and numbers of its own
 _MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string()), ("rest", pa.string())])
@@ -144,6 +145,30 @@ def read_parquet(path: str | Path) -> Export:
     """
     path = Path(path)
     return Export(_read(path), _read(episode_path(path)))
+
+
+def foreign_rows(file: BinaryIO, size: int) -> Iterator[dict[str, Any]]:
+    """Yield the rows of anybody's table, a few in memory at a time.
+
+    Args:
+        file: the table.
+        size: its bytes.
+
+    Raises:
+        StoreError: it is damaged, or unpacks to more than is read.
+    """
+    try:
+        table, taken = pq.ParquetFile(file), 0
+        if table.metadata.num_rows > _MOST_ROWS * size:
+            raise ValueError(f"it states {table.metadata.num_rows} rows in {size} bytes")
+        for batch in table.iter_batches(_FEW):
+            taken += batch.nbytes
+            if batch.nbytes > _LONGEST_ROWS or taken > LARGEST:
+                raise ValueError("it unpacks to more than is read")
+            yield from batch.to_pylist()
+    except (OSError, ValueError, pa.ArrowException) as error:
+        said = str(error).partition("\n")[0][:200]
+        raise StoreError(f"The table cannot be read as Parquet ({said}): write it again.") from None
 
 
 def episode_path(path: Path) -> Path:

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from credit_gym.data.episode import Episode
 from credit_gym.errors import OptionError, StoreError, unknown
-from credit_gym.formats.recognise import recognise
+from credit_gym.formats.recognise import is_read_whole, recognise
+from credit_gym.formats.record_folders import read_folder
 
 __all__ = ["AUTO", "READERS", "Imported", "Reader", "each_episode", "read_episodes"]
 
@@ -87,7 +88,10 @@ def each_episode(source: str, path: str | Path, **options: Any) -> Iterator[Epis
     for option in options:
         if option not in inspect.signature(read).parameters:
             raise OptionError(f"--{option.replace('_', '-')} says nothing about files of the format {source!r}.")
-    return _checked(partial(read, **options), Path(path))
+    path, read = Path(path), partial(read, **options)
+    if path.is_dir() and not is_read_whole(path, source):
+        return _checked(lambda folder: read_folder(folder, read), path)
+    return _checked(read, path)
 
 
 def _checked(read: Reader, path: Path) -> Iterator[Episode | StoreError]:

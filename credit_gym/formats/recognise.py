@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from credit_gym.data.foreign_text import open_file
 from credit_gym.errors import StoreError
 from credit_gym.formats.harbor import TRAJECTORY
 from credit_gym.formats.json_records import records
+from credit_gym.formats.record_folders import record_files
 
 SIGNS: dict[str, tuple[str, ...]] = {
     "atif": ("schema_version", "agent", "steps"),
@@ -29,7 +31,7 @@ def recognise(path: str | Path) -> str:
     """Return the format of a file or a folder: a key of :data:`credit_gym.formats.readers.READERS`.
 
     Raises:
-        StoreError: it cannot be read, or is a folder of another kind.
+        StoreError: it cannot be read, or is a folder without any such file.
     """
     path = Path(path)
     if path.is_dir():
@@ -47,9 +49,17 @@ def recognise(path: str | Path) -> str:
     return next((name for name, signs in SIGNS.items() if all(sign in fields for sign in signs)), _PLAIN)
 
 
+def is_read_whole(folder: Path, source: str) -> bool:
+    """Return whether the reader of a format takes a folder as it is, and not file by file."""
+    return source == "tau2" or (source == "atif" and next(folder.rglob(TRAJECTORY), None) is not None)
+
+
 def _of_folder(path: Path) -> str:
     if (path / "results.json").is_file():
         return "tau2"
     if next(path.rglob(TRAJECTORY), None) is not None:
         return "atif"
-    raise StoreError(f"{path} is a folder without results.json (tau2) or {TRAJECTORY} (ATIF): give a file in it.")
+    for file in record_files(path):
+        with suppress(StoreError):  # the others may be whole
+            return recognise(file)
+    raise StoreError(f"No file in {path} can be read: give a folder with records.")
