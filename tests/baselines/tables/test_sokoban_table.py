@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from builders.episodes import walk
 
+from credit_gym.baselines.protocol.sokoban_pair import Effort
 from credit_gym.baselines.protocol.trajectory_scores import trajectory_scores
 from credit_gym.baselines.tables import sokoban
 from credit_gym.baselines.tables.sokoban import PRIMARY, STEPS, TOKENS, advantages, majority, rivals
@@ -68,31 +69,17 @@ def test_a_results_file_needs_both_models() -> None:
         sokoban.main(sims=Path("x.json"), policy="hf:x")
 
 
-@pytest.fixture(scope="module")
-def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sokoban")
-    sokoban.main(quick=True, models=folder, json=folder / "out.json", markdown=folder / "out.md")
-    return folder
-
-
 @pytest.mark.slow
-def test_quick_models_fill_every_table(quick: Path) -> None:
-    document = json.loads((quick / "out.json").read_text())
-    found = document["results"]
+def test_quick_models_fill_every_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sokoban, "_QUICK", Effort(rooms=100, steps=60, further=5, batch_size=16))
+    sokoban.main(quick=True, models=tmp_path, json=tmp_path / "out.json", markdown=tmp_path / "out.md")
+    found = json.loads((tmp_path / "out.json").read_text())["results"]
     assert found["candidates_per_task"] == 8
-    assert 0.0 < found["pass_at_1_mean_of_n"] < found["pass_at_n_oracle"] <= 1.0
     rates = {name: each["bon_success_rate"] for name, each in found["scores"].items()}
-    assert max(rates.values()) <= found["pass_at_n_oracle"] + 1e-12
+    assert max(found["pass_at_1_mean_of_n"], *rates.values()) <= found["pass_at_n_oracle"] + 1e-12
     assert {f"pa_{tokens}_{steps}" for tokens in TOKENS for steps in STEPS} < rates.keys()
-    assert {method: set(kept) for method, kept in found["merged"].items()} == {
-        method: {"0.00", "0.50"} for method in sokoban.METHODS
-    }
+    for method in sokoban.METHODS:
+        assert found["merged"][method].keys() == {"0.00", "0.50"}
+        assert found["merged"][method]["0.00"]["bon_success_rate"] == rates[PRIMARY]
     for title in ("Sokoban, best of 8: 6 rooms", "tokens by steps", "merged references"):
-        assert title in (quick / "out.md").read_text()
-
-
-@pytest.mark.slow
-def test_a_merged_reference_that_is_the_policy_leaves_only_chance(quick: Path) -> None:
-    played = sokoban._made_here(quick, sokoban._QUICK, 6, 8, 0)
-    merged = sokoban.merged_selections([played], (1.0,))["linear"][1.0][0]
-    np.testing.assert_allclose(merged.chosen[:, -1], merged.chance)
+        assert title in (tmp_path / "out.md").read_text()
