@@ -21,8 +21,9 @@ from credit_gym.envs.information.wordnet import Synset, WordNet
 from credit_gym.envs.information.world import Property, World, members, nouns, phrases, read_yaml
 
 CONCRETE = frozenset({"animal", "artifact", "body", "food", "object", "plant", "substance"})
-_FEWEST = 3  # nouns that say what those akin to them are like, and that a heading needs to be asked for
-_MOST_HEADINGS = 400
+_FEWEST = 3  # nouns that say what those akin to them are like
+_FEWEST_BELOW = 2  # nouns of the list below a heading that is asked for
+_MOST_HEADINGS = 600
 _WORD = re.compile(r"[a-z]+")
 _SMALL = re.compile(r"\b(small|tiny|miniature|little|minute)\b")
 _LARGE = re.compile(r"\b(large|huge|enormous|big|gigantic)\b")
@@ -165,10 +166,10 @@ class _Builder:
         found, seen = 0, set[int]()
         for count, offset in counts:
             synset, chosen = self.wordnet.synset(offset), self.below[offset]
-            if found == _MOST_HEADINGS or -count < _FEWEST:
+            if found == _MOST_HEADINGS or -count < _FEWEST_BELOW:
                 break
             said = [word for word in synset.words if sense_of(word, self.wordnet) == synset]
-            if synset.file == "Tops" or not said or said[0] != synset.words[0] or chosen & mine in seen:
+            if synset.file == "Tops" or not said or chosen & mine in seen:
                 continue
             ask = f"Is it a kind of {said[0]}?"
             read = grammar.parse(ask)
