@@ -19,7 +19,6 @@ _RULES = {  # without a model, in percent, as published
     "longest step": 18.3,
     "longest step, no terminal": 26.2,
 }
-_STABLE = tuple(f"{tenths / 10:.2f}" for tenths in range(2, 8))
 _MODELS = "--trials DIR --policy hf:POLICY --reference hf:REFERENCE"
 
 REPRODUCTIONS = (
@@ -67,34 +66,6 @@ REPRODUCTIONS = (
                     Cell(_BOTH, "policy_logprob", _GAP, "plain log-probability on mixed games"),
                 ),
                 holds=lambda own, both, plain: own.low > 0.0 and both.value >= 0.46 and both.value > plain.value,
-            ),
-        ),
-    ),
-    Reproduction(
-        "sokoban",
-        "is it good for choosing the best of eight games of Sokoban, with merged references too?",
-        "progress-advantage, best-of-n on Sokoban and the sweep of merged references",
-        "tables.sokoban",
-        ("--models", "{sokoban}"),
-        quick=("--quick",),
-        large="--sims FILE --policy hf:POLICY --reference hf:REFERENCE",
-        claims=(
-            Claim(
-                "selects the best of 8 games of Sokoban",
-                "no number in a source at hand",
-                tuple(
-                    Cell("Sokoban, best of", score, "gap recovered [95 % over rooms]")
-                    for score in ("pa_mean_mean", "policy_logprob", "fewer steps")
-                ),
-                holds=lambda ours, plain, shorter: ours.low > 0.0 and ours.value > max(plain.value, shorter.value),
-            ),
-            Claim(
-                "a reference merged by TIES is stable for 0.2 to 0.7 of the policy",
-                "stated",
-                tuple(
-                    Cell("merged references", alpha, "ties", f"{alpha} of the policy") for alpha in ("0.00", *_STABLE)
-                ),
-                holds=lambda none, *merged: all(none.low <= each.value <= none.high for each in merged),
             ),
         ),
     ),

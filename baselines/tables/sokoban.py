@@ -117,8 +117,8 @@ def merged_selections(played: Sequence[Candidates], alphas: Sequence[float]) -> 
             for alpha in alphas:
                 chosen = found[method][alpha] = []
                 for each in played:
-                    paths = {"anchor": each.reference, "policy": each.policy}
-                    merged = merge(Path(folder) / "merged", **paths, method=method, alpha=alpha)
+                    ends: Any = {"anchor": each.reference, "policy": each.policy}
+                    merged = merge(Path(folder) / "merged", **ends, method=method, alpha=alpha)
                     batch = each.against(merged)
                     (kept,) = selections([(batch, {PRIMARY: advantages(batch)[PRIMARY]})])[PRIMARY]
                     chosen.append(kept)
