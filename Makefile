@@ -11,7 +11,7 @@ RUN_ARGS ?=
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist worksteal
 ROOMS := envs wrappers agents baselines
 
-.PHONY: run test test-vllm test-verl test-doors fast stress lint types develop links docs measured clean toolchain
+.PHONY: run test test-vllm test-verl test-doors test-browser chromium test-wheel fast stress lint types develop links docs measured clean toolchain
 
 run: $(VENV)/.extra-report
 	$(BIN)/python -m credit_gym.baselines.tables.alfworld $(RUN_ARGS)
@@ -35,9 +35,15 @@ test-doors: $(DOORS_VENV)/.ready
 test-browser: $(VENV)/.extra-test $(VENV)/.extra-browser links
 	@PYTHONPATH=tests $(BIN)/python -m builders.browsers
 	$(BIN)/python -m pytest tests/with_browser
+
 # Chromium for these tests where there is none: fetched for this user alone, if Playwright's server can be reached.
 chromium: $(VENV)/.extra-browser
 	@PYTHONPATH=tests $(BIN)/python -m builders.browsers || { $(BIN)/playwright install --only-shell chromium && PYTHONPATH=tests $(BIN)/python -m builders.browsers; }
+
+# The wheel in clean environments: on each Python, and with each extra alone (minutes, and gigabytes that are given back).
+WHEEL_PYTHONS ?= $(PYTHON)
+test-wheel: $(VENV)/.extra-test links
+	WHEEL_PYTHONS="$(WHEEL_PYTHONS)" $(BIN)/python -m pytest tests/with_wheel
 
 fast: $(VENV)/.extra-test links
 	$(PYTEST) -m "not slow" --hypothesis-profile=loop

@@ -143,7 +143,9 @@ def unknown_environment(env_id: str) -> UnknownNameError:
     short = {each.rpartition("/")[2].lower(): each for each in [*others, *(spec.id for spec in ENVIRONMENTS)]}
     near = difflib.get_close_matches(env_id.rpartition("/")[2].lower(), short, n=3, cutoff=0.6)
     names = [short[each] for each in near]
-    hint = f"did you mean {' or '.join(names)}?" if names else "`credit-gym envs` lists those that there are; one of yours is MODULE:ID."
+    hint = "`credit-gym envs` lists those that there are; one of yours is MODULE:ID."
+    if names:
+        hint = f"did you mean {' or '.join(names)}?"
     return UnknownNameError(f"There is no environment called {env_id!r}; {hint}")
 
 

@@ -21,7 +21,7 @@ import typer
 from credit_gym.baselines.protocol.experiment import save_json
 from credit_gym.baselines.protocol.options import JsonFile, MarkdownFile, PlotFolder
 from credit_gym.baselines.protocol.publish import publish
-from credit_gym.data.foreign_text import read_yaml
+from credit_gym.data.foreign_text import file_text, read_yaml
 from credit_gym.envs.information.candidates import CandidateEnv
 from credit_gym.envs.information.grammar import Grammar
 from credit_gym.envs.information.guess_my_city import GuessMyCityEnv
@@ -77,7 +77,7 @@ def agreement(grammar: Grammar, judged: Sequence[Sequence[str]]) -> dict[str, Ag
 
 def judgements() -> list[list[str]]:
     """Return the judgements that lie beside this file."""
-    return [list(map(str, row)) for row in read_yaml(JUDGED.read_text("utf-8"))]
+    return [list(map(str, row)) for row in read_yaml(file_text(JUDGED))]
 
 
 def expert_games(env: CandidateEnv, games: int) -> tuple[float, float]:

@@ -25,7 +25,7 @@ File = Annotated[Path, typer.Argument(help="The file, maybe packed by gzip, or a
 Source = Annotated[
     str,
     typer.Option(
-        "--from", help="auto tells by the beginning; or chat, steps (plain JSON), atif, verifiers, inspect, tau2 or bfcl."
+        "--from", help="auto tells by the beginning; or chat, steps (plain JSON), atif, verifiers, inspect, tau2, bfcl."
     ),
 ]
 RewardFrom = Annotated[str, typer.Option(help="Of an inspect log with several scores, the one that counts.")]

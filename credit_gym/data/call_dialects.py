@@ -285,7 +285,7 @@ def _objects(text: str, tools: Parameters) -> Read | None:
 def _from_value(value: Any, tools: Parameters) -> Read:
     if isinstance(value, Mapping):
         return _from_object(value, tools)
-    calls: tuple[Call, ...] = ()
+    calls: list[Call] = []
     for item in value if isinstance(value, list) else ():
         found = _from_object(item, tools) if isinstance(item, Mapping) else ()
         if isinstance(found, Unreadable):
@@ -293,7 +293,7 @@ def _from_value(value: Any, tools: Parameters) -> Read:
         if not found and calls:
             return BROKEN
         calls += found
-    return calls
+    return tuple(calls)
 
 
 def _by_key(value: Mapping[str, Any], tools: Parameters) -> Read:

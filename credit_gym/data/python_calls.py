@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, TypeAlias
 
 from credit_gym.data.calls import read_arguments
@@ -104,9 +105,10 @@ def _unwrapped(node: ast.expr) -> ast.Call | None:
 
 
 def _bound(call: ast.Call, tools: Parameters) -> dict[str, Any] | None:
-    """The arguments of a call of a known tool by name; None if they are no JSON values, or too many."""
+    """The arguments of a call of a known tool by name; None if they are no JSON values, too many, or one is twice."""
     names = tools.get(_called(call))
-    if names is None or any(keyword.arg is None for keyword in call.keywords) or len(call.args) > len(names):
+    given = [*islice(names or (), len(call.args)), *(keyword.arg for keyword in call.keywords)]
+    if names is None or None in given or len(call.args) > len(names) or len(set(given)) < len(given):
         return None
     try:
         unnamed = [literal(node) for node in call.args]

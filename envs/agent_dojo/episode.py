@@ -13,6 +13,8 @@ from credit_gym.envs.agent_dojo.suite import Call, Suite, World
 
 _EMPTY = "The action is empty: write a tool call, or your answer to the user."
 _LONGEST_ERROR = 500  # characters
+_MOST_CALLS = 50  # of one action
+_TOO_MANY = f"Make at most {_MOST_CALLS} calls in one action; none was made."
 
 
 class Task(NamedTuple):
@@ -95,6 +97,8 @@ class Rules:
     def act(self, moment: Moment, action: str) -> Moment:
         """Return the moment after an action."""
         read = read_calls(action, self._tools) if action.strip() else Unreadable(_EMPTY)
+        if len(read) > _MOST_CALLS:
+            read = Unreadable(_TOO_MANY)
         after = moment._replace(steps=moment.steps + 1, over=moment.steps + 1 >= self._max_steps)
         if isinstance(read, Unreadable):
             after = after._replace(shown=f"tool: {_error(read.reason)}", invalid=True)

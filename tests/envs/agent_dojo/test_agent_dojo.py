@@ -223,6 +223,17 @@ def test_several_calls_of_one_action_are_made_in_turn() -> None:
     assert ENV.step("That is done.")[1] == 1.0
 
 
+@pytest.mark.parametrize("count", [51, 15_000])
+def test_too_many_calls_in_one_action_are_none(count: int) -> None:
+    before = begun(next(n for n in ALONE if ENV.tasks[n].id == "bank/user_task_13/none"))
+    call = write_call("pay", {"account": "GB-1", "amount": 1.0, "subject": "x"})
+    started = time.process_time()
+    observation, *_, info = ENV.step(f"[{', '.join([call] * count)}]")
+    assert time.process_time() - started < 0.5
+    assert observation == "tool: Error: Make at most 50 calls in one action; none was made."
+    assert (info["invalid"], info["state_key"]) == (True, before["state_key"])
+
+
 @pytest.mark.parametrize("piece", ["x", "[", '{"a":', "(", "é", "\n", "a@b.c,"])
 def test_a_million_characters_cost_a_moment(piece: str) -> None:
     text = piece * (1_000_000 // len(piece))
