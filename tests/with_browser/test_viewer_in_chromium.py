@@ -146,6 +146,79 @@ def test_a_phone_shows_every_credit_without_scrolling_sideways(visit, address) -
     assert page.locator(".step:first-child .who").first.is_visible()
 
 
+def overflowing(page) -> list[str]:
+    """What reaches beyond the right edge of the window, though it lies in nothing that scrolls or cuts by itself."""
+    return page.evaluate("""[...document.querySelectorAll("main *")].filter((node) => {
+        if (node.getBoundingClientRect().right <= innerWidth + 1) return false;
+        for (let each = node.parentElement; each.localName !== "main"; each = each.parentElement) {
+            if (getComputedStyle(each).overflowX !== "visible" && !each.classList.contains("steps")) return false;
+        }
+        return true;
+    }).map((node) => `${node.localName}.${node.className}`)""")
+
+
+@pytest.mark.parametrize("width", [390, 900, 1280])
+def test_long_words_in_every_field_and_any_number_of_scorers_fit_the_page(visit, tmp_path: Path, width: int) -> None:
+    long, other = "x" * 300, "y" * 300
+    each = tuple((text,) for text in (long, other))
+    chat = ({"role": long, "content": long, "tool_calls": [{"function": {"name": long}}]},)
+    episodes = [
+        walk(
+            f"{long}{i}", steps=2, task_id=long, group_id=long, agent_id=f"{long}{i}", goal=long,
+            actions=(long, str(i)), roles=(long, other), messages=(chat, chat), token_ids=((1,), (2,)),
+            thoughts=(long, long),
+            replies=(other, other), finish_reasons=(long, long), decodings=(long, long), admissible_actions=each,
+            expert_actions=each,
+        )
+        for i in range(2)
+    ]  # fmt: skip
+    credits = {f"{name}{i}": [[0.5, -0.25]] * 2 for i in range(6) for name in (long, "scorer")}
+    path = tmp_path / "long.html"
+    write_page(path, title=long, runs=[given_run(long, long, episodes, credits, {})], token_texts=lambda t: [long])
+    page = visit(path.as_uri(), width=width)
+    press(page, "n", "w", "m", "g", "b", "r")
+    page.wait_for_selector(".step.current .written .chat")
+    assert overflowing(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert page.locator(".step .turn").first.bounding_box()["width"] > 200
+    assert page.locator(".step.current .credit:visible").count() == len(credits)
+    press(page, "x")
+    page.wait_for_selector("#compare .both .step")
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert overflowing(page) == []
+
+
+def test_an_episode_without_steps_has_none_to_go_to_or_to_label(visit, tmp_path: Path) -> None:
+    path = tmp_path / "empty.html"
+    write_page(path, title="t", runs=[given_run("run_a", "a", [walk("0", steps=0), walk("1")], {}, {})])
+    page = visit(f"{path.as_uri()}#run_a/0/0")
+    press(page, "n", "+", "e")
+    assert page.inner_text("#said") == "Go to a step first: n is the next one."
+    press(page, "j")
+    assert count(page, ".mark[aria-pressed=true]") == 0
+
+
+def test_escape_takes_back_what_is_being_typed_too(visit, address) -> None:
+    page = visit(address)
+    press(page, "/")
+    page.keyboard.type("no such thing")
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(400)
+    assert (page.input_value("#search"), sum_of(page)) == ("", "")
+    assert count(page, ".step .action") > 0
+
+
+def test_messages_of_any_shape_are_shown_without_a_scorer_too(visit, tmp_path: Path) -> None:
+    shapes = ({"tool_calls": "go"}, {"tool_calls": {"a": 1}}, {"tool_calls": [None]}, {"content": 7, "role": None}, {})
+    chats = tuple(({"role": "user", "content": str(t)}, shape) for t, shape in enumerate(shapes))
+    path = tmp_path / "shapes.html"
+    write_page(path, title="t", runs=[given_run("run_a", "a", [walk(steps=len(shapes), messages=chats)], {}, {})])
+    page = visit(path.as_uri())
+    for t in range(len(shapes)):
+        press(page, "n", "m")
+        page.wait_for_selector(f".step[data-step='{t}'] .written .chat li", state="attached", timeout=5000)
+
+
 def test_why_a_number_is_what_it_is(visit, address, run) -> None:
     page = visit(address)
     episode = run.episodes[0]

@@ -52,7 +52,7 @@ export function overviewOf(data) {
     run: (e) => data.runs[episodes.run[e]],
     length: (e) => episodes.steps[e],
     earned: (e) => episodes.return[e],
-    credit: (s, e, t) => data.credits[s][begins[e] + t] ?? null,
+    credit: (s, e, t) => data.credits[s]?.[begins[e] + t] ?? null,
     find: (run, id) => links.get(linkName(run, id)),
     ownerOf(place) {
       let [low, high] = [0, episodes.steps.length - 1];

@@ -19,7 +19,7 @@ export function rankShares(values) {
 // says nothing.
 export function disagreement(one, other) {
   const [a, b] = [rankShares(one), rankShares(other)];
-  return a.map((share, place) => Math.abs(share - b[place]) + (one[place] * other[place] < 0 ? 1 : 0));
+  return a.map((share, place) => Math.abs(share - b[place]) + (Math.sign(one[place]) * Math.sign(other[place]) < 0 ? 1 : 0));
 }
 
 // The places of the steps, those of the largest measure first; none where it is 0 or unknown.

@@ -32,7 +32,12 @@ export function onDemand(title, fill, properties = {}) {
   node.addEventListener("toggle", async () => {
     if (!node.open || filled) return;
     filled = true;
-    body.replaceChildren(...(await fill()).filter(Boolean));
+    try {
+      body.replaceChildren(...(await fill()).filter(Boolean));
+    } catch (error) {
+      filled = false; // what failed once may be asked again
+      body.replaceChildren(make("p", { text: error.message }));
+    }
   });
   return node;
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -145,11 +146,21 @@ def live_server(title: str, runs: LiveRuns, *, port: int = 0) -> tuple[Threading
             self.wfile.write(body)
 
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", port), Answers)
+        server = _Server(("127.0.0.1", port), Answers)
     except OSError as error:
         raise CreditGymError(f"Port {port} cannot be listened on ({error.strerror}): choose another --port.") from error
     server.daemon_threads = True
     return server, f"http://127.0.0.1:{server.server_address[1]}/{token}/"
+
+
+class _Server(ThreadingHTTPServer):
+    """Waits for many at once, and says nothing of those that hang up."""
+
+    request_queue_size = 128  # with 5 most of a crowd would have to ask again after a second
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
 
 
 def _json(data: Any) -> bytes:

@@ -18,6 +18,7 @@ import { nextRole, nextStep, numberOf } from "./roles.mjs";
 import { drawHelp, meaning } from "./shortcuts.mjs";
 import { FILTERS, largestOf, listed, named } from "./sift.mjs";
 import { fromBlocks, fromServer } from "./source.mjs";
+import { stacking } from "./stacking.mjs";
 import { largest } from "./tint.mjs";
 
 const SLICE = 12; // milliseconds of a search between two frames
@@ -29,6 +30,7 @@ const view = { episode: 0, step: null, scorer: 0, against: 1, filter: "all", sea
 const state = { overview: null, view, order: [], differing: null };
 let picker = null;
 let compare = null;
+let stack = null;
 
 const values = () => state.overview.data.credits[view.scorer] ?? null;
 const say = (text) => { find("said").textContent = text; };
@@ -92,8 +94,8 @@ function go(e, t = null, { write = true } = {}) {
   if (!state.overview.count) return say("There is no episode yet.");
   const moved = e !== view.episode;
   view.episode = e;
-  view.step = t === null ? null : Math.max(0, Math.min(t, state.overview.length(e) - 1));
-  if (view.step === -1) view.step = null;
+  const length = state.overview.length(e);
+  view.step = t === null || !length ? null : Math.max(0, Math.min(t, length - 1));
   if (write) history.replaceState(null, "", link());
   const row = state.order.indexOf(e);
   if (moved && row >= 0) picker.show(row);
@@ -129,6 +131,7 @@ function leaveComparison() {
 
 // The search: what is known of each episode at once, then leaf after leaf; a new search ends an older one.
 let searching = 0;
+let typed = 0; // what was typed last and is to be searched
 async function search(text) {
   const ticket = (searching += 1);
   const wanted = text.trim().toLowerCase();
@@ -286,8 +289,9 @@ const keys = {
   clear() {
     if (find("help").open) return find("help").close();
     document.activeElement.blur();
-    if (!view.search) return undefined;
+    clearTimeout(typed);
     find("search").value = "";
+    if (!view.search) return undefined;
     return search("");
   },
   help() { if (find("help").open) find("help").close(); else find("help").showModal(); },
@@ -314,6 +318,7 @@ function take(data) {
   view.episode = (seen && state.overview.find(seen.run, seen.id)) ?? 0;
   view.role = numberOf(state.overview.roles, role);
   labelling.place();
+  stack();
   summary();
   find("comparing").hidden = data.sides.length < 2;
   drawSides();
@@ -355,16 +360,16 @@ async function start() {
   find("keys").addEventListener("click", keys.help);
   find("tables").hidden = !document.querySelector("#tables figure, #tables img");
   drawHelp(find("help"));
+  stack = stacking(find("episode"), () => state.overview?.scorers.length ?? 0);
   picker = pickerOf(find("picker"), state, (e) => go(e));
   compare = compareOf(find("compare"), state, source, { ...act, say, leave: leaveComparison });
   find("comparing").addEventListener("click", () => (compare.opened ? compare.close() : keys.compare()));
   find("histogram").addEventListener("toggle", drawSides);
   find("labels").addEventListener("toggle", labelling.panel);
   window.addEventListener("storage", labelling.heard);
-  let due = 0;
   find("search").addEventListener("input", (event) => {
-    clearTimeout(due);
-    due = setTimeout(search, 150, event.target.value);
+    clearTimeout(typed);
+    typed = setTimeout(search, 150, event.target.value);
   });
   document.addEventListener("keydown", (event) => {
     const does = meaning(event);

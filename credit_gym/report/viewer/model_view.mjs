@@ -47,7 +47,8 @@ function drawTokens(model, place, { tint, credit, scale }) {
 }
 
 function drawMessage(message) {
-  const calls = (message.tool_calls ?? []).map((call) => make("pre", { className: "model", text: JSON.stringify(call.function ?? call) }));
+  const asked = [message.tool_calls ?? []].flat(); // whatever a model server made of them
+  const calls = asked.map((call) => make("pre", { className: "model", text: JSON.stringify(call?.function ?? call) }));
   const text = typeof message.content === "string" ? message.content : message.content ? JSON.stringify(message.content) : "";
   return make("li", {}, make("span", { className: "role", text: message.role ?? "" }), ...(text ? passage("model", text) : []), ...calls);
 }

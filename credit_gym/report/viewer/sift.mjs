@@ -1,5 +1,7 @@
 // Which episodes are listed, and in which order.
 
+import { holds } from "./histogram.mjs";
+
 export const FILTERS = {
   all: () => true,
   solved: (outcome) => outcome === 0,
@@ -16,13 +18,13 @@ export function named(overview, wanted) {
 }
 
 // The numbers of the episodes that are listed. `hits` are those that a search found, null for no search; `range` is of
-// the values, of which one step must lie in it; `rank` is a number an episode, by which the largest come first.
+// the values, a bar of the histogram, of which one step must lie in it; `rank` is a number an episode, by which the largest come first.
 export function listed(overview, { filter = "all", hits = null, range = null, values = null, rank = null }) {
   const { outcome, steps } = overview.data.episodes;
   const within = (e) => {
     if (range === null || values === null) return true;
     for (let p = overview.begins[e]; p < overview.begins[e] + steps[e]; p += 1) {
-      if (values[p] !== null && values[p] >= range[0] && values[p] <= range[1]) return true;
+      if (holds(range, values[p])) return true;
     }
     return false;
   };

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -95,6 +97,20 @@ def test_new_episodes_appear_and_the_store_is_as_it_was(address: str, store: Sto
         time.sleep(0.05)
     found = json.loads(get(address, "overview.json")[2])
     assert (found["version"], len(found["episodes"]["steps"])) == (3, 3)
+
+
+def test_a_crowd_that_hangs_up_is_answered_past_and_nothing_is_said_of_it(address: str, capfd) -> None:
+    parts = urlsplit(address)
+    began = time.monotonic()
+    crowd = [socket.create_connection((parts.hostname, parts.port), timeout=10) for _ in range(100)]
+    for each in crowd:
+        each.sendall(b"GET / HTTP/1.1\r\nHost: evil\r\n\r\nGET")
+        each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, not a farewell
+        each.close()
+    assert get(address, "state.json")[0] == 200
+    assert time.monotonic() - began < 30
+    time.sleep(0.3)
+    assert capfd.readouterr().err == ""
 
 
 def test_a_taken_port_is_one_sentence(address: str) -> None:

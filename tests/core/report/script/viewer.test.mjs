@@ -9,13 +9,14 @@ const from = (name) => import(new URL(`${name}.mjs`, room));
 const { inverse, overviewOf } = await from("columns");
 const { byLargest, disagreement, rankShares } = await from("disagreement");
 const { partOf } = await from("episode_view");
-const { binned } = await from("histogram");
+const { binned, holds } = await from("histogram");
 const { chatOf, matches, stepOf, whereIs } = await from("leaf");
 const { readLink, writeLink } = await from("link");
 const { tokenNumbers } = await from("model_view");
 const { SHORTCUTS, meaning } = await from("shortcuts");
 const { largestOf, listed, named } = await from("sift");
 const { fromServer, remembered } = await from("source");
+const { stacked } = await from("stacking");
 const { credit, strip, ticks, tint } = await from("tint");
 const { inSight } = await from("virtual_list");
 const { byAction } = await from("why_view");
@@ -92,7 +93,7 @@ test("episodes are listed by outcome, hits, a range of credit and a rank", () =>
   assert.deepEqual(listed(overview, {}), [0, 1, 2]);
   assert.deepEqual(listed(overview, { filter: "unsolved" }), [1, 2]);
   assert.deepEqual(listed(overview, { hits: new Map([[2, []]]) }), [2]);
-  assert.deepEqual(listed(overview, { range: [0.2, 0.3], values }), [2]);
+  assert.deepEqual(listed(overview, { range: { from: 0.2, to: 0.3, last: true }, values }), [2]);
   assert.deepEqual(listed(overview, { rank: largestOf(overview, [0, 0, 1]) }), [2, 0, 1]);
 });
 
@@ -113,6 +114,23 @@ test("every value is in one bar, and 0 in the middle one", () => {
   assert.deepEqual(bars.map(({ count }) => count), [1, 0, 3, 0, 1]);
   assert.equal(bars[2].from, -bars[2].to);
   assert.equal(binned([0, 0], 5)[2].count, 2);
+});
+
+test("a bar lists as many values as it counts, however large, small or awkward they are", () => {
+  const columns = [[-0.0345703, -1.57237, -0.185898, 42.9326, 1.46688], [1.7e308, -1e308, 0], [5e-324, null], [21, 1, -1, 3], [0, 0]];
+  for (const values of columns) {
+    const bars = binned(values);
+    for (const bar of bars) assert.equal(values.filter((value) => holds(bar, value)).length, bar.count);
+    assert.equal(bars.reduce((sum, { count }) => sum + count, 0), values.filter((value) => value !== null).length);
+  }
+});
+
+test("signs are opposite however small the credits are", () => {
+  assert.equal(disagreement([1e-200, 0], [-1e-200, 0])[0], 1.5);
+});
+
+test("credits stand beside the text of a step while that has room", () => {
+  assert.deepEqual([[358, 1], [890, 6], [920, 12], [1600, 12]].map(([width, scorers]) => stacked(width, scorers)), [true, false, true, false]);
 });
 
 test("a link names what it was made from, whatever its names hold", () => {
