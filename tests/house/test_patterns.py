@@ -24,6 +24,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {  # what names inside of functions stand 
     "agents/llm/chat_tokens.py": {"stem": "x", "special": ["<|im_start|>", "<|im_end|>"]},
     "agents/llm/openai.py": {"named": "temperature"},
     "agents/llm/prices.py": {"known": "gpt-4.1"},
+    "envs/agent_dojo/embedded.py": {"text": "Bakery Street 4"},
     "envs/tau2/episodes.py": {"name": "tasks", "opening": "{"},
     "envs/tau2/phone_requests.py": {"tools": ["toggle_data", "reboot"], "pattern": "data|roaming"},
     "envs/tau2/users.py": {"tools": ["toggle_data", "reboot"]},
