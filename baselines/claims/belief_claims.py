@@ -16,7 +16,10 @@ REPRODUCTIONS = (
         "delta-belief-rl, its main table",
         "studies.delta_belief",
         ("--folder", "{delta-belief}", "--games", "38400", "--other-games", "7168"),
-        quick=("--seeds", "1", "--games", "7168", "--long-games", "7168", "--teaching", "600"),
+        quick=(
+            *("--seeds", "1", "--games", "7168", "--long-games", "7168", "--teaching", "600"),
+            *("--recipe", "turn-wise", "--recipe", "turn-wise + belief"),
+        ),
         large="--model SPEC --judge SPEC",
         claims=(
             Claim(

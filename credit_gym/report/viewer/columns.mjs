@@ -29,6 +29,12 @@ export function inverse(column) {
   return { of: (number) => (number < 0 || number > most ? [] : members.subarray(starts[number], starts[number + 1])) };
 }
 
+// Where what was chosen stands in a list that may have grown in front of it; where it was if it is gone.
+export function sameName(list, chosen, before) {
+  const found = list.findIndex((each) => each.name === chosen?.name);
+  return found >= 0 ? found : Math.max(0, Math.min(before, list.length - 1));
+}
+
 export function overviewOf(data) {
   const { episodes, texts } = data;
   const begins = beginsOf(episodes.steps);

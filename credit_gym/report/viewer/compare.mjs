@@ -1,7 +1,7 @@
 // Comparing two sides: which of their pairs are listed, which pair and step is looked at, and the keys for that.
 
 import { button, make, select, table } from "./dom.mjs";
-import { writeComparison } from "./link.mjs";
+import { showLink, writeComparison } from "./link.mjs";
 import { FLIPS, PAIR_ORDERS, combinations, counted, listedPairs, sidesPlayed } from "./pairs.mjs";
 import { ROWS, drawPair } from "./pair_view.mjs";
 import { strip } from "./tint.mjs";
@@ -119,7 +119,7 @@ export function compareOf(place, state, source, act) {
     view.pair = n;
     view.step = step === null ? null : Math.max(0, Math.min(step, longest(n) - 1));
     if (moved) view.rows = ROWS;
-    history.replaceState(null, "", link());
+    showLink(link());
     const row = order.indexOf(n);
     if (moved && row >= 0) list.show(row);
     return draw();
@@ -137,7 +137,7 @@ export function compareOf(place, state, source, act) {
     if (named === -1) act.say(`There is no pair of the episode ${id} here.`);
     const n = named >= 0 ? named : order[0];
     if (n !== undefined) return choose(n, step);
-    history.replaceState(null, "", link());
+    showLink(link());
     return draw();
   }
 

@@ -35,3 +35,8 @@ export function readComparison(hash) {
     return null;
   }
 }
+
+// Shows a link in the address bar. A browser may refuse to where it is asked very often; the next one is shown then.
+export function showLink(link) {
+  try { history.replaceState(null, "", link); } catch { /* while a key is held down */ }
+}

@@ -1,6 +1,6 @@
 // The page: what is looked at, and what keys, links and buttons change of it.
 
-import { overviewOf } from "./columns.mjs";
+import { overviewOf, sameName } from "./columns.mjs";
 import { compareOf } from "./compare.mjs";
 import { byLargest, disagreement } from "./disagreement.mjs";
 import { make } from "./dom.mjs";
@@ -9,7 +9,7 @@ import { drawHistogram } from "./histogram.mjs";
 import { keptPlace, keptRow } from "./kept_place.mjs";
 import { labellingOf } from "./labelling.mjs";
 import { matches } from "./leaf.mjs";
-import { readComparison, readLink, writeLink } from "./link.mjs";
+import { readComparison, readLink, showLink, writeLink } from "./link.mjs";
 import { memoryOf } from "./memory.mjs";
 import { TOKEN_TINTS } from "./model_view.mjs";
 import { ORDERS, ROW, drawFilters, drawOrder, pickerOf } from "./picker.mjs";
@@ -96,7 +96,7 @@ function go(e, t = null, { write = true } = {}) {
   view.episode = e;
   const length = state.overview.length(e);
   view.step = t === null || !length ? null : Math.max(0, Math.min(t, length - 1));
-  if (write) history.replaceState(null, "", link());
+  if (write) showLink(link());
   const row = state.order.indexOf(e);
   if (moved && row >= 0) picker.show(row);
   return draw({ scroll: moved });
@@ -125,7 +125,7 @@ async function openComparison(wanted) {
 
 function leaveComparison() {
   find("looking").hidden = false;
-  history.replaceState(null, "", link());
+  showLink(link());
   return draw({ scroll: false });
 }
 
@@ -225,7 +225,7 @@ const act = {
   tree(open) {
     if (open === view.tree) return;
     view.tree = open;
-    history.replaceState(null, "", link());
+    showLink(link());
   },
   scale: (name) => { view.scale = name; return draw({ scroll: false }); },
   scorer(s) {
@@ -309,12 +309,13 @@ function summary() {
 function take(data) {
   const seen = state.overview?.count ? readLink(link()) : null;
   const role = state.overview?.roles?.names[view.role];
+  const [scorer, judge] = [state.overview?.scorers[view.scorer], state.overview?.measures[view.against]];
   state.overview = overviewOf(data);
   state.differing = null;
   view.branches.clear();
   view.scales = data.credits.map((each) => largest(each));
-  view.scorer = Math.min(view.scorer, Math.max(0, state.overview.scorers.length - 1));
-  view.against = Math.min(view.against, Math.max(0, state.overview.measures.length - 1));
+  view.scorer = sameName(state.overview.scorers, scorer, view.scorer);
+  view.against = sameName(state.overview.measures, judge, view.against);
   view.episode = (seen && state.overview.find(seen.run, seen.id)) ?? 0;
   view.role = numberOf(state.overview.roles, role);
   labelling.place();

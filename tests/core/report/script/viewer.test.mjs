@@ -6,12 +6,12 @@ import { test } from "node:test";
 const room = new URL("../../../../credit_gym/report/viewer/", import.meta.url);
 const from = (name) => import(new URL(`${name}.mjs`, room));
 
-const { inverse, overviewOf } = await from("columns");
+const { inverse, overviewOf, sameName } = await from("columns");
 const { byLargest, disagreement, rankShares } = await from("disagreement");
 const { partOf } = await from("episode_view");
 const { binned, holds } = await from("histogram");
 const { chatOf, matches, stepOf, whereIs } = await from("leaf");
-const { readLink, writeLink } = await from("link");
+const { readLink, showLink, writeLink } = await from("link");
 const { tokenNumbers } = await from("model_view");
 const { SHORTCUTS, meaning } = await from("shortcuts");
 const { largestOf, listed, named } = await from("sift");
@@ -192,4 +192,18 @@ test("numbers are short and signed, colours grow with them", () => {
   assert.match(tint(-1, 1), /minus.*0\.600/);
   assert.deepEqual(ticks([0.1, -3, 2, null], 0, 4, 2), [-3, 2]);
   assert.equal(strip([], 0, 0, 1), "");
+});
+
+test("what was chosen is found by its name in a list that grew in front of it", () => {
+  const [grpo, crbc] = [{ name: "grpo" }, { name: "crbc" }];
+  assert.equal(sameName([crbc, grpo], grpo, 0), 1);
+  assert.equal(sameName([crbc], grpo, 3), 0);
+  assert.equal(sameName([], grpo, 3), 0);
+  assert.equal(sameName([crbc, grpo], undefined, 0), 0);
+});
+
+test("a browser that refuses to show a link is not in the way", () => {
+  globalThis.history = { replaceState() { throw new Error("too often"); } };
+  showLink("#run/1");
+  delete globalThis.history;
 });
