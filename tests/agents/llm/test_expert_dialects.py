@@ -32,7 +32,8 @@ def test_the_expert_earns_through_an_agent_what_it_earns_by_itself(env_id: str, 
         script, rewards = expert_script(env, seed, DIALECTS[dialect])
         episode = played(env, ScriptedModel(script), seed)
         assert list(episode.rewards) == rewards
-        assert episode.replies == tuple(answer.text for answer in script.values())
+        said = tuple(answer.text for answer in script.values())
+        assert episode.replies == (said if any(said) else None)  # an expert that makes calls alone says nothing
 
 
 @pytest.mark.parametrize("style", ["react", "tags"])

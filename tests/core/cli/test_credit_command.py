@@ -139,7 +139,7 @@ def test_keys_in_a_log_reach_neither_store_nor_page_nor_targets_unless_they_are_
         (("log", "--scorer", "nope"), "There is no scorer called 'nope'"),
         (("nothing",), "nothing cannot be read"),
         (("empty",), "empty holds no episode"),
-        ((".",), "a folder without results.json"),
+        ((".",), "holds no file of records"),
         (("log", "--reward-from", "x"), "--reward-from says nothing about files of the format 'chat'"),
     ],
 )
