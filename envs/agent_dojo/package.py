@@ -32,6 +32,10 @@ NOW = datetime.datetime(2024, 5, 15, 12)  # the day on which the published calen
 _BARE = ("agent_pipeline", "agent_pipeline.llms")
 _CONSTANTS = {"agent_pipeline.llms.google_llm": {"EMPTY_FUNCTION_NAME": "<empty-function>"}}
 _TIMED = ("default_suites.v1.tools.email_client", "default_suites.v1.tools.cloud_drive_client")
+_DAMAGED = (  # what foreign modules raise where they are not what they were
+    *(ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, NameError, OSError, RuntimeError),
+    *(SyntaxError, TypeError, ValueError),
+)
 _LOADING = RLock()
 
 
@@ -118,7 +122,7 @@ def open_package(data: str | None) -> Package:
         data: the folder of an unpacked wheel, or of the package in it; None for the installed package.
 
     Raises:
-        ManifestError: the folder holds no AgentDojo.
+        ManifestError: the folder holds no AgentDojo, or a damaged one.
         MissingExtraError: AgentDojo is not installed, or a package that its suites need.
     """
     folder = _installed() if data is None else Path(data)
@@ -132,6 +136,13 @@ def open_package(data: str | None) -> Package:
     except ModuleNotFoundError as error:
         raise MissingExtraError(
             f'AgentDojo\'s suites need {error.name}: run pip install "credit-gym[agentdojo]".'
+        ) from error
+    except ManifestError:
+        raise
+    except _DAMAGED as error:
+        said = " ".join(str(error).split())
+        raise ManifestError(
+            f"{folder} holds an AgentDojo that does not load ({type(error).__name__}: {said}): unpack the wheel of agentdojo there again."
         ) from error
     return package
 

@@ -6,6 +6,7 @@ import json
 import pickle
 import time
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -221,6 +222,18 @@ def test_several_calls_of_one_action_are_made_in_turn() -> None:
     assert observation.count("tool: ") == len(ENV.rules.gold)
     assert info["verifier"] == pytest.approx(4 / 5)
     assert ENV.step("That is done.")[1] == 1.0
+
+
+@pytest.mark.parametrize("broken", ["def", "raise ValueError('\\n')", "from .nothing import x", "1 / 0", "x"])
+def test_a_damaged_package_is_one_sentence(broken: str, tmp_path: Path) -> None:
+    (tmp_path / "data" / "suites").mkdir(parents=True)
+    (tmp_path / "task_suite").mkdir()
+    for name in ("functions_runtime.py", "task_suite/__init__.py"):
+        (tmp_path / name).touch()
+    (tmp_path / "task_suite" / "load_suites.py").write_text(broken, "utf-8")
+    with pytest.raises(CreditGymError) as told:
+        AgentDojoEnv(source="published", data=tmp_path)
+    assert "\n" not in str(told.value)
 
 
 @pytest.mark.parametrize("count", [51, 15_000])
