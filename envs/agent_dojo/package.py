@@ -140,9 +140,9 @@ def open_package(data: str | None) -> Package:
     except ManifestError:
         raise
     except _DAMAGED as error:
-        said = " ".join(str(error).split())
+        said = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise ManifestError(
-            f"{folder} holds an AgentDojo that does not load ({type(error).__name__}: {said}): unpack the wheel of agentdojo there again."
+            f"{folder} holds an AgentDojo that does not load ({said}): unpack the wheel of agentdojo there again."
         ) from error
     return package
 
