@@ -317,7 +317,7 @@ def seconds(text: str) -> float:
 def test_a_list_of_thirty_thousand_calls_costs_no_more_a_call_than_a_short_one() -> None:
     call = '{"name": "x", "arguments": {}}'
     assert len(read_calls(f"[{', '.join([call] * 30_000)}]", TOOLS)) == 30_000
-    assert min(seconds(f"[{', '.join([call] * 30_000)}]") for _ in range(3)) < 0.5  # 0.24 s; 1.7 s where each one copies
+    assert min(seconds(f"[{', '.join([call] * 30_000)}]") for _ in range(3)) < 1.0  # 0.24 s; 1.7 s were each to copy
 
 
 @pytest.mark.slow
