@@ -290,7 +290,7 @@ def _wrong_request(path: str, body: bytes) -> tuple[int, str, int | None] | None
         wrong = (
             _wrong_call(value) if isinstance(value, dict) else "A call is one JSON object, with no others beside it."
         )
-        return None if wrong is None else (400, wrong, _INVALID)
+        return None if wrong is None else (200, wrong, _INVALID)  # the status that OpenEnv itself gives, and asks for
     if steps and isinstance(value, dict) and isinstance(value.get("action"), dict):
         wrong = _wrong_action(value["action"])
         return None if wrong is None else (422, wrong, None)
