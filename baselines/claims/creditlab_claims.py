@@ -15,6 +15,7 @@ REPRODUCTIONS = (
         "creditlab, Table 1",
         "tables.stochastic",
         quick=("--seeds", "3"),
+        quick_seconds=7.7,
         claims=(
             Claim(
                 "outcome-only fails on the stochastic benchmark",
@@ -54,6 +55,7 @@ REPRODUCTIONS = (
         "creditlab, Tables 2 and 3 (their numbers are not public)",
         "tables.diagnostic",
         quick=("--seeds", "2"),
+        quick_seconds=4.5,
     ),
     Reproduction(
         "tables-4-5",
@@ -62,6 +64,7 @@ REPRODUCTIONS = (
         "tables.alfworld",
         ("--runs-dir", "{tables-4-5}"),
         quick=("--episodes", "16"),
+        quick_seconds=4.9,
         large="--agent SPEC",
         claims=(
             Claim(
@@ -77,6 +80,7 @@ REPRODUCTIONS = (
         "creditlab, Table 6 (its numbers are not public)",
         "tables.exploration",
         quick=("--seeds", "1"),
+        quick_seconds=10.6,
     ),
     Reproduction(
         "caveats",
@@ -84,6 +88,7 @@ REPRODUCTIONS = (
         "ours",
         "tables.caveats",
         quick=("--seeds", "1"),
+        quick_seconds=10.4,
     ),
     Reproduction(
         "webshop",
@@ -92,6 +97,7 @@ REPRODUCTIONS = (
         "tables.webshop",
         ("--runs-dir", "{webshop}"),
         quick=("--episodes", "32", "--manifest-seeds", "1"),
+        quick_seconds=9.5,
         large="--agent SPEC",
     ),
 )

@@ -38,12 +38,12 @@ def answers(folder: Path, wanted: Sequence[Reproduction] | None = None) -> list[
 
 
 def list_table() -> Table:
-    """Return every reproduction: what it is, its source, its minutes on two cores, how a model of yours takes part."""
+    """Return every reproduction: what it is, its source, what its quick look costs, how a model of yours takes part."""
     rows = [
-        (each.name, each.what, each.source, f"{each.minutes[0]:g}", f"{each.minutes[1]:g}", each.large or each.variable)
+        (each.name, each.what, each.source, each.quick_seconds, each.large or each.variable)
         for each in CATALOGUE.values()
     ]
-    head = ("name", "what", "published as", "minutes", "quick", "with models or data of yours")
+    head = ("name", "what", "published as", "CPU seconds, quick", "with models or data of yours")
     return Table("Reproductions", head, tuple(rows))
 
 

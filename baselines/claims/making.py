@@ -65,11 +65,12 @@ class Made:
 
 
 class Step(NamedTuple):
-    """One of several that were to be made: how it was, or why it was not, and the minutes left."""
+    """One of several that were to be made: how it was, or why it was not; how many are left, and in which time."""
 
     of: Reproduction
     outcome: Made | MakingError
-    minutes_left: float
+    left: int
+    minutes_left: float | None
 
 
 def command(each: Reproduction, *, quick: bool, extra: Sequence[str] = ()) -> list[str]:
@@ -153,22 +154,22 @@ def make_all(
         extra: further options of the last of them, such as ``--agent SPEC``.
 
     Yields:
-        What has come of each, and the minutes that the rest will take by what the ones before took.
+        What has come of each, how many are left, and of a quick look the minutes that these will take by what the ones
+        before took.
     """
     stated = taken = 0.0
     for number, each in enumerate(wanted):
         own = extra if number == len(wanted) - 1 else ()
-        expected = each.minutes[quick]
         try:
             record = None if again else made(each, folder, quick=quick, extra=own)
             if record is None:
                 record = make(each, folder, quick=quick, extra=own)
-                stated, taken = stated + expected, taken + record.minutes
+                stated, taken = stated + (each.quick_seconds or 0.0), taken + record.minutes
             outcome: Made | MakingError = record
         except MakingError as error:
             outcome = error
-        left = sum(later.minutes[quick] for later in wanted[number + 1 :])
-        yield Step(each, outcome, left * (taken / stated if stated else 1.0))
+        later = sum(one.quick_seconds or 0.0 for one in wanted[number + 1 :])
+        yield Step(each, outcome, len(wanted) - number - 1, later * taken / stated if quick and stated else None)
 
 
 def tables_of(each: Reproduction, folder: Path) -> list[Table]:

@@ -17,6 +17,7 @@ REPRODUCTIONS = (
         "studies.headline",
         ("--folder", "{headline}", "--seeds", "5"),
         quick=("--seeds", "2", "--share", "0.2"),
+        quick_seconds=176,
         claims=(
             Claim(
                 "a credit per step reaches GRPO's final success in half the episodes, on two of three environments",
@@ -33,6 +34,7 @@ REPRODUCTIONS = (
         "ours, on the rules of AgentDojo",
         "tables.injection_blame",
         quick=("--tasks", "20"),
+        quick_seconds=3.2,
     ),
     Reproduction(
         "regimes",
@@ -40,6 +42,7 @@ REPRODUCTIONS = (
         "ours",
         "studies.regimes",
         quick=("--seeds", "2", "--pilots", "2", "--scorers", "exact advantage,evidence_lambda,grpo,td_error"),
+        quick_seconds=62,
     ),
     Reproduction(
         "creditbench",
@@ -48,6 +51,7 @@ REPRODUCTIONS = (
         "studies.creditbench",
         ("--kept", "{creditbench}"),
         quick=("--seeds", "1", "--questions", "20"),
+        quick_seconds=87,
     ),
     Reproduction(
         "advised",
@@ -55,6 +59,7 @@ REPRODUCTIONS = (
         "ours",
         "studies.advised",
         quick=("--seeds", "2", "--batches", "4"),
+        quick_seconds=50,
     ),
     Reproduction(
         "key-recurrence",
@@ -62,6 +67,7 @@ REPRODUCTIONS = (
         "ours",
         "studies.key_recurrence",
         quick=("--seeds", "1", "--tasks", "4"),
+        quick_seconds=3.7,
     ),
     Reproduction(
         "injection-blame",

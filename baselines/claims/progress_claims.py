@@ -76,6 +76,7 @@ REPRODUCTIONS = (
         "tables.sokoban",
         ("--models", "{sokoban}"),
         quick=("--quick", "--seeds", "2", "--rooms", "16"),
+        quick_seconds=17,
         large="--sims FILE --policy hf:POLICY --reference hf:REFERENCE",
         claims=(
             Claim(
@@ -102,6 +103,7 @@ REPRODUCTIONS = (
         "tables.failure_attribution",
         ("--grid",),
         quick=("--logs", "60"),
+        quick_seconds=102,
         large="--data DIR --policy hf:POLICY --reference hf:REFERENCE",
         claims=(
             Claim(
@@ -148,6 +150,7 @@ REPRODUCTIONS = (
         "tables.tau2",
         ("--runs-dir", "{tau2}"),
         quick=("--episodes", "64"),
+        quick_seconds=3.4,
         large="--domain retail --agent SPEC",
     ),
 )

@@ -18,7 +18,7 @@ class Reproduction:
         module: of the baselines, ``python -m credit_gym.baselines.MODULE``.
         options: of its command; ``{NAME}`` is the folder in which another one, or it itself, keeps its runs.
         quick: further options, for a look at it in minutes.
-        minutes: of two cores, as measured, whole and quick.
+        quick_seconds: of a processor that the quick look took, as measured; None where it was not.
         claims: that its tables answer.
         large: the options with which a language model is put in the place of the one made here; empty where none is.
         variable: of the environment, naming the folder of published data without which it cannot be made.
@@ -30,7 +30,7 @@ class Reproduction:
     module: str
     options: tuple[str, ...] = ()
     quick: tuple[str, ...] = ()
-    minutes: tuple[float, float] = (1.0, 1.0)
+    quick_seconds: float | None = None
     claims: tuple[Claim, ...] = ()
     large: str = ""
     variable: str = ""

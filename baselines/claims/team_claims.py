@@ -15,6 +15,7 @@ REPRODUCTIONS = (
         "C3, its mechanism",
         "studies.counterfactual",
         quick=("--questions", "40"),
+        quick_seconds=7.7,
         large="--env ID --agent SPEC",
         claims=(
             Claim(
@@ -48,6 +49,7 @@ REPRODUCTIONS = (
         "studies.team_training",
         ("--folder", "{team-training}", "--seeds", "5", "--steps", "160"),
         quick=("--seeds", "2", "--steps", "40"),
+        quick_seconds=36,
         claims=(
             Claim(
                 "trains faster at an equal budget",

@@ -45,9 +45,10 @@ def reproduce(
     wanted = in_order(CATALOGUE.values() if name == "all" else [reproduction(name)])
     failed = False
     with stoppable():
-        for each, outcome, left in make_all(wanted, folder, quick=quick, again=again, extra=context.args):
+        for each, outcome, left, minutes in make_all(wanted, folder, quick=quick, again=again, extra=context.args):
             said = f"{each.name}: {outcome.minutes:g} minutes" if isinstance(outcome, Made) else str(outcome)
-            typer.echo(f"{said}; about {left:.0f} minutes left" if left else said, err=True)
+            time = f" in about {minutes:.0f} minutes" if minutes else ""
+            typer.echo(f"{said}; {left} to go{time}" if left else said, err=True)
             failed |= isinstance(outcome, MakingError) and not (
                 name == "all" and isinstance(outcome, UnsetVariableError)
             )
