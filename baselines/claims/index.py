@@ -29,11 +29,7 @@ class Answered(NamedTuple):
 
 
 def answers(folder: Path, wanted: Sequence[Reproduction] | None = None) -> list[Answered]:
-    """Return how every claim ends by the tables in a folder, in the order of the catalogue.
-
-    Raises:
-        StoreError: a file of tables is damaged.
-    """
+    """Return how every claim ends by the tables in a folder, in the order of the catalogue."""
     return list(_answers(folder, CATALOGUE.values() if wanted is None else wanted))
 
 
@@ -69,7 +65,7 @@ def write_index(folder: Path) -> None:
     """Write the page, the claims as Markdown and as JSON.
 
     Raises:
-        StoreError: a file of tables is damaged, or a file cannot be written.
+        StoreError: a file cannot be written.
     """
     found = answers(folder)
     shown = [claims_table(found), commands_table(folder)]

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,10 +20,10 @@ from credit_gym import __version__
 from credit_gym.baselines.claims.catalogue import CATALOGUE
 from credit_gym.baselines.claims.reproduction import Reproduction
 from credit_gym.data.foreign_text import file_bytes, file_text, read_json
-from credit_gym.errors import CreditGymError
+from credit_gym.errors import CreditGymError, StoreError
 from credit_gym.formats.whole_file import whole_file
 from credit_gym.report.table import Table
-from credit_gym.report.table_files import JSON_NAME, read_figures, read_tables
+from credit_gym.report.table_files import read_figures
 from credit_gym.report.text import one_line
 
 TABLES, RUNS, LOG, RECORD = "tables", "runs", "log.txt", "made.json"
@@ -102,7 +103,7 @@ def record_of(each: Reproduction, folder: Path) -> Made | None:
         record = Made(**read_json(file_text(folder / each.name / RECORD)))
     except (OSError, ValueError, TypeError):
         return None
-    return record if (folder / each.name / TABLES / JSON_NAME).exists() else None
+    return record if tables_of(each, folder) else None
 
 
 def make(each: Reproduction, folder: Path, *, quick: bool, extra: Sequence[str] = ()) -> Made:
@@ -116,10 +117,14 @@ def make(each: Reproduction, folder: Path, *, quick: bool, extra: Sequence[str] 
 
     Raises:
         MakingError: the command failed, or wants published data.
+        StoreError: the folder cannot be made.
     """
     arguments = command(each, quick=quick, extra=extra)
     own = folder / each.name
-    own.mkdir(parents=True, exist_ok=True)
+    try:
+        own.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{own} cannot be made ({error.strerror}): choose another --folder.") from error
     (own / RECORD).unlink(missing_ok=True)
     begun = time.monotonic()
     with (own / LOG).open("wb") as log:
@@ -173,23 +178,15 @@ def make_all(
 
 
 def tables_of(each: Reproduction, folder: Path) -> list[Table]:
-    """Return the tables that were made of a reproduction; none where none were.
-
-    Raises:
-        StoreError: its file is damaged.
-    """
-    made_here = folder / each.name / TABLES
-    return read_tables(made_here) if (made_here / JSON_NAME).exists() else []
+    """Return the tables that were made of a reproduction; none where none were, or their file is damaged."""
+    return [table for table, _ in figures_of(each, folder)]
 
 
 def figures_of(each: Reproduction, folder: Path) -> list[tuple[Table, bytes | None]]:
-    """Return these tables, each with its figure as SVG.
-
-    Raises:
-        StoreError: see :func:`tables_of`.
-    """
-    made_here = folder / each.name / TABLES
-    return read_figures(made_here) if (made_here / JSON_NAME).exists() else []
+    """Return these tables, each with its figure as SVG."""
+    with suppress(StoreError):  # then they are made again
+        return read_figures(folder / each.name / TABLES)
+    return []
 
 
 def _filled(option: str, each: Reproduction) -> str:
@@ -210,7 +207,7 @@ def _typed(arguments: Sequence[str]) -> str:
 
 def _last_line(log: Path) -> str:
     lines = file_bytes(log).decode("utf-8", "replace").strip().splitlines()
-    return one_line(lines[-1].removeprefix("Error: ")) if lines else "it said nothing."
+    return one_line(lines[-1].removeprefix("Error: ")).rstrip(".") + "." if lines else "it said nothing."
 
 
 def _versions() -> dict[str, str]:

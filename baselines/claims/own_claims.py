@@ -29,14 +29,6 @@ REPRODUCTIONS = (
         ),
     ),
     Reproduction(
-        "injection-blame",
-        "which step fell for an injection: every scorer by the utility and by the security of the same episodes",
-        "ours, on the rules of AgentDojo",
-        "tables.injection_blame",
-        quick=("--tasks", "20"),
-        quick_seconds=3.2,
-    ),
-    Reproduction(
         "regimes",
         "where a credit per step pays: every scorer raced over the map",
         "ours",
@@ -75,5 +67,6 @@ REPRODUCTIONS = (
         "ours",
         "tables.injection_blame",
         quick=("--group-size", "4", "--tasks", "40"),
+        quick_seconds=3.2,
     ),
 )

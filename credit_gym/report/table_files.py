@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from credit_gym.data.foreign_text import file_bytes, file_text, read_json
 from credit_gym.errors import StoreError
@@ -56,7 +57,10 @@ def read_tables(folder: Path) -> list[Table]:
     path = folder / JSON_NAME
     try:
         found = read_json(file_text(path))
-        return [Table(each["title"], tuple(each["columns"]), tuple(map(tuple, each["rows"]))) for each in found]
+        return [
+            Table(str(each["title"]), tuple(map(str, each["columns"])), tuple(map(_row, each["rows"])))
+            for each in found
+        ]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{path} holds no tables ({error}): make them again.") from error
 
@@ -82,6 +86,17 @@ def _names(tables: list[Table]) -> list[str]:
             name = f"{stem}_{number}"
         names.append(name)
     return names
+
+
+def _table(told: Any) -> Table:
+    return Table(str(told["title"]), tuple(map(str, told["columns"])), tuple(map(_row, told["rows"])))
+
+
+def _row(cells: Any) -> tuple[Value, ...]:
+    for cell in cells:
+        if not isinstance(cell, str | float | int | None):
+            raise TypeError("a cell is neither text nor a number")
+    return tuple(cells)
 
 
 def _json(tables: list[Table]) -> str:

@@ -11,6 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from credit_gym.baselines.claims import belief_claims, creditlab_claims, own_claims, progress_claims, team_claims
 from credit_gym.baselines.claims.catalogue import CATALOGUE, in_order, reproduction
 from credit_gym.baselines.claims.claim import Verdict
 from credit_gym.baselines.claims.index import CLAIMS, PAGE, answers, write_index
@@ -27,7 +28,7 @@ from credit_gym.baselines.claims.making import (
 )
 from credit_gym.baselines.claims.reproduction import Reproduction
 from credit_gym.cli import app
-from credit_gym.errors import UnknownNameError
+from credit_gym.errors import StoreError, UnknownNameError
 
 pytest.importorskip("matplotlib")
 
@@ -111,6 +112,26 @@ def test_where_others_keep_their_runs_and_data_stands_in_the_command(
     given = command(CATALOGUE["uncertainty"], quick=False, extra=("--form", "chat"))
     assert given[given.index("--study") + 1] == "delta-belief/runs"
     assert given[-4:] == ["--form", "chat", "--plots", "uncertainty/tables"]
+
+
+def test_no_name_is_given_twice() -> None:
+    modules = (belief_claims, creditlab_claims, own_claims, progress_claims, team_claims)
+    assert len(CATALOGUE) == sum(len(module.REPRODUCTIONS) for module in modules)
+
+
+@pytest.mark.parametrize("text", ['{"x": [', '[{"title": "a", "columns": ["b"], "rows": [[["c"]]]}]'])
+def test_damaged_tables_are_not_made_and_hide_nothing_else(tmp_path: Path, text: str) -> None:
+    make(TINY, tmp_path, quick=True)
+    (tmp_path / "table-1" / "tables" / "tables.json").write_text(text, "utf-8")
+    assert made(TINY, tmp_path, quick=True) is None
+    write_index(tmp_path)
+    assert len(answers(tmp_path)) == sum(len(each.claims) for each in CATALOGUE.values())
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="choose another --folder"):
+        make(TINY, tmp_path / "file", quick=True)
 
 
 def test_the_page_shows_every_claim_whatever_was_made(tmp_path: Path) -> None:
